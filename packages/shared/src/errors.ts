@@ -1,0 +1,63 @@
+/**
+ * Errors split by blame, because blame decides what happens next: a ProtocolError closes the peer's session,
+ * a UsageError is shown to the caller as it is, an InvariantError is our own bug and carries the history that led to it.
+ */
+
+/** Why a session or a request was refused; travels on the wire as `code`. */
+export type RefusalCode =
+  | 'badMagic'
+  | 'badVersion'
+  | 'badRole'
+  | 'protocolError'
+  | 'handshakeTimeout'
+  | 'tooManySessions'
+  | 'silent'
+  | 'slowReader'
+  | 'stopping'
+  | 'replaced'
+  | 'unknownJob'
+  | 'unknownKind'
+  | 'unknownRequest'
+  | 'jobDiffers'
+  | 'jobEnded'
+  | 'badSpec'
+  | 'badInput'
+  | 'tooLarge'
+  | 'storeLow'
+  | 'notPermitted'
+  | 'unsupported';
+
+/** The peer broke the protocol. Its session is closed with this text; nobody else notices. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+  readonly code: RefusalCode;
+  constructor(message: string, code: RefusalCode = 'protocolError') {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The caller asked for something that cannot be done. The text says what to do next. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code: string;
+  constructor(message: string, code = 'usage', options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A bug of ours. `history` is the story of the thing that broke, newest last. */
+export class InvariantError extends Error {
+  override readonly name = 'InvariantError';
+  readonly history: readonly string[];
+  constructor(message: string, history: readonly string[] = []) {
+    super(history.length === 0 ? message : `${message}\n  ${history.join('\n  ')}`);
+    this.history = history;
+  }
+}
+
+/** Marks a `switch` as complete: a new member of the union makes this a compile error. */
+export function assertNever(value: never): never {
+  throw new InvariantError(`unexpected ${JSON.stringify(value)}`);
+}

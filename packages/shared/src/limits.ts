@@ -1,0 +1,125 @@
+/**
+ * Every bound of the system in one place, with the relations between them asserted when the module is loaded.
+ * A number that limits what a peer may make us hold belongs here and nowhere else.
+ */
+import { InvariantError } from './errors.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const LIMITS = {
+  /** Body of one frame, in bytes. */
+  frameBytesMax: 16 * MiB,
+  /** Body of one frame before the handshake is done, in bytes. */
+  handshakeBytesMax: 64 * KiB,
+  /** One value inside a page, in bytes; a larger one is a stream. */
+  valueBytesMax: MiB,
+  /** A page is closed by whoever builds it when it holds this many bytes... */
+  pageBytesTarget: 256 * KiB,
+  /** ...and can therefore never hold more than this. */
+  pageBytesMax: 256 * KiB + MiB,
+  /** Values in one page. */
+  pageCountMax: 131_072,
+  /** Input bytes that one lease may carry; a lease ends at the page in which it passes this. */
+  leaseBytesMax: MiB,
+  /** Tasks in one lease. */
+  leaseTasksMax: 131_072,
+  /** Ranges in one lease. */
+  leaseRangesMax: 64,
+  /** Time that one lease should take, in milliseconds. */
+  leaseTargetMillis: 50,
+  /** A place gets a waiting lease only if the running one is expected to take less than this. */
+  prefetchMillisMax: 1_000,
+  /** Bytes in one chunk of a stream or blob. */
+  chunkBytesMax: 256 * KiB,
+  /** Chunks that a reader asks for ahead. */
+  chunksAhead: 8,
+  /** Unacknowledged result bytes at which a slot pauses. */
+  slotUnackedBytesMax: 8 * MiB,
+  /** A Drone reports a prefix at least this often, in milliseconds. */
+  reportMillis: 100,
+  /** Input bytes of an attached job that the Queen holds for tasks not yet recorded. */
+  inputBytesHeldMax: 32 * MiB,
+  /** Result bytes of a job that nobody has read yet, beyond which it gets no fresh leases. */
+  resultBytesHeldMax: 64 * MiB,
+  /** Result bytes that a client asks for ahead. */
+  resultCreditBytes: 16 * MiB,
+  /** Finished jobs' results that an in-memory store keeps, in bytes. */
+  retainedBytesMax: 256 * MiB,
+  /** Finished jobs that an in-memory store keeps. */
+  retainedJobsMax: 10_000,
+  /** Time that a finished job is kept. */
+  retentionMillis: 7 * 24 * 3_600_000,
+  /** Bytes that may wait in the send buffer of a peer before it gets no more work... */
+  sendBufferSoft: 8 * MiB,
+  /** ...and before it is dropped. */
+  sendBufferHard: 64 * MiB,
+  /** Time for a peer to finish its handshake. */
+  handshakeMillis: 10_000,
+  /** The shortest heartbeat interval. */
+  heartbeatMillis: 1_000,
+  /** Heartbeats that all Drones of a Queen send together in a second. */
+  heartbeatsPerSecond: 1_000,
+  /** A peer is lost after this many silent intervals... */
+  silentHeartbeats: 3,
+  /** ...and this much more. */
+  silentExtraMillis: 1_000,
+  /** An attached job is cancelled when its client has been gone for this long. */
+  abandonMillis: 60_000,
+  /** Waiting time before a peer dials again: first and cap, with jitter. */
+  redialMillis: 100,
+  redialMillisMax: 5_000,
+  /** Time after a restart in which tasks that may be running are held for their Drones. */
+  rejoinMillis: 15_000,
+  /** Time between a cancelled task's abort signal and the end of its thread. */
+  killMillis: 5_000,
+  /** Slots of one Drone. */
+  slotsMax: 1_024,
+  /** Application failures that are tried again, unless the job says otherwise. */
+  retries: 2,
+  /** First and largest backoff of a retry. */
+  backoffMillis: 1_000,
+  backoffMillisMax: 60_000,
+  /** Tasks of one job waiting for a retry beyond which it gets no fresh leases. */
+  retryingTasksMax: 100_000,
+  /** Crashes of one task after which it ends as crashed. */
+  crashLimit: 3,
+  /** Characters of a name, a label, a message, a code. */
+  nameMax: 256,
+  textMax: 8_192,
+  /** Labels of a Drone or a job; kinds of a Drone; capabilities of a peer. */
+  labelsMax: 64,
+  kindsMax: 256,
+  capabilitiesMax: 64,
+  /** Entries in one list that a peer may send. */
+  listMax: 131_072,
+  /** Bytes of a job's parameters. */
+  paramsBytesMax: MiB,
+  /** Jobs that one client may have open at once. */
+  openJobsMax: 100_000,
+  /** Entries in one answer to Query. */
+  answerEntriesMax: 1_000,
+  /** Progress and Overview are sent at most this often. */
+  progressMillis: 250,
+} as const;
+
+function relate(holds: boolean, text: string): void {
+  if (!holds) throw new InvariantError(`limits: ${text}`);
+}
+relate(LIMITS.handshakeBytesMax < LIMITS.frameBytesMax, 'the handshake is smaller than any frame');
+relate(LIMITS.valueBytesMax <= LIMITS.pageBytesMax, 'a value fits a page');
+relate(
+  LIMITS.leaseBytesMax + 2 * LIMITS.pageBytesMax + LIMITS.pageCountMax * 4 + 64 * KiB < LIMITS.frameBytesMax,
+  'a lease with the page in which it ends fits one frame',
+);
+relate(LIMITS.leaseTasksMax * 2 <= 2 ** 30, 'a position in a lease fits a signed 32-bit word');
+relate(LIMITS.sendBufferSoft < LIMITS.sendBufferHard, 'the soft bound comes first');
+relate(LIMITS.frameBytesMax < LIMITS.sendBufferHard, 'one frame never breaks the hard bound');
+relate(
+  LIMITS.rejoinMillis > 2 * LIMITS.redialMillisMax + LIMITS.heartbeatMillis,
+  'every Drone dials again within the rejoin grace',
+);
+relate(
+  LIMITS.abandonMillis > 2 * LIMITS.redialMillisMax,
+  'a client can come back before its jobs are cancelled',
+);

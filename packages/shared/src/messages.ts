@@ -1,0 +1,404 @@
+/**
+ * Every message of the wire on one page. docs/PROTOCOL.md is normative; a test compares its tables with these.
+ * A declaration gives the type, the check on arrival and the documentation row. Absent fields are omitted, never null.
+ *
+ * What each end must do with a message is said in PROTOCOL.md; who may send it in which state stands in `MESSAGES` below.
+ */
+import type { RefusalCode } from './errors.ts';
+import {
+  between,
+  bool,
+  bytes,
+  type Fields,
+  hex,
+  type Infer,
+  int,
+  list,
+  name,
+  number,
+  oneOf,
+  optional,
+  plain,
+  plainMap,
+  record,
+  sizes,
+  struct,
+  text,
+  u32,
+  u53,
+  u53s,
+} from './fields.ts';
+import { LIMITS } from './limits.ts';
+import type { Incarnation, JobId, LeaseNumber, PeerId, QueenId } from './units.ts';
+
+type Branded<T> = import('./fields.ts').Field<T> & { optional: false };
+const job = { ...name, name: 'job id' } as unknown as Branded<JobId>;
+const lease = { ...u53, name: 'lease' } as unknown as Branded<LeaseNumber>;
+const queen = hex<QueenId>(32);
+const incarnation = hex<Incarnation>(16);
+const peer = hex<PeerId>(32);
+const code = name as unknown as Branded<RefusalCode>;
+/** Pairs (first, count), flat: the tasks of a lease in the order in which they start. */
+const ranges = { ...u53s(LIMITS.leaseRangesMax * 2), name: 'ranges' };
+const encoding = oneOf('raw', 'msgpack', 'hive-js');
+const direction = oneOf('in', 'out');
+const labels = record(name, LIMITS.labelsMax);
+
+/** How a task ended. */
+export const outcome = oneOf('succeeded', 'failed', 'timedOut', 'crashed', 'cancelled');
+/** Where a job stands. */
+export const jobState = oneOf('waiting', 'running', 'succeeded', 'failed', 'cancelled');
+/** What a session is for. */
+export const role = oneOf('drone', 'client', 'observer', 'node');
+
+/** A task that did not succeed; its size in the page is 0. */
+export const failure = struct('Failure', {
+  index: u53,
+  outcome,
+  code: optional(name),
+  message: text,
+  retryable: optional(bool),
+});
+/** A value that is not in the page because it is larger than 1 MiB: fetched with StreamGet. Its size in the page is 0. */
+export const streamed = struct('Streamed', { index: u53, bytes: u53 });
+/** Counts of a job's tasks by where they stand. */
+export const counts = struct('Counts', {
+  appended: u53,
+  succeeded: u53,
+  failed: u53,
+  cancelled: u53,
+  running: u53,
+});
+/** Input values that are computed where they are used: task i has the value start + i x step. */
+export const inputRange = struct('InputRange', { start: int, step: int, count: u53 });
+/** What a client says of a job. Fields that a Queen does not enforce yet are kept and passed on. */
+export const jobSpec = struct('Spec', {
+  kind: name,
+  encoding,
+  params: optional(plainMap),
+  name: optional(text),
+  attached: optional(bool),
+  hidden: optional(bool),
+  range: optional(inputRange),
+  priority: optional(between(-1_000, 1_000)),
+  weight: optional(between(1, 10_000)),
+  slots: optional(between(1, LIMITS.slotsMax)),
+  labels: optional(labels),
+  retries: optional(between(0, 1_000_000)),
+  backoffMillis: optional(u32),
+  backoffMillisMax: optional(u32),
+  attemptTimeoutMillis: optional(u53),
+  queueTimeoutMillis: optional(u53),
+  deadlineMillis: optional(u53),
+  crashLimit: optional(between(1, 1_000_000)),
+  after: optional(list(struct('After', { job, on: oneOf('success', 'end') }), 10_000)),
+  haltOn: optional(struct('HaltOn', { failures: optional(u53), share: optional(number) })),
+  retentionMillis: optional(u53),
+  reduce: optional(plain),
+  graph: optional(bool),
+});
+/** A lease that a returning Drone still holds; `done` tasks of it are finished and `startedMillis` ago the next began. */
+export const heldLease = struct('HeldLease', {
+  queen,
+  incarnation,
+  lease,
+  job,
+  ranges,
+  done: u53,
+  startedMillis: optional(u53),
+});
+const page = { first: u53, count: between(0, LIMITS.pageCountMax), sizes, data: bytes } as const;
+
+/** Schemas by message type. The order is that of PROTOCOL.md. */
+const SCHEMAS = {
+  // The session
+  Hello: {
+    magic: oneOf('hive'),
+    protocolMin: u32,
+    protocolMax: u32,
+    role,
+    peer,
+    name,
+    capabilities: list(name, LIMITS.capabilitiesMax),
+    slots: optional(between(1, LIMITS.slotsMax)),
+    kinds: optional(list(name, LIMITS.kindsMax)),
+    labels: optional(labels),
+  },
+  Welcome: {
+    protocol: u32,
+    session: hex(32),
+    queen,
+    incarnation,
+    epoch: u53,
+    name,
+    heartbeatMillis: u32,
+    frameBytesMax: u53,
+    valueBytesMax: u53,
+    capabilities: list(name, LIMITS.capabilitiesMax),
+    signature: optional(bytes),
+  },
+  Reject: { code, message: text },
+  Heartbeat: {},
+  Goodbye: { code: optional(code), message: text },
+
+  // Client to Queen
+  Submit: { job, spec: jobSpec },
+  Append: { job, ...page, streams: optional(list(streamed, LIMITS.pageCountMax)) },
+  Seal: { job, count: u53 },
+  ResultCredit: {
+    job,
+    bytes: u53,
+    order: optional(oneOf('seq', 'index')),
+    after: optional(u53),
+    received: optional(u53),
+  },
+  Cancel: { request: u53, job, reason: optional(text), indices: optional(u53s()) },
+  Query: {
+    request: u53,
+    about: oneOf('status', 'drones', 'jobs', 'job', 'explain', 'task'),
+    job: optional(job),
+    index: optional(u53),
+    limit: optional(u32),
+    hidden: optional(bool),
+  },
+  Watch: { everyMillis: u32 },
+
+  // Queen to client
+  Accepted: { job, count: u53, sealed: bool, bytes: u53 },
+  InputCredit: { job, count: u53, bytes: u53 },
+  Refused: { job: optional(job), request: optional(u53), code, message: text },
+  Results: {
+    job,
+    seq: u53,
+    ...page,
+    failures: optional(list(failure, LIMITS.pageCountMax)),
+    streams: optional(list(streamed, LIMITS.pageCountMax)),
+    last: optional(bool),
+  },
+  Progress: { job, state: jobState, counts, sealed: bool },
+  JobDone: { job, state: jobState, counts, seq: u53, elapsedMillis: u53, message: optional(text) },
+  Answer: { request: u53, body: plain },
+  Overview: { body: plain },
+  Output: { job, index: u53, stream: oneOf('stdout', 'stderr'), offset: u53, data: bytes },
+
+  // Drone to Queen
+  Holdings: { leases: list(heldLease, LIMITS.slotsMax * 2) },
+  TaskRequest: { slots: int },
+  TaskComplete: {
+    lease,
+    incarnation: optional(incarnation),
+    at: u53,
+    ...page,
+    failures: optional(list(failure, LIMITS.pageCountMax)),
+    streams: optional(list(streamed, LIMITS.pageCountMax)),
+    busyMicros: u53,
+    ended: optional(bool),
+    request: optional(bool),
+    display: optional(text),
+  },
+  Retracted: { lease, end: u53, startedMillis: optional(u53) },
+  TaskOutput: { lease, index: u53, stream: oneOf('stdout', 'stderr'), offset: u53, data: bytes },
+
+  // Queen to Drone
+  JobSpec: { job, spec: jobSpec },
+  ForgetJob: { job },
+  TaskAssign: {
+    lease,
+    job,
+    ranges,
+    sizes: optional(sizes),
+    data: optional(bytes),
+    streams: optional(list(streamed, LIMITS.leaseTasksMax)),
+    behind: optional(lease),
+  },
+  Retract: { lease, end: u53 },
+  CancelTask: { lease, index: optional(u53), reason: text },
+  ResultAck: { leases: u53s(), incarnation: optional(incarnation) },
+  Drain: { reason: optional(text) },
+
+  // Transfers, driven by their receiver
+  StreamGet: {
+    job,
+    index: u53,
+    direction,
+    offset: u53,
+    length: between(1, LIMITS.chunkBytesMax),
+    lease: optional(lease),
+  },
+  StreamChunk: {
+    job,
+    index: u53,
+    direction,
+    offset: u53,
+    data: bytes,
+    lease: optional(lease),
+    last: optional(bool),
+    error: optional(text),
+  },
+  BlobHave: { hash: hex(64), bytes: u53 },
+  BlobGet: { hash: hex(64), offset: u53, length: between(1, LIMITS.chunkBytesMax) },
+  BlobChunk: { hash: hex(64), offset: u53, data: bytes, last: optional(bool), error: optional(text) },
+} as const satisfies Record<string, Fields>;
+
+export type MessageType = keyof typeof SCHEMAS;
+type Schemas = typeof SCHEMAS;
+/** The message of one type, as it is encoded. */
+export type Message<T extends MessageType = MessageType> = {
+  [K in T]: { readonly type: K } & Infer<Schemas[K]>;
+}[T];
+
+/** Who may send a message, and in which state of the session. */
+export interface MessageRule {
+  readonly from: readonly ('drone' | 'client' | 'queen')[];
+  readonly state: 'greeting' | 'open' | 'any';
+  readonly fields: Fields;
+  /** The same check for every arriving message of this type. */
+  readonly problem: (value: unknown) => string | null;
+}
+type Senders = MessageRule['from'];
+const DRONE: Senders = ['drone'];
+const CLIENT: Senders = ['client'];
+const QUEEN: Senders = ['queen'];
+const PEER: Senders = ['drone', 'client'];
+const ALL: Senders = ['drone', 'client', 'queen'];
+
+function rule(type: MessageType, from: Senders, state: MessageRule['state'] = 'open'): MessageRule {
+  const fields = SCHEMAS[type];
+  return { from, state, fields, problem: struct(type, fields as Fields).problem };
+}
+
+/** The table *message x role x session state*; a node or an observer stands in the row of the client. */
+export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
+  Hello: rule('Hello', PEER, 'greeting'),
+  Welcome: rule('Welcome', QUEEN, 'greeting'),
+  Reject: rule('Reject', QUEEN, 'greeting'),
+  Heartbeat: rule('Heartbeat', ALL),
+  Goodbye: rule('Goodbye', ALL),
+  Submit: rule('Submit', CLIENT),
+  Append: rule('Append', CLIENT),
+  Seal: rule('Seal', CLIENT),
+  ResultCredit: rule('ResultCredit', CLIENT),
+  Cancel: rule('Cancel', CLIENT),
+  Query: rule('Query', CLIENT),
+  Watch: rule('Watch', CLIENT),
+  Accepted: rule('Accepted', QUEEN),
+  InputCredit: rule('InputCredit', QUEEN),
+  Refused: rule('Refused', QUEEN),
+  Results: rule('Results', QUEEN),
+  Progress: rule('Progress', QUEEN),
+  JobDone: rule('JobDone', QUEEN),
+  Answer: rule('Answer', QUEEN),
+  Overview: rule('Overview', QUEEN),
+  Output: rule('Output', QUEEN),
+  Holdings: rule('Holdings', DRONE),
+  TaskRequest: rule('TaskRequest', DRONE),
+  TaskComplete: rule('TaskComplete', DRONE),
+  Retracted: rule('Retracted', DRONE),
+  TaskOutput: rule('TaskOutput', DRONE),
+  JobSpec: rule('JobSpec', QUEEN),
+  ForgetJob: rule('ForgetJob', QUEEN),
+  TaskAssign: rule('TaskAssign', QUEEN),
+  Retract: rule('Retract', QUEEN),
+  CancelTask: rule('CancelTask', QUEEN),
+  ResultAck: rule('ResultAck', QUEEN),
+  Drain: rule('Drain', ['drone', 'queen']),
+  StreamGet: rule('StreamGet', ALL),
+  StreamChunk: rule('StreamChunk', ALL),
+  BlobHave: rule('BlobHave', ALL),
+  BlobGet: rule('BlobGet', ALL),
+  BlobChunk: rule('BlobChunk', ALL),
+};
+
+/** What a Drone may send. */
+export type DroneToQueen = Message<
+  | 'Hello'
+  | 'Heartbeat'
+  | 'Goodbye'
+  | 'Holdings'
+  | 'TaskRequest'
+  | 'TaskComplete'
+  | 'Retracted'
+  | 'TaskOutput'
+  | 'Drain'
+  | 'StreamGet'
+  | 'StreamChunk'
+  | 'BlobHave'
+  | 'BlobGet'
+  | 'BlobChunk'
+>;
+/** What a client may send. */
+export type ClientToQueen = Message<
+  | 'Hello'
+  | 'Heartbeat'
+  | 'Goodbye'
+  | 'Submit'
+  | 'Append'
+  | 'Seal'
+  | 'ResultCredit'
+  | 'Cancel'
+  | 'Query'
+  | 'Watch'
+  | 'StreamGet'
+  | 'StreamChunk'
+  | 'BlobHave'
+  | 'BlobGet'
+  | 'BlobChunk'
+>;
+/** What a Queen may send to a Drone. */
+export type QueenToDrone = Message<
+  | 'Welcome'
+  | 'Reject'
+  | 'Heartbeat'
+  | 'Goodbye'
+  | 'JobSpec'
+  | 'ForgetJob'
+  | 'TaskAssign'
+  | 'Retract'
+  | 'CancelTask'
+  | 'ResultAck'
+  | 'Drain'
+  | 'StreamGet'
+  | 'StreamChunk'
+  | 'BlobHave'
+  | 'BlobGet'
+  | 'BlobChunk'
+>;
+/** What a Queen may send to a client. */
+export type QueenToClient = Message<
+  | 'Welcome'
+  | 'Reject'
+  | 'Heartbeat'
+  | 'Goodbye'
+  | 'Accepted'
+  | 'InputCredit'
+  | 'Refused'
+  | 'Results'
+  | 'Progress'
+  | 'JobDone'
+  | 'Answer'
+  | 'Overview'
+  | 'Output'
+  | 'StreamGet'
+  | 'StreamChunk'
+  | 'BlobHave'
+  | 'BlobGet'
+  | 'BlobChunk'
+>;
+
+export type Role = Message<'Hello'>['role'];
+export type Outcome =
+  Message<'TaskComplete'> extends { failures?: readonly (infer F)[] }
+    ? F extends { outcome: infer O }
+      ? O
+      : never
+    : never;
+export type Failure = Infer<typeof failure.fields>;
+export type Streamed = Infer<typeof streamed.fields>;
+export type Counts = Infer<typeof counts.fields>;
+export type Spec = Infer<typeof jobSpec.fields>;
+export type HeldLease = Infer<typeof heldLease.fields>;
+export type JobState = Message<'Progress'>['state'];
+export type Encoding = Spec['encoding'];
+
+/** The protocol versions that this build speaks. */
+export const PROTOCOL_VERSION = { min: 1, max: 1 } as const;

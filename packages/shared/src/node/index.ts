@@ -1,0 +1,6 @@
+/** The parts of the wire that need Node: sockets, files, randomness. */
+export * from './address.ts';
+export * from './connection.ts';
+export * from './data-folder.ts';
+export * from './dial.ts';
+export * from './random-id.ts';
