@@ -6,14 +6,18 @@
  * one-byte header is then raised by their number.
  */
 import { Packr, RESERVE_START_SPACE, Unpackr } from 'msgpackr';
-import { ProtocolError } from './errors.ts';
+import { ProtocolError, UsageError } from './errors.ts';
 import { FRAME_HEADER_BYTES, writeU32 } from './frame.ts';
+import { LIMITS } from './limits.ts';
 import { MESSAGES, type Message, type MessageType } from './messages.ts';
+import { msgpackProblem } from './plain-msgpack.ts';
 
+// A peer names the entries of plain maps, and `toJSON` may be one of them: without `useToJSON: false` it would be called.
 const packr = new Packr({
   useRecords: false,
   variableMapSize: true,
   moreTypes: false,
+  useToJSON: false,
   // biome-ignore lint/suspicious/noExplicitAny: the option is missing from msgpackr's types
   ...({ skipValues: [undefined] } as any),
 });
@@ -31,6 +35,7 @@ const BIN_HEADER_BYTES = 5;
 /**
  * Encodes a message as one frame, header included, and adds its parts to `parts`. Returns the frame's bytes.
  * `data` and `sizes` are kept by reference: nobody may write to them until the frame has left.
+ * @throws UsageError if the frame is larger than any reader accepts; nothing is added to `parts` then
  */
 export function encodeParts(message: Message, parts: Uint8Array[]): number {
   const { data, sizes } = message as { data?: unknown; sizes?: unknown };
@@ -38,6 +43,7 @@ export function encodeParts(message: Message, parts: Uint8Array[]): number {
   const bigSizes = sizes instanceof Uint8Array && sizes.length >= BY_REFERENCE_BYTES ? sizes : null;
   if (bigData === null && bigSizes === null) {
     const frame = pack(message);
+    refuseLarge(message, frame.length);
     writeU32(frame, 0, frame.length - FRAME_HEADER_BYTES);
     parts.push(frame);
     return frame.length;
@@ -50,12 +56,14 @@ export function encodeParts(message: Message, parts: Uint8Array[]): number {
   const added = (bigData === null ? 0 : 1) + (bigSizes === null ? 0 : 1);
   if (entries + added > FIXMAP_ENTRIES_MAX) throw new RangeError(`${message.type} has too many fields`);
   head[FRAME_HEADER_BYTES] = FIXMAP + entries + added;
-  const first = parts.push(head) - 1;
+  let total = head.length;
+  if (bigSizes !== null) total += KEY_SIZES.length + BIN_HEADER_BYTES + bigSizes.length;
+  if (bigData !== null) total += KEY_DATA.length + BIN_HEADER_BYTES + bigData.length;
+  refuseLarge(message, total);
+  writeU32(head, 0, total - FRAME_HEADER_BYTES);
+  parts.push(head);
   if (bigSizes !== null) parts.push(binHeader(KEY_SIZES, bigSizes.length), bigSizes);
   if (bigData !== null) parts.push(binHeader(KEY_DATA, bigData.length), bigData);
-  let total = 0;
-  for (let i = first; i < parts.length; i++) total += parts[i]!.length;
-  writeU32(head, 0, total - FRAME_HEADER_BYTES);
   return total;
 }
 
@@ -78,19 +86,25 @@ export function encode(message: Message): Uint8Array {
  * @throws ProtocolError if it is not a message that this version knows
  */
 export function decode(body: Uint8Array): Message {
-  let value: unknown;
-  try {
-    value = unpackr.unpack(body);
-  } catch (error) {
-    throw new ProtocolError(`a frame that is not msgpack: ${(error as Error).message}`);
-  }
-  const type = (value as { type?: unknown } | null)?.type;
+  const notPlain = msgpackProblem(body, false);
+  if (notPlain !== null) throw new ProtocolError(`a frame that is not plain msgpack: ${notPlain}`);
+  const value: unknown = unpackr.unpack(body);
+  const type = (value as { type?: unknown }).type;
   if (typeof type !== 'string') throw new ProtocolError('a frame without a type');
   const rule = Object.hasOwn(MESSAGES, type) ? MESSAGES[type as MessageType] : undefined;
   if (rule === undefined) throw new ProtocolError(`an unknown message ${JSON.stringify(type.slice(0, 40))}`);
   const wrong = rule.problem(value);
   if (wrong !== null) throw new ProtocolError(`${type}${wrong.startsWith('.') ? '' : ' '}${wrong}`);
   return value as Message;
+}
+
+function refuseLarge(message: Message, frameBytes: number): void {
+  const bytes = frameBytes - FRAME_HEADER_BYTES;
+  if (bytes <= LIMITS.frameBytesMax) return;
+  throw new UsageError(
+    `This ${message.type} is too large: ${bytes} bytes, and a message has at most ${LIMITS.frameBytesMax}.`,
+    'tooLarge',
+  );
 }
 
 function pack(value: object): Uint8Array {

@@ -6,6 +6,7 @@
  * A check never throws and never allocates on success; it answers with the path of what is wrong, or null.
  */
 import { LIMITS } from './limits.ts';
+import { isJobId, type JobId, type LeaseNumber } from './units.ts';
 
 /** One field's type: how it is called in PROTOCOL.md, and the check that an arriving value must pass. */
 export interface Field<T> {
@@ -69,6 +70,35 @@ export const oneOf = <const T extends string>(...texts: readonly T[]) =>
 /** `sizes` of a page: one size for all, or count x u32 big-endian. */
 export const sizes = test<number | Uint8Array>('sizes', (v) =>
   v instanceof Uint8Array || (isUnsigned(v) && v <= LIMITS.valueBytesMax));
+/** A piece of a transfer or of live output: at most 256 KiB. */
+export const chunk = test<Uint8Array>('chunk', (v) =>
+  v instanceof Uint8Array && v.length <= LIMITS.chunkBytesMax);
+/** A job's name: any UUID in lower case. */
+export const jobIdField = test<JobId>('job id', (v) => typeof v === 'string' && isJobId(v));
+/** Number of a lease within one incarnation. */
+export const lease = test<LeaseNumber>('lease', isUnsigned);
+/** The tasks of a lease in the order in which they start: first, count, first, count, … */
+export const ranges = test<readonly number[]>('ranges', (v) =>
+  Array.isArray(v) &&
+  v.length > 0 &&
+  v.length <= LIMITS.leaseRangesMax * 2 &&
+  v.length % 2 === 0 &&
+  areRanges(v));
+
+function areRanges(flat: readonly unknown[]): boolean {
+  let tasks = 0;
+  for (let i = 0; i < flat.length; i += 2) {
+    const first = flat[i];
+    const count = flat[i + 1];
+    if (!isUnsigned(first) || !isUnsigned(count) || count === 0 || !isUnsigned(first + count)) return false;
+    tasks += count;
+  }
+  return tasks <= LIMITS.leaseTasksMax;
+}
+
+/** Pairs of unsigned integers, flat. */
+export const pairs = test<readonly number[]>('pairs', (v) =>
+  Array.isArray(v) && v.length <= LIMITS.listMax && v.length % 2 === 0 && v.every(isUnsigned));
 /** A flat list of unsigned integers. */
 export const u53s = (max: number = LIMITS.listMax) =>
   test<readonly number[]>('[u53]', (v) => Array.isArray(v) && v.length <= max && v.every(isUnsigned));
@@ -151,12 +181,16 @@ function plainProblem(value: unknown, depth: number): string | null {
   if (typeof value === 'number') return Number.isFinite(value) ? null : 'is not a finite number';
   if (depth >= PLAIN_DEPTH_MAX) return `is nested more than ${PLAIN_DEPTH_MAX} deep`;
   if (Array.isArray(value)) return firstProblem(value, depth);
-  if (isPlainMap(value)) return firstProblem(Object.values(value), depth);
+  // An entry that is undefined is not sent; inside a list there is no way to leave it out.
+  if (isPlainMap(value))
+    return firstProblem(
+      Object.values(value).filter((v) => v !== undefined),
+      depth,
+    );
   return 'is not plain msgpack';
 }
 function firstProblem(values: readonly unknown[], depth: number): string | null {
   for (const value of values) {
-    if (value === undefined && depth >= 0) continue;
     const wrong = plainProblem(value, depth + 1);
     if (wrong !== null) return wrong;
   }

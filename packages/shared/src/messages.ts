@@ -9,17 +9,23 @@ import {
   between,
   bool,
   bytes,
+  chunk,
+  type Field,
   type Fields,
   hex,
   type Infer,
   int,
+  jobIdField as job,
+  lease,
   list,
   name,
   number,
   oneOf,
   optional,
+  pairs,
   plain,
   plainMap,
+  ranges,
   record,
   sizes,
   struct,
@@ -29,17 +35,12 @@ import {
   u53s,
 } from './fields.ts';
 import { LIMITS } from './limits.ts';
-import type { Incarnation, JobId, LeaseNumber, PeerId, QueenId } from './units.ts';
+import type { Incarnation, PeerId, QueenId } from './units.ts';
 
-type Branded<T> = import('./fields.ts').Field<T> & { optional: false };
-const job = { ...name, name: 'job id' } as unknown as Branded<JobId>;
-const lease = { ...u53, name: 'lease' } as unknown as Branded<LeaseNumber>;
 const queen = hex<QueenId>(32);
 const incarnation = hex<Incarnation>(16);
 const peer = hex<PeerId>(32);
-const code = name as unknown as Branded<RefusalCode>;
-/** Pairs (first, count), flat: the tasks of a lease in the order in which they start. */
-const ranges = { ...u53s(LIMITS.leaseRangesMax * 2), name: 'ranges' };
+const code = name as unknown as Field<RefusalCode> & { optional: false };
 const encoding = oneOf('raw', 'msgpack', 'hive-js');
 const direction = oneOf('in', 'out');
 const labels = record(name, LIMITS.labelsMax);
@@ -179,7 +180,7 @@ const SCHEMAS = {
   JobDone: { job, state: jobState, counts, seq: u53, elapsedMillis: u53, message: optional(text) },
   Answer: { request: u53, body: plain },
   Overview: { body: plain },
-  Output: { job, index: u53, stream: oneOf('stdout', 'stderr'), offset: u53, data: bytes },
+  Output: { job, index: u53, stream: oneOf('stdout', 'stderr'), offset: u53, data: chunk },
 
   // Drone to Queen
   Holdings: { leases: list(heldLease, LIMITS.slotsMax * 2) },
@@ -197,7 +198,7 @@ const SCHEMAS = {
     display: optional(text),
   },
   Retracted: { lease, end: u53, startedMillis: optional(u53) },
-  TaskOutput: { lease, index: u53, stream: oneOf('stdout', 'stderr'), offset: u53, data: bytes },
+  TaskOutput: { lease, index: u53, stream: oneOf('stdout', 'stderr'), offset: u53, data: chunk },
 
   // Queen to Drone
   JobSpec: { job, spec: jobSpec },
@@ -213,7 +214,7 @@ const SCHEMAS = {
   },
   Retract: { lease, end: u53 },
   CancelTask: { lease, index: optional(u53), reason: text },
-  ResultAck: { leases: u53s(), incarnation: optional(incarnation) },
+  ResultAck: { leases: pairs, incarnation: optional(incarnation) },
   Drain: { reason: optional(text) },
 
   // Transfers, driven by their receiver
@@ -230,14 +231,14 @@ const SCHEMAS = {
     index: u53,
     direction,
     offset: u53,
-    data: bytes,
+    data: chunk,
     lease: optional(lease),
     last: optional(bool),
     error: optional(text),
   },
   BlobHave: { hash: hex(64), bytes: u53 },
   BlobGet: { hash: hex(64), offset: u53, length: between(1, LIMITS.chunkBytesMax) },
-  BlobChunk: { hash: hex(64), offset: u53, data: bytes, last: optional(bool), error: optional(text) },
+  BlobChunk: { hash: hex(64), offset: u53, data: chunk, last: optional(bool), error: optional(text) },
 } as const satisfies Record<string, Fields>;
 
 export type MessageType = keyof typeof SCHEMAS;

@@ -31,6 +31,8 @@ export function checkPage(page: Page): void {
     );
   }
   if (typeof sizes === 'number') {
+    if (sizes > LIMITS.valueBytesMax)
+      throw new ProtocolError(`a value of ${sizes} bytes in a page`, 'tooLarge');
     if (sizes * count !== data.length) {
       throw new ProtocolError(
         `sizes do not add up: ${count} values of ${sizes} bytes are not ${data.length} bytes`,

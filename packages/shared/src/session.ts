@@ -19,6 +19,8 @@ export class Session {
   #state: 'greeting' | 'open' | 'closed' = 'greeting';
   /** Who is at the other end; null at a Queen's end until Hello says it. */
   #from: Sender | null;
+  /** The other end has said its Hello, Welcome or Reject; it says one, however long the answer takes. */
+  #hasGreeted = false;
   readonly #decoder = new FrameDecoder(LIMITS.handshakeBytesMax);
 
   /** @param from who is at the other end: 'queen', or null for a Queen that awaits Hello */
@@ -74,6 +76,11 @@ export class Session {
     if (rule.state !== 'any' && rule.state !== this.#state) {
       throw new ProtocolError(`${message.type} is out of turn: the session is ${this.#state}`);
     }
+    if (this.#state === 'greeting') {
+      if (this.#hasGreeted)
+        throw new ProtocolError(`${message.type} is out of turn: the handshake is not done`);
+      this.#hasGreeted = true;
+    }
     const from = this.#from;
     const mayBeSent =
       from === null ? !rule.from.every((sender) => sender === 'queen') : rule.from.includes(from);
@@ -85,14 +92,17 @@ export class Session {
  * The version that two ends speak: the highest that both know.
  * @throws ProtocolError with a sentence that says which end is older
  */
-export function agreeOnVersion(hello: { protocolMin: number; protocolMax: number }): number {
-  const { min, max } = PROTOCOL_VERSION;
-  if (hello.protocolMin > max || hello.protocolMax < min) {
+export function agreeOnVersion(
+  hello: { protocolMin: number; protocolMax: number },
+  { min, max }: { min: number; max: number } = PROTOCOL_VERSION,
+): number {
+  const agreed = Math.min(hello.protocolMax, max);
+  if (agreed < hello.protocolMin || agreed < min) {
     const older = hello.protocolMin > max ? 'this Queen is older' : 'the peer is older';
     throw new ProtocolError(
       `no common protocol version: the peer speaks ${hello.protocolMin} to ${hello.protocolMax}, this Queen ${min} to ${max}; ${older}, update it`,
       'badVersion',
     );
   }
-  return Math.min(hello.protocolMax, max);
+  return agreed;
 }

@@ -9,8 +9,9 @@ import { UsageError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import type { Encoding } from './messages.ts';
 import { type Page, type PageBuilder, sizeAt } from './page.ts';
+import { msgpackProblem, NESTING_MAX } from './plain-msgpack.ts';
 
-const packr = new Packr({ useRecords: false, variableMapSize: true, moreTypes: false });
+const packr = new Packr({ useRecords: false, variableMapSize: true, moreTypes: false, useToJSON: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
 
 /** Appends one value to a page. @throws UsageError when it cannot be sent, with the reason */
@@ -87,14 +88,16 @@ export function encodeMsgpack(value: unknown): Uint8Array {
   return packr.pack(value);
 }
 
-/** Reads one msgpack value. */
+/** Reads one msgpack value. @throws UsageError when it is not exactly one plain value */
 export function decodeMsgpack(bytes: Uint8Array): unknown {
+  const wrong = msgpackProblem(bytes, true);
+  if (wrong !== null) throw new UsageError(`This value is not plain msgpack: ${wrong}.`, 'badValue');
   return unpackr.unpack(bytes);
 }
 
 /**
  * Reads the values of a page in order. Numbers and texts are new; byte strings are views of the page.
- * @throws Error if a value is not what the encoding says
+ * @throws UsageError if a value is not what the encoding says
  */
 export function* readValues(page: Page, encoding: Encoding): Generator<unknown, void, undefined> {
   let offset = 0;
@@ -118,7 +121,7 @@ export function readValue(data: Uint8Array, offset: number, size: number, encodi
       ((data[offset + 2]! << 16) | (data[offset + 3]! << 8) | data[offset + 4]!)
     );
   }
-  return unpackr.unpack(data.subarray(offset, offset + size));
+  return decodeMsgpack(data.subarray(offset, offset + size));
 }
 
 function refuseLarge(bytes: number): void {
@@ -129,10 +132,8 @@ function refuseLarge(bytes: number): void {
   );
 }
 
-const DEPTH_MAX = 64;
 /** The path of the first thing that plain msgpack cannot say, or null. */
 function unsendable(value: unknown, path: string, depth: number): string | null {
-  if (depth > DEPTH_MAX) return `${path} is nested more than ${DEPTH_MAX} deep (or in itself)`;
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -146,6 +147,7 @@ function unsendable(value: unknown, path: string, depth: number): string | null 
   }
 }
 function unsendableInside(value: object, path: string, depth: number): string | null {
+  if (depth >= NESTING_MAX) return `${path} is nested more than ${NESTING_MAX} deep (or in itself)`;
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
       const wrong = unsendable(value[i], `${path}[${i}]`, depth + 1);
@@ -158,6 +160,8 @@ function unsendableInside(value: object, path: string, depth: number): string | 
     return `${path} is a ${value.constructor?.name ?? 'class instance'}, which plain msgpack cannot say`;
   }
   for (const [key, inner] of Object.entries(value)) {
+    // msgpackr renames it, so that no prototype can be set by a peer.
+    if (key === '__proto__') return `${path} has an entry named __proto__`;
     const wrong = unsendable(inner, `${path}.${key}`, depth + 1);
     if (wrong !== null) return wrong;
   }

@@ -10,9 +10,9 @@ export const LOOPBACK = '127.0.0.1';
 
 /** @throws UsageError with an example when the text is not an address */
 export function parseAddress(text: string): Address {
-  const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text.trim());
+  const match = /^(?:\[([^\]\s]+)\]|([^:\s/@[\]]*))(?::(\d{1,5}))?$/.exec(text.trim());
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (match === null || port < 1 || port > 65_535) {
+  if (match === null || match[0] === '' || port < 1 || port > 65_535) {
     throw new UsageError(
       `"${text}" is not an address. Write host:port, for instance ${LOOPBACK}:${DEFAULT_PORT}.`,
     );

@@ -115,6 +115,8 @@ export class Connection {
 
   destroy(error?: Error): void {
     this.#error ??= error ?? null;
+    this.#parts = [];
+    this.#partBytes = 0;
     this.session.close();
     this.socket.destroy();
   }
@@ -127,7 +129,10 @@ export class Connection {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#error ??= error;
-      // The session is closed by now, so the farewell goes past it.
+      // What was said before goes out before the farewell, which itself passes by the session: that is closed, here
+      // for those errors that a handler threw because of what a message means.
+      this.flush();
+      this.session.close();
       const parts: Uint8Array[] = [];
       encodeParts(
         { type: 'Goodbye', code: error.code, message: error.message.slice(0, LIMITS.textMax) },
