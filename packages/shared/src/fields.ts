@@ -101,21 +101,27 @@ export const pairs = test<readonly number[]>('pairs', (v) =>
   Array.isArray(v) && v.length <= LIMITS.listMax && v.length % 2 === 0 && v.every(isUnsigned));
 /** A flat list of unsigned integers. */
 export const u53s = (max: number = LIMITS.listMax) =>
-  test<readonly number[]>('[u53]', (v) => Array.isArray(v) && v.length <= max && v.every(isUnsigned));
+  test<readonly number[]>(`[u53] up to ${max}`, (v) =>
+    Array.isArray(v) && v.length <= max && v.every(isUnsigned));
 
 /** A field that may be absent (never null or undefined on the wire). */
 export function optional<T>(of: Field<T>): Optional<T> {
   return { name: of.name, optional: true, problem: (v) => (v === undefined ? null : of.problem(v)) };
 }
 
+/** Puts a step in front of the path with which a problem begins. */
+function under(step: string, wrong: string): string {
+  return wrong.startsWith('.') || wrong.startsWith('[') ? step + wrong : `${step} ${wrong}`;
+}
+
 /** A list of at most `max` entries. */
 export function list<T>(of: Field<T>, max: number): Field<readonly T[]> & { optional: false } {
-  return field(`[${of.name}]`, (value) => {
+  return field(`[${of.name}] up to ${max}`, (value) => {
     if (!Array.isArray(value)) return 'is not a list';
     if (value.length > max) return `has more than ${max} entries`;
     for (let i = 0; i < value.length; i++) {
       const wrong = of.problem(value[i]);
-      if (wrong !== null) return `[${i}] ${wrong}`;
+      if (wrong !== null) return under(`[${i}]`, wrong);
     }
     return null;
   });
@@ -133,8 +139,7 @@ export function struct<F extends Fields>(
       const v = value[key];
       if (v === undefined && of.optional) continue;
       const wrong = v === undefined ? 'is missing' : of.problem(v);
-      if (wrong !== null)
-        return wrong.startsWith('.') || wrong.startsWith('[') ? `.${key}${wrong}` : `.${key} ${wrong}`;
+      if (wrong !== null) return under(`.${key}`, wrong);
     }
     return null;
   };
@@ -146,14 +151,14 @@ export function record<T>(
   of: Field<T>,
   max: number,
 ): Field<Readonly<Record<string, T>>> & { optional: false } {
-  return field(`{name: ${of.name}}`, (value) => {
+  return field(`{name: ${of.name}} up to ${max}`, (value) => {
     if (!isPlainMap(value)) return 'is not a map';
     const keys = Object.keys(value);
     if (keys.length > max) return `has more than ${max} entries`;
     for (const key of keys) {
       if (key.length > LIMITS.nameMax) return 'has a name that is too long';
       const wrong = of.problem(value[key]);
-      if (wrong !== null) return `.${key} ${wrong}`;
+      if (wrong !== null) return under(`.${key}`, wrong);
     }
     return null;
   });

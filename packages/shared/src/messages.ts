@@ -72,6 +72,10 @@ export const counts = struct('Counts', {
 });
 /** Input values that are computed where they are used: task i has the value start + i x step. */
 export const inputRange = struct('InputRange', { start: int, step: int, count: u53 });
+/** Another job that must have ended before this one starts. */
+export const after = struct('After', { job, on: oneOf('success', 'end') });
+/** When a job stops for good: at so many failed tasks, or at such a share of its tasks. */
+export const haltOn = struct('HaltOn', { failures: optional(u53), share: optional(number) });
 /** What a client says of a job. Fields that a Queen does not enforce yet are kept and passed on. */
 export const jobSpec = struct('Spec', {
   kind: name,
@@ -92,8 +96,8 @@ export const jobSpec = struct('Spec', {
   queueTimeoutMillis: optional(u53),
   deadlineMillis: optional(u53),
   crashLimit: optional(between(1, 1_000_000)),
-  after: optional(list(struct('After', { job, on: oneOf('success', 'end') }), 10_000)),
-  haltOn: optional(struct('HaltOn', { failures: optional(u53), share: optional(number) })),
+  after: optional(list(after, 10_000)),
+  haltOn: optional(haltOn),
   retentionMillis: optional(u53),
   reduce: optional(plain),
   graph: optional(bool),
@@ -108,6 +112,17 @@ export const heldLease = struct('HeldLease', {
   done: u53,
   startedMillis: optional(u53),
 });
+/** Every map inside a message that has fields of its own. */
+export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] = [
+  jobSpec,
+  inputRange,
+  after,
+  haltOn,
+  failure,
+  streamed,
+  counts,
+  heldLease,
+];
 const page = { first: u53, count: between(0, LIMITS.pageCountMax), sizes, data: bytes } as const;
 
 /** Schemas by message type. The order is that of PROTOCOL.md. */
