@@ -10,7 +10,7 @@ export const LOOPBACK = '127.0.0.1';
 
 /** @throws UsageError with an example when the text is not an address */
 export function parseAddress(text: string): Address {
-  const match = /^(?:\[([^\]\s]+)\]|([^:\s/@[\]]*))(?::(\d{1,5}))?$/.exec(text.trim());
+  const match = /^(?:\[([^\]\s\p{Cc}]+)\]|([^:\s/@[\]\p{Cc}]*))(?::(\d{1,5}))?$/u.exec(text.trim());
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
   if (match === null || match[0] === '' || port < 1 || port > 65_535) {
     throw new UsageError(
