@@ -1,1 +1,5 @@
-export {};
+/** The Queen: owns jobs, leases and the store. */
+export * from './queen.ts';
+export * from './scheduler/index.ts';
+export { MemoryStore } from './store/memory-store.ts';
+export type { ResultPage, Store } from './store/store.ts';

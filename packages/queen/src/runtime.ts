@@ -1,0 +1,202 @@
+/**
+ * Joins the pure scheduler to sockets, store and clock. Works in turns: all that has arrived is stepped, the turn is
+ * settled, what is to be stored goes to the store in one batch, and every peer is written to once.
+ *
+ * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
+ */
+import type { Message, SessionNumber } from '@hive/shared';
+import { cutPage, LIMITS } from '@hive/shared';
+import type { Connection } from '@hive/shared/node';
+import debug from 'debug';
+import {
+  CommitPipeline,
+  type Effects,
+  type Identity,
+  type Notice,
+  Scheduler,
+  type SchedulerEvent,
+  type Send,
+} from './scheduler/index.ts';
+import type { Store } from './store/store.ts';
+
+const log = debug('hive:queen:runtime');
+/** After a failed commit the store is tried again this often. */
+const STORE_RETRY_MILLIS = 500;
+/** How often connections are looked at for bytes that complete no message yet. */
+const HEARD_MILLIS = 1_000;
+
+export interface RuntimeOptions {
+  readonly identity: Identity;
+  readonly store: Store;
+  /** Milliseconds on a clock that never goes back. */
+  readonly clock: () => number;
+  readonly onNotice: (notice: Notice) => void;
+}
+
+export class Runtime {
+  readonly scheduler: Scheduler;
+  readonly #store: Store;
+  readonly #clock: () => number;
+  readonly #onNotice: (notice: Notice) => void;
+  readonly #connections = new Map<SessionNumber, Connection>();
+  readonly #clogged = new Set<SessionNumber>();
+  readonly #heardBytes = new Map<SessionNumber, number>();
+  readonly #pipeline: CommitPipeline;
+  #inbox: SchedulerEvent[] = [];
+  #isTurnQueued = false;
+  #isStopped = false;
+  #timer: NodeJS.Timeout | null = null;
+  #timerAt = Number.POSITIVE_INFINITY;
+  readonly #heardTimer: NodeJS.Timeout;
+
+  constructor({ identity, store, clock, onNotice }: RuntimeOptions) {
+    this.scheduler = new Scheduler(identity);
+    this.#store = store;
+    this.#clock = clock;
+    this.#onNotice = onNotice;
+    this.#pipeline = new CommitPipeline({
+      keep: (records) => store.keep(records),
+      commit: () => store.commit(),
+      deliver: (sends) => this.#deliver(sends),
+      failed: (error) => this.#commitFailed(error),
+    });
+    this.#heardTimer = setInterval(() => this.#noteHeard(), HEARD_MILLIS);
+    this.#heardTimer.unref();
+  }
+
+  /** A session whose Hello was accepted; its messages follow by `push`. */
+  admit(session: SessionNumber, connection: Connection): void {
+    this.#connections.set(session, connection);
+  }
+
+  push(event: SchedulerEvent): void {
+    if (this.#isStopped) return;
+    this.#inbox.push(event);
+    if (this.#isTurnQueued) return;
+    this.#isTurnQueued = true;
+    // After the poll phase: everything that arrives in one pass of the event loop is one turn.
+    setImmediate(() => this.#turn());
+  }
+
+  closed(session: SessionNumber, reason: string): void {
+    if (!this.#connections.delete(session)) return;
+    this.#clogged.delete(session);
+    this.#heardBytes.delete(session);
+    this.push({ type: 'sessionClosed', session, reason });
+  }
+
+  drained(session: SessionNumber): void {
+    const connection = this.#connections.get(session);
+    if (connection === undefined || !this.#clogged.has(session)) return;
+    if (connection.bufferedBytes > LIMITS.sendBufferSoft / 2) return;
+    this.#clogged.delete(session);
+    this.push({ type: 'sessionClogged', session, isClogged: false });
+  }
+
+  get sessions(): number {
+    return this.#connections.size;
+  }
+
+  /** Says goodbye to everybody and stops. */
+  stop(message: string): void {
+    this.#isStopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    clearInterval(this.#heardTimer);
+    for (const connection of this.#connections.values())
+      connection.end({ type: 'Goodbye', code: 'stopping', message });
+  }
+
+  #turn(): void {
+    this.#isTurnQueued = false;
+    if (this.#isStopped) return;
+    const events = this.#inbox;
+    this.#inbox = [];
+    const now = this.#clock();
+    for (const event of events) this.#perform(this.scheduler.step(event, now));
+    this.#perform(this.scheduler.step({ type: 'settled' }, now));
+    this.#pipeline.flush();
+    this.#armTimer();
+  }
+
+  #perform(effects: Effects): void {
+    // Pages are kept before anything reads them, and are durable before `afterCommit` leaves.
+    this.#pipeline.push(effects);
+    this.#deliver(effects.now);
+    for (const { session, goodbye } of effects.close) {
+      this.#connections.get(session)?.end(goodbye);
+      this.#connections.delete(session);
+      this.#clogged.delete(session);
+    }
+    for (const notice of effects.notices) this.#onNotice(notice);
+  }
+
+  #deliver(sends: readonly Send[]): void {
+    for (const send of sends) {
+      const connection = this.#connections.get(send.session);
+      if (connection === undefined || connection.isClosed) continue;
+      const message = this.#complete(send);
+      if (message === null) continue;
+      connection.send(message);
+      if (connection.bufferedBytes > LIMITS.sendBufferSoft && !this.#clogged.has(send.session)) {
+        this.#clogged.add(send.session);
+        this.push({ type: 'sessionClogged', session: send.session, isClogged: true });
+      }
+    }
+  }
+
+  /** Adds the bytes that the scheduler named but does not hold. Null when they are gone, and with them the need. */
+  #complete({ message, inputs, results }: Send): Message | null {
+    if (inputs !== undefined)
+      return { ...(message as Message<'TaskAssign'>), ...this.#store.readInputs(inputs.job, inputs.ranges) };
+    if (results === undefined) return message;
+    const stored = this.#store.readResults(results.job, results.seq);
+    if (stored === undefined) return null;
+    const { first, count } = results;
+    const { sizes, data } = cutPage(stored.page, first, count);
+    const within = ({ index }: { index: number }) => index >= first && index < first + count;
+    const failures = stored.failures.filter(within);
+    const streams = stored.streams.filter(within);
+    return {
+      ...(message as Message<'Results'>),
+      sizes,
+      data,
+      ...(failures.length === 0 ? {} : { failures }),
+      ...(streams.length === 0 ? {} : { streams }),
+    };
+  }
+
+  #commitFailed(error: unknown): void {
+    log('a commit failed: %O', error);
+    this.push({ type: 'storeFilled', isLow: true });
+    const timer = setTimeout(() => {
+      this.push({ type: 'storeFilled', isLow: false });
+      this.#pipeline.retry();
+    }, STORE_RETRY_MILLIS);
+    timer.unref();
+  }
+
+  #armTimer(): void {
+    const at = this.scheduler.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    if (at === this.#timerAt && this.#timer !== null) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#timerAt = at;
+    if (at === Number.POSITIVE_INFINITY) return;
+    const delay = Math.min(Math.max(0, Math.ceil(at - this.#clock())), 2 ** 31 - 1);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.push({ type: 'timePassed' });
+    }, delay);
+  }
+
+  /** A frame that takes long to arrive is a sign of life too. */
+  #noteHeard(): void {
+    const sessions: SessionNumber[] = [];
+    for (const [session, connection] of this.#connections) {
+      if (this.#heardBytes.get(session) === connection.bytesIn) continue;
+      this.#heardBytes.set(session, connection.bytesIn);
+      sessions.push(session);
+    }
+    if (sessions.length > 0) this.push({ type: 'bytesHeard', sessions });
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The only writer of durable facts, live and in recovery: replaying what was committed gives the state that was live.
+ * It must not send, schedule, or look at anything that is not durable.
+ */
+import { InvariantError } from '@hive/shared';
+import { pageCost } from './input-directory.ts';
+import { Job } from './job.ts';
+import type { State } from './state.ts';
+import type { StoreRecord } from './types.ts';
+
+type Of<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
+type Appliers = { readonly [T in StoreRecord['type']]: (state: State, record: Of<T>) => void };
+
+export function applyRecord(state: State, record: StoreRecord): void {
+  (APPLIERS[record.type] as (state: State, record: StoreRecord) => void)(state, record);
+}
+
+const APPLIERS: Appliers = {
+  jobSubmitted(state, { job: id, spec, owner, order, at }) {
+    const job = new Job(id, spec, owner, order, at);
+    if (spec.range !== undefined) {
+      job.appended = spec.range.count;
+      job.isSealed = true;
+    }
+    state.jobs.set(id, job);
+    state.jobCount = Math.max(state.jobCount, order);
+  },
+
+  inputsAppended(state, { job: id, page, streams }) {
+    const job = jobOf(state, id);
+    if (page.first !== job.appended) throw new InvariantError(`inputs of ${id} with a gap at ${page.first}`);
+    job.appended += page.count;
+    job.inputs.add(page.first, page.count, page.data.length);
+    for (const stream of streams) job.streams.set(stream.index, stream.bytes);
+  },
+
+  jobSealed(state, { job: id }) {
+    jobOf(state, id).isSealed = true;
+  },
+
+  resultsRecorded(state, { job: id, seq, page, failures }) {
+    const job = jobOf(state, id);
+    const end = page.first + page.count;
+    if (job.recorded.add(page.first, end) !== page.count) {
+      throw new InvariantError(`results of ${id} recorded twice in ${page.first}..${end - 1}`);
+    }
+    job.seq = seq;
+    job.results.add({ seq, first: page.first, count: page.count, cost: pageCost(page) });
+    let cancelled = 0;
+    for (const failure of failures) if (failure.outcome === 'cancelled') cancelled++;
+    job.cancelled += cancelled;
+    job.failed += failures.length - cancelled;
+    job.succeeded += page.count - failures.length;
+    forgetFailures(job, page.first, end);
+  },
+
+  attemptFailed(state, { job: id, failure, at }) {
+    const job = jobOf(state, id);
+    const known = job.failedTasks.get(failure.index);
+    const task = known ?? { failures: 0, crashes: 0, retryAt: null, lastMessage: '' };
+    if (failure.outcome === 'crashed') task.crashes++;
+    else task.failures++;
+    task.retryAt = at;
+    task.lastMessage = failure.message;
+    if (known === undefined) job.failedTasks.set(failure.index, task);
+  },
+
+  inputsDropped(state, { job: id, first, count }) {
+    const { streams } = jobOf(state, id);
+    if (streams.size > 0) for (let index = first; index < first + count; index++) streams.delete(index);
+  },
+
+  resultsDropped(state, { job: id, seqs }) {
+    const job = jobOf(state, id);
+    for (const seq of seqs) job.results.delete(seq);
+  },
+
+  jobEnded(state, { job: id, state: end, message, at }) {
+    const job = jobOf(state, id);
+    job.state = end;
+    job.message = message;
+    job.endedAt = at;
+    if (end === 'cancelled') job.cancelled = job.appended - job.succeeded - job.failed;
+    job.failedTasks.clear();
+  },
+
+  jobRemoved(state, { job: id }) {
+    state.jobs.delete(id);
+  },
+};
+
+/** These tasks have ended, so how often they failed before no longer matters. Looks at the shorter of the two lists. */
+function forgetFailures(job: Job, first: number, end: number): void {
+  const { failedTasks } = job;
+  if (failedTasks.size <= end - first) {
+    for (const index of failedTasks.keys()) if (index >= first && index < end) failedTasks.delete(index);
+  } else {
+    for (let index = first; index < end; index++) failedTasks.delete(index);
+  }
+}
+
+function jobOf(state: State, id: Job['id']): Job {
+  const job = state.jobs.get(id);
+  if (job === undefined) throw new InvariantError(`a record for ${id}, which is not there`);
+  return job;
+}

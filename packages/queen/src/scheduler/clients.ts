@@ -1,0 +1,213 @@
+/**
+ * What clients ask for: submitting, appending, sealing, cancelling. The same id with the same spec is the same job,
+ * which is how a client comes back after its connection was lost.
+ */
+import {
+  checkPage,
+  cutPage,
+  isJobId,
+  LIMITS,
+  type Message,
+  ProtocolError,
+  type RefusalCode,
+  type Streamed,
+} from '@hive/shared';
+import { record } from './complete.ts';
+import { cancelJob, maybeFinish, tellEndTo } from './ending.ts';
+import { pageCost } from './input-directory.ts';
+import { canonical, type Job } from './job.ts';
+import { summaryOf } from './queries.ts';
+import type { PeerSession, State } from './state.ts';
+
+/** Kinds that every build of the Drone knows; others must be on offer when a job asks for them. */
+const BUILT_IN_KINDS = ['command', 'echo', 'function', 'hash', 'sleep'];
+/** Parts of a spec that are defined but not enforced by this Queen yet; refused rather than ignored. */
+const NOT_SERVED = ['after', 'deadlineMillis', 'graph', 'haltOn', 'queueTimeoutMillis', 'reduce'] as const;
+
+export function submit(state: State, client: PeerSession, { job: id, spec }: Message<'Submit'>): void {
+  const known = state.jobs.get(id);
+  if (known !== undefined) {
+    if (canonical(known.spec) !== canonical(spec)) {
+      state.refuse(
+        client.session,
+        'jobDiffers',
+        `Job ${id} was submitted before with another spec. Choose a new id.`,
+        { job: id },
+      );
+      return;
+    }
+    attach(state, client, known);
+    return;
+  }
+  const problem = specProblem(state, client, { type: 'Submit', job: id, spec });
+  if (problem !== null) {
+    state.refuse(client.session, problem.code, problem.text, { job: id });
+    return;
+  }
+  state.commit({
+    type: 'jobSubmitted',
+    job: id,
+    spec,
+    owner: client.peer,
+    at: state.now,
+    order: state.jobCount + 1,
+  });
+  const job = state.jobs.get(id)!;
+  if (!job.isHidden) state.notice({ type: 'jobAccepted', job: id, name: job.label, kind: job.kind });
+  if (job.isAttached) {
+    job.abandonDeadline = state.deadlines.create(() => {
+      cancelJob(state, job, 'abandoned: its client has been gone for 60 s');
+    });
+  }
+  attach(state, client, job);
+  maybeFinish(state, job);
+}
+
+function specProblem(
+  state: State,
+  client: PeerSession,
+  { job, spec }: Message<'Submit'>,
+): { code: RefusalCode; text: string } | null {
+  if (!isJobId(job)) return { code: 'badSpec', text: `"${job}" is not a job id. Use a UUID in lower case.` };
+  if (state.isStoreLow) {
+    return {
+      code: 'storeLow',
+      text: 'The Queen has too little room on its disk to accept jobs. Make room, then submit again.',
+    };
+  }
+  if (client.jobs.size >= LIMITS.openJobsMax) {
+    return {
+      code: 'badSpec',
+      text: `This client has ${client.jobs.size} jobs open already; wait for some to end.`,
+    };
+  }
+  for (const field of NOT_SERVED) {
+    if (spec[field] !== undefined)
+      return { code: 'unsupported', text: `This Queen cannot serve the job option "${field}" yet.` };
+  }
+  if (spec.range !== undefined) {
+    const last = spec.range.start + spec.range.step * Math.max(0, spec.range.count - 1);
+    if (!Number.isSafeInteger(last))
+      return { code: 'badSpec', text: 'The range leaves the integers of 53 bits.' };
+    if (spec.encoding !== 'msgpack')
+      return { code: 'badSpec', text: 'A range job has the encoding "msgpack".' };
+  }
+  return kindProblem(state, spec.kind);
+}
+
+function kindProblem(state: State, kind: string): { code: RefusalCode; text: string } | null {
+  if (BUILT_IN_KINDS.includes(kind)) return null;
+  const offered = new Set(BUILT_IN_KINDS);
+  for (const profile of state.profiles.values()) for (const name of profile.kinds) offered.add(name);
+  if (offered.has(kind)) return null;
+  const list = [...offered].sort().join(', ');
+  return { code: 'unknownKind', text: `No Drone here offers the kind "${kind}". Kinds that exist: ${list}.` };
+}
+
+/** This client is the job's owner from now on, in this session. */
+function attach(state: State, client: PeerSession, job: Job): void {
+  job.ownerSession = client.session;
+  client.jobs.add(job);
+  if (job.abandonDeadline !== null) state.deadlines.clear(job.abandonDeadline);
+  job.inputCredit = job.isAttached ? Math.max(0, job.inputs.room) : LIMITS.inputBytesHeldMax;
+  job.creditDue = 0;
+  job.isCountDue = false;
+  state.sendAfterCommit(client.session, {
+    type: 'Accepted',
+    job: job.id,
+    count: job.appended,
+    sealed: job.isSealed,
+    bytes: job.inputCredit,
+  });
+  state.touch(job);
+  if (!job.isActive) tellEndTo(state, job, client.session);
+}
+
+export function append(state: State, client: PeerSession, message: Message<'Append'>): void {
+  checkPage(message);
+  const job = openJob(state, client, message.job);
+  if (job === null) return;
+  const { first, count, sizes, data } = message;
+  if (first > job.appended)
+    throw new ProtocolError(`Append leaves out inputs ${job.appended} to ${first - 1}`);
+  const end = first + count;
+  if (end <= job.appended) {
+    job.isCountDue = true;
+    state.touch(job);
+    return;
+  }
+  if (job.isSealed) throw new ProtocolError(`Append to job ${job.id} after its Seal`);
+  if (job.inputCredit <= 0) throw new ProtocolError(`Append to job ${job.id} without credit`);
+  const page = cutPage({ first, count, sizes, data }, job.appended, end - job.appended);
+  const streams = streamsWithin(message.streams ?? [], page.first, end);
+  const cost = pageCost(page);
+  job.inputCredit -= cost;
+  state.commit({ type: 'inputsAppended', job: job.id, page, streams });
+  if (!job.isAttached) job.creditDue += cost;
+  job.isCountDue = true;
+  state.touch(job);
+  if (!job.isHidden) state.dirtyProgress.add(job);
+}
+
+function streamsWithin(streams: readonly Streamed[], first: number, end: number): Streamed[] {
+  let before = -1;
+  for (const { index } of streams) {
+    if (index <= before || index >= end) throw new ProtocolError('Append has streams out of place');
+    before = index;
+  }
+  return streams.filter(({ index }) => index >= first);
+}
+
+export function seal(state: State, client: PeerSession, message: Message<'Seal'>): void {
+  const job = openJob(state, client, message.job);
+  if (job === null) return;
+  if (message.count !== job.appended) {
+    throw new ProtocolError(
+      `Seal of job ${job.id} at ${message.count}, but ${job.appended} inputs were appended`,
+    );
+  }
+  if (job.isSealed) return;
+  state.commit({ type: 'jobSealed', job: job.id });
+  state.touch(job);
+  // Every task may have ended before the seal arrived.
+  maybeFinish(state, job);
+}
+
+/** The job, if this client may still add to it. One that has ended meanwhile is not the client's fault. */
+function openJob(state: State, client: PeerSession, id: Job['id']): Job | null {
+  const job = state.jobs.get(id);
+  if (job === undefined) {
+    state.refuse(client.session, 'unknownJob', `There is no job ${id} here.`, { job: id });
+    return null;
+  }
+  if (job.ownerSession !== client.session) throw new ProtocolError(`job ${id} belongs to another session`);
+  return job.isActive ? job : null;
+}
+
+export function cancel(state: State, client: PeerSession, message: Message<'Cancel'>): void {
+  const { request, job: id } = message;
+  const job = state.jobs.get(id);
+  if (job === undefined) {
+    state.refuse(client.session, 'unknownJob', `There is no job ${id} here.`, { request });
+    return;
+  }
+  if (message.indices === undefined) cancelJob(state, job, message.reason ?? 'cancelled');
+  else cancelTasks(state, job, message.indices, message.reason ?? 'cancelled');
+  state.sendAfterCommit(client.session, { type: 'Answer', request, body: summaryOf(state, job) });
+}
+
+/** Single tasks: those without an outcome get the outcome `cancelled` now, and what runs of them is stopped. */
+function cancelTasks(state: State, job: Job, indices: readonly number[], reason: string): void {
+  for (const index of indices) {
+    if (!job.isActive || index >= job.appended || job.recorded.has(index)) continue;
+    for (const lease of job.leases) {
+      if (!lease.isLive) continue;
+      for (const [first, end] of lease.intervals(lease.done, lease.end)) {
+        if (index < first || index >= end) continue;
+        state.send(lease.drone.session, { type: 'CancelTask', lease: lease.number, index, reason });
+      }
+    }
+    const page = { first: index, count: 1, sizes: 0, data: new Uint8Array(0) };
+    record(state, job, page, [{ index, outcome: 'cancelled', message: reason }], []);
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The one place that enforces the order of append and send: what is to be said after a commit waits for every append
+ * that was issued before it; at most one commit is in flight; what gathers meanwhile goes into the next one.
+ *
+ * States: idle (nothing in flight; a turn without appends passes straight through), committing (sends gather behind the
+ * next commit), failed (the commit is tried again by `retry`; its sends stay held).
+ */
+import type { Effects, Send, StoreRecord } from './types.ts';
+
+export interface PipelineDoors {
+  /** Takes records; they can be read at once but are not durable yet. */
+  keep(records: readonly StoreRecord[]): void;
+  /** Makes all that was kept durable: null when it is so on return, else a promise. */
+  commit(): Promise<void> | null;
+  deliver(sends: readonly Send[]): void;
+  /** A commit failed; call `retry` when it may go better. */
+  failed(error: unknown): void;
+}
+
+export class CommitPipeline {
+  readonly #doors: PipelineDoors;
+  /** Sends that wait for the commit in flight; null when there is none. */
+  #inFlight: readonly Send[] | null = null;
+  #isFailed = false;
+  /** Sends that wait for the next commit, and whether there is anything for it to commit. */
+  #gathered: Send[] = [];
+  #isDirty = false;
+
+  constructor(doors: PipelineDoors) {
+    this.#doors = doors;
+  }
+
+  /** Nothing is held and nothing is in flight. */
+  get isIdle(): boolean {
+    return this.#inFlight === null && !this.#isDirty && this.#gathered.length === 0;
+  }
+
+  /** Takes the appends of one turn, and the sends that wait for them. */
+  push({ append, afterCommit }: Pick<Effects, 'append' | 'afterCommit'>): void {
+    if (append.length > 0) {
+      this.#doors.keep(append);
+      this.#isDirty = true;
+    }
+    for (const send of afterCommit) this.#gathered.push(send);
+  }
+
+  /** Starts the next commit, unless one is in flight. */
+  flush(): void {
+    if (this.#inFlight !== null) return;
+    const sends = this.#gathered;
+    this.#gathered = [];
+    if (!this.#isDirty) {
+      this.#doors.deliver(sends);
+      return;
+    }
+    this.#isDirty = false;
+    this.#inFlight = sends;
+    this.#commit();
+  }
+
+  /** Tries a failed commit once more. */
+  retry(): void {
+    if (!this.#isFailed) return;
+    this.#isFailed = false;
+    this.#commit();
+  }
+
+  #commit(): void {
+    let durable: Promise<void> | null;
+    try {
+      durable = this.#doors.commit();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (durable === null) this.#done();
+    else {
+      durable.then(
+        () => this.#done(),
+        (error: unknown) => this.#fail(error),
+      );
+    }
+  }
+
+  #done(): void {
+    const sends = this.#inFlight ?? [];
+    this.#inFlight = null;
+    this.#doors.deliver(sends);
+    this.flush();
+  }
+
+  #fail(error: unknown): void {
+    this.#isFailed = true;
+    this.#doors.failed(error);
+  }
+}

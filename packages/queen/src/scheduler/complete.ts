@@ -1,0 +1,336 @@
+/**
+ * What Drones report: finished prefixes, and tasks given back. Here lives G2: recording is by index. The first success
+ * for an unrecorded index counts, from any lease that is live or was lost, never from one that was cancelled; failures
+ * count only from a live lease. Everything else is counted and dropped, and acknowledged so that the Drone forgets it.
+ */
+import {
+  checkPage,
+  cutPage,
+  type Failure,
+  LIMITS,
+  type Message,
+  type Page,
+  ProtocolError,
+} from '@hive/shared';
+import { noteShort } from './assign.ts';
+import type { DroneState } from './drone.ts';
+import { maybeFinish } from './ending.ts';
+import { endAttempt } from './failures.ts';
+import { pageCost } from './input-directory.ts';
+import type { Job } from './job.ts';
+import type { Lease } from './lease.ts';
+import type { State } from './state.ts';
+
+export function taskComplete(state: State, drone: DroneState, message: Message<'TaskComplete'>): void {
+  checkPage(message);
+  const lease = holds(state, drone, message);
+  if (lease === null) {
+    state.dropped.staleReports++;
+    drone.staleReports++;
+    acknowledge(state, drone, message);
+    if (message.ended && message.request) grant(drone, 1);
+    return;
+  }
+  checkReport(lease, message);
+  const news = message.at + message.count - lease.done;
+  if (lease.state === 'cancelled') state.dropped.staleReports += Math.max(0, news);
+  else if (message.count > 0) recordReport(state, lease, message);
+  acknowledge(state, drone, message);
+  if (news > 0) {
+    lease.done += news;
+    if (lease.isLive) lease.job.running -= news;
+  }
+  learn(state, lease, message);
+  announce(state, drone, lease, message);
+  if (message.ended) leaseEnded(state, lease, message.request === true);
+}
+
+/** The lease that the report is about, if it is this Drone's to report on. */
+function holds(state: State, drone: DroneState, message: Message<'TaskComplete'>): Lease | null {
+  const { incarnation } = message;
+  if (incarnation !== undefined && incarnation !== state.identity.incarnation) return null;
+  const lease = drone.leases.get(message.lease) ?? state.lost.get(message.lease);
+  return lease !== undefined && lease.peer === drone.peer ? lease : null;
+}
+
+/** Refuses reports that the lease's shape rules out; a report that repeats what is known is fine. */
+function checkReport(lease: Lease, message: Message<'TaskComplete'>): void {
+  const { at, count, first } = message;
+  const says = `TaskComplete for lease ${lease.number}`;
+  if (at > lease.done) throw new ProtocolError(`${says} leaves out positions ${lease.done} to ${at - 1}`);
+  if (at + count > lease.end) throw new ProtocolError(`${says} passes its end`);
+  if (count > 0 && (lease.indexAt(at) !== first || count > lease.runAt(at))) {
+    throw new ProtocolError(`${says} names tasks that are not at positions ${at} to ${at + count - 1}`);
+  }
+  let before = first - 1;
+  for (const { index } of message.failures ?? []) {
+    if (index <= before || index >= first + count)
+      throw new ProtocolError(`${says} has failures out of place`);
+    before = index;
+  }
+}
+
+/** Cuts the report into runs that can be recorded whole: around tasks that have an outcome, and around retries. */
+function recordReport(state: State, lease: Lease, message: Message<'TaskComplete'>): void {
+  const { job } = lease;
+  if (!job.isActive) return;
+  const { first, count } = message;
+  const failures = message.failures ?? [];
+  if (failures.length === 0 && !job.recorded.touches(first, first + count)) {
+    record(state, job, message, [], message.streams ?? []);
+    return;
+  }
+  const failed = new Map(failures.map((failure) => [failure.index, failure]));
+  let kept: Failure[] = [];
+  let start = first;
+  const flush = (end: number) => {
+    if (start < end) {
+      const streams = (message.streams ?? []).filter(({ index }) => index >= start && index < end);
+      record(state, job, cutPage(message, start, end - start), kept, streams);
+    }
+    kept = [];
+  };
+  for (let index = first; index < first + count; index++) {
+    const failure = failed.get(index);
+    const isKnown = job.recorded.has(index);
+    if (isKnown) state.dropped.duplicateResults++;
+    const isFinal =
+      !isKnown && (failure === undefined || (lease.isLive && endAttempt(state, lease, failure)));
+    if (isFinal) {
+      if (failure !== undefined) kept.push(failure);
+      continue;
+    }
+    flush(index);
+    start = index + 1;
+  }
+  flush(first + count);
+}
+
+/** Records an outcome for every task of the page; none of them has one yet. */
+export function record(
+  state: State,
+  job: Job,
+  page: Page,
+  failures: readonly Failure[],
+  streams: Message<'TaskComplete'>['streams'] & object,
+): void {
+  const { first, count, sizes, data } = page;
+  const seq = job.seq + 1;
+  state.commit({
+    type: 'resultsRecorded',
+    job: job.id,
+    seq,
+    page: { first, count, sizes, data },
+    failures,
+    streams,
+  });
+  state.totals.recorded += count;
+  state.throughput.add(count, state.now);
+  job.unreadBytes += pageCost(page);
+  dropInputs(state, job, first, count, failures);
+  job.returned.delete(first, first + count);
+  state.touch(job);
+  state.dirtyProgress.add(job);
+  maybeFinish(state, job);
+}
+
+/** Input pages go when all their tasks have succeeded; a failed task's input stays, for a later retry of the job. */
+function dropInputs(
+  state: State,
+  job: Job,
+  first: number,
+  count: number,
+  failures: readonly Failure[],
+): void {
+  if (job.spec.range !== undefined) return;
+  let start = first;
+  const drop = (end: number) => {
+    if (start >= end) return;
+    for (const page of job.inputs.succeeded(start, end)) {
+      state.commit({ type: 'inputsDropped', job: job.id, first: page.first, count: page.count });
+      if (job.isAttached) job.creditDue += page.cost;
+    }
+  };
+  // An attached job ends with its client, so nothing of it is ever retried: its failed tasks need no input either.
+  if (!job.isAttached) {
+    for (const { index } of failures) {
+      drop(index);
+      start = index + 1;
+    }
+  }
+  drop(first + count);
+}
+
+function acknowledge(state: State, drone: DroneState, message: Message<'TaskComplete'>): void {
+  const { incarnation } = message;
+  if (incarnation !== undefined && incarnation !== state.identity.incarnation) {
+    const leases = [message.lease, message.at + message.count];
+    state.sendAfterCommit(drone.session, { type: 'ResultAck', leases, incarnation });
+    return;
+  }
+  if (message.count === 0) return;
+  let acks = state.acks.get(drone.session);
+  if (acks === undefined) {
+    acks = [];
+    state.acks.set(drone.session, acks);
+  }
+  acks.push(message.lease, message.at + message.count);
+}
+
+/** What was reported this turn is acknowledged in one message per Drone, once it is durable. */
+export function sendAcks(state: State): void {
+  for (const [session, leases] of state.acks) state.sendAfterCommit(session, { type: 'ResultAck', leases });
+  state.acks.clear();
+}
+
+/** Learns how long a task of this job takes on this Drone; newer reports weigh more. */
+function learn(state: State, lease: Lease, message: Message<'TaskComplete'>): void {
+  const { job, drone } = lease;
+  const { count } = message;
+  if (count === 0) return;
+  drone.tasksDone += count;
+  drone.throughput.add(count, state.now);
+  const millis = message.busyMicros / 1000;
+  lease.busyMillis += millis;
+  const perTask = Math.max(millis, 0.0005) / count;
+  const known = job.rates.get(drone.peer);
+  if (known === undefined) {
+    job.rates.set(drone.peer, { millisPerTask: perTask, lengthCap: 2 });
+    noteShort(lease);
+    return;
+  }
+  // A long report says more than a short one: weigh by the share of a target lease that it covers. Noise and cold
+  // starts only ever make a task look slower, so a faster report is believed sooner.
+  const share = perTask < known.millisPerTask && count > 1 ? 0.5 : millis / LIMITS.leaseTargetMillis;
+  const weight = Math.min(0.5, Math.max(0.05, share));
+  known.millisPerTask += (perTask - known.millisPerTask) * weight;
+}
+
+function announce(
+  state: State,
+  drone: DroneState,
+  lease: Lease,
+  { display, first }: Message<'TaskComplete'>,
+): void {
+  if (display === undefined) return;
+  state.notice({ type: 'replyReceived', name: drone.name, job: lease.job.id, index: first, display });
+}
+
+/** The lease is over: what it did not report goes back, and its place goes to the lease behind it or is asked for. */
+export function leaseEnded(state: State, lease: Lease, asksForMore: boolean): void {
+  const { job, drone } = lease;
+  const rate = job.rates.get(lease.peer);
+  if (rate !== undefined && lease.end >= rate.lengthCap / 2 && lease.busyMillis < LIMITS.leaseTargetMillis) {
+    // Far below the target the length grows faster, so that a million tiny tasks are learned in a few leases.
+    const factor = lease.busyMillis * 8 < LIMITS.leaseTargetMillis ? 4 : 2;
+    rate.lengthCap = Math.min(LIMITS.leaseTasksMax, Math.max(rate.lengthCap, lease.end * factor));
+  }
+  const wasLost = lease.state === 'lost';
+  if (lease.isLive && lease.open > 0) giveBack(state, lease, lease.done, lease.end);
+  const successor = removeLease(state, lease);
+  if (wasLost) return;
+  job.virtualTime = Math.max(
+    0,
+    job.virtualTime + (lease.busyMillis * job.slots - lease.chargedMillis) / job.weight,
+  );
+  if (successor !== null) startSuccessor(state, successor);
+  else if (asksForMore) grant(drone, job.slots);
+  state.touch(job);
+}
+
+/** The Drone asks for work for `slots` more slots. */
+export function grant(drone: DroneState, slots: number): void {
+  drone.credit = Math.min(drone.slots, drone.credit + slots);
+  drone.update();
+}
+
+/** Takes a lease out of all lists. Returns the one that waited for its place. */
+export function removeLease(state: State, lease: Lease): Lease | null {
+  const { drone, job, next, previous } = lease;
+  state.leases.delete(lease.number);
+  state.lost.delete(lease.number);
+  state.splittable.delete(lease);
+  drone.leases.delete(lease.number);
+  drone.profile.short.delete(lease);
+  job.leases.delete(lease);
+  job.lost.delete(lease);
+  if (previous !== null) {
+    previous.next = next;
+    noteShort(previous);
+  }
+  if (next !== null) next.previous = previous;
+  lease.next = null;
+  lease.previous = null;
+  return previous === null ? next : null;
+}
+
+function startSuccessor(state: State, lease: Lease): void {
+  if (lease.state === 'waiting') lease.state = 'running';
+  lease.startedAt = state.now;
+  noteShort(lease);
+}
+
+/** Tasks of positions [from, to) of a live lease run again elsewhere, unless another live lease still covers them. */
+export function giveBack(state: State, lease: Lease, from: number, to: number): void {
+  const { job } = lease;
+  job.running -= to - from;
+  lease.end = Math.min(lease.end, Math.max(from, lease.done));
+  if (!job.isActive) return;
+  for (const [first, end] of lease.intervals(from, to)) {
+    for (const [gapFirst, gapEnd] of [...job.recorded.gaps(first, end)]) {
+      if (job.hasOverlaps) returnUncovered(job, lease, gapFirst, gapEnd);
+      else returnTasks(state, job, gapFirst, gapEnd);
+    }
+  }
+  state.touch(job);
+}
+
+function returnTasks(state: State, job: Job, first: number, end: number): void {
+  state.totals.returned += end - first;
+  if (job.failedTasks.size === 0) {
+    job.returned.add(first, end);
+    return;
+  }
+  for (let index = first; index < end; index++) {
+    // A task that waits for its retry comes back by its own deadline.
+    if (job.failedTasks.get(index)?.retryAt == null) job.returned.add(index, index + 1);
+  }
+}
+
+/** Rare: after an adoption several live leases may cover a task. */
+function returnUncovered(job: Job, without: Lease, first: number, end: number): void {
+  for (let index = first; index < end; index++) {
+    let isCovered = job.failedTasks.get(index)?.retryAt != null;
+    for (const other of job.leases) {
+      if (isCovered) break;
+      if (other === without || !other.isLive) continue;
+      for (const [low, high] of other.intervals(other.done, other.end)) {
+        if (index >= low && index < high) isCovered = true;
+      }
+    }
+    if (!isCovered) job.returned.add(index, index + 1);
+  }
+}
+
+/** The Drone's answer to Retract, or a lease that it hands back whole. */
+export function retracted(state: State, drone: DroneState, message: Message<'Retracted'>): void {
+  const lease = drone.leases.get(message.lease);
+  if (lease === undefined) {
+    state.dropped.staleReports++;
+    return;
+  }
+  lease.isRetracting = false;
+  if (message.end < lease.done) {
+    throw new ProtocolError(`Retracted for lease ${lease.number} gives back tasks that were reported`);
+  }
+  const given = lease.end - message.end;
+  if (given > 0) {
+    state.totals.retracted += given;
+    if (lease.isLive) giveBack(state, lease, message.end, lease.end);
+    lease.end = message.end;
+  } else lease.retractAgainAt = state.now + LIMITS.leaseTargetMillis;
+  if (message.end === 0) {
+    const successor = removeLease(state, lease);
+    if (successor !== null) startSuccessor(state, successor);
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * How jobs end: all tasks have outcomes, or somebody cancels. Cancelling reaches what runs: its leases are told to stop,
+ * and nothing that they still report counts. An ended job keeps its results until retention removes it.
+ */
+import { type JobState, LIMITS } from '@hive/shared';
+import type { Job } from './job.ts';
+import type { Lease } from './lease.ts';
+import type { State } from './state.ts';
+
+export function maybeFinish(state: State, job: Job): void {
+  if (!job.isActive || !job.isSealed || job.recorded.size < job.appended) return;
+  end(state, job, job.failed === 0 ? 'succeeded' : 'failed', null);
+}
+
+/** Ends a job before its time; running tasks are stopped, their leases' places come back as the Drones report. */
+export function cancelJob(state: State, job: Job, reason: string): void {
+  if (!job.isActive) return;
+  for (const lease of job.leases) cancelLease(state, lease, reason);
+  end(state, job, 'cancelled', reason);
+}
+
+/** Nothing more of this lease counts; its Drone is told to stop. */
+export function cancelLease(state: State, lease: Lease, reason: string): void {
+  if (!lease.isLive) return;
+  lease.job.running -= lease.open;
+  lease.state = 'cancelled';
+  state.send(lease.drone.session, { type: 'CancelTask', lease: lease.number, reason });
+}
+
+function end(state: State, job: Job, to: JobState, message: string | null): void {
+  // Leases that are still live hold tasks which somebody else finished: stop them.
+  for (const lease of job.leases) cancelLease(state, lease, 'the job has ended');
+  state.commit({ type: 'jobEnded', job: job.id, state: to, message, at: state.now });
+  for (const lease of job.lost) {
+    state.lost.delete(lease.number);
+    state.leases.delete(lease.number);
+  }
+  job.lost.clear();
+  job.returned.clear();
+  job.nextFresh = job.appended;
+  job.rates.clear();
+  if (job.retryDeadline !== null) state.deadlines.clear(job.retryDeadline);
+  if (job.abandonDeadline !== null) state.deadlines.clear(job.abandonDeadline);
+  job.reservedOn = null;
+  state.touch(job);
+  state.dirtyProgress.delete(job);
+  state.totals.jobs++;
+  if (!job.isHidden) {
+    state.notice({ type: 'jobEnded', job: job.id, name: job.label, state: to, message });
+  }
+  tellEnd(state, job);
+  state.ended.add(job);
+  state.endedBytes += job.results.heldBytes;
+  retain(state);
+}
+
+/** JobDone to everybody who submitted or reads the job. */
+export function tellEnd(state: State, job: Job): void {
+  const sessions = new Set(job.subscriptions.keys());
+  if (job.ownerSession !== null) sessions.add(job.ownerSession);
+  for (const session of sessions) tellEndTo(state, job, session);
+}
+
+export function tellEndTo(state: State, job: Job, session: Job['ownerSession'] & number): void {
+  state.sendAfterCommit(session, {
+    type: 'JobDone',
+    job: job.id,
+    state: job.state,
+    counts: job.counts,
+    seq: job.seq,
+    elapsedMillis: Math.max(0, Math.round((job.endedAt ?? state.now) - job.submittedAt)),
+    ...(job.message === null ? {} : { message: job.message }),
+  });
+}
+
+/** Whether someone connected has not been sent all of an ended job's results. */
+function isBeingRead(job: Job): boolean {
+  for (const subscription of job.subscriptions.values()) if (!subscription.isDone) return true;
+  return false;
+}
+
+/** Removes the oldest ended jobs, a few at a time, while there are too many or they hold too much. */
+export function retain(state: State): void {
+  let looks = 32;
+  for (const job of state.ended) {
+    const isOver = state.ended.size > LIMITS.retainedJobsMax || state.endedBytes > LIMITS.retainedBytesMax;
+    const age = state.now - (job.endedAt ?? state.now);
+    const isOld = age > (job.spec.retentionMillis ?? LIMITS.retentionMillis);
+    const isUseless = job.isHidden && job.ownerSession === null;
+    if (looks-- === 0 || !(isOver || isOld || isUseless)) return;
+    if (!isBeingRead(job)) removeJob(state, job);
+  }
+}
+
+export function removeJob(state: State, job: Job): void {
+  state.ended.delete(job);
+  state.endedBytes = Math.max(0, state.endedBytes - job.results.heldBytes);
+  state.dirtyJobs.delete(job);
+  for (const drone of job.knownBy) forgetOn(state, job, drone);
+  for (const session of new Set([...job.subscriptions.keys(), job.ownerSession])) {
+    if (session !== null) state.sessions.get(session)?.jobs.delete(job);
+  }
+  state.commit({ type: 'jobRemoved', job: job.id });
+}
+
+/** Tells Drones that hold no lease of an ended job any more to forget its spec. */
+export function forgetSpecs(state: State, job: Job): void {
+  if (job.isActive) return;
+  for (const drone of job.knownBy) {
+    let holds = false;
+    for (const lease of job.leases) if (lease.drone === drone) holds = true;
+    if (!holds) forgetOn(state, job, drone);
+  }
+}
+
+function forgetOn(state: State, job: Job, drone: Lease['drone']): void {
+  job.knownBy.delete(drone);
+  if (drone.knownJobs.delete(job.id)) state.send(drone.session, { type: 'ForgetJob', job: job.id });
+}
+
+/** Pages that the owner of an attached job has and will not ask for again. */
+export function dropResults(state: State, job: Job, seqs: readonly number[]): void {
+  if (seqs.length === 0) return;
+  const before = job.results.heldBytes;
+  state.commit({ type: 'resultsDropped', job: job.id, seqs });
+  if (!job.isActive) state.endedBytes -= before - job.results.heldBytes;
+}

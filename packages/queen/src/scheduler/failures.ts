@@ -1,0 +1,52 @@
+/**
+ * Failed attempts: whether a task is tried again, and when. Equal-jitter exponential backoff (half certain, half by
+ * chance), so that tasks which failed together do not come back together.
+ */
+import { type Failure, LIMITS } from '@hive/shared';
+import type { Job } from './job.ts';
+import type { Lease } from './lease.ts';
+import type { State } from './state.ts';
+
+/** One attempt has failed. True when that is the task's outcome, false when it will run again. */
+export function endAttempt(state: State, lease: Lease, failure: Failure): boolean {
+  const { job } = lease;
+  if (failure.outcome === 'cancelled' || failure.retryable === false) return true;
+  const known = job.failedTasks.get(failure.index);
+  const crashes = (known?.crashes ?? 0) + (failure.outcome === 'crashed' ? 1 : 0);
+  const failures = (known?.failures ?? 0) + (failure.outcome === 'crashed' ? 0 : 1);
+  if (crashes >= (job.spec.crashLimit ?? LIMITS.crashLimit)) return true;
+  if (failures > (job.spec.retries ?? LIMITS.retries)) return true;
+  const at = state.now + backoff(job, crashes + failures, state.identity.chance());
+  state.commit({ type: 'attemptFailed', job: job.id, failure, drone: lease.peer, at });
+  scheduleRetry(state, job, at);
+  return false;
+}
+
+function backoff(job: Job, attempt: number, chance: number): number {
+  const first = job.spec.backoffMillis ?? LIMITS.backoffMillis;
+  const cap = job.spec.backoffMillisMax ?? LIMITS.backoffMillisMax;
+  const full = Math.min(cap, first * 2 ** Math.min(attempt - 1, 30));
+  return Math.ceil(full / 2 + (full / 2) * chance);
+}
+
+function scheduleRetry(state: State, job: Job, at: number): void {
+  job.retryDeadline ??= state.deadlines.create((now) => retryDue(state, job, now));
+  state.deadlines.setEarlier(job.retryDeadline, at);
+}
+
+/** Tasks whose waiting time is over may run again. */
+function retryDue(state: State, job: Job, now: number): void {
+  if (!job.isActive || job.retryDeadline === null) return;
+  let next = Number.POSITIVE_INFINITY;
+  for (const [index, task] of job.failedTasks) {
+    if (task.retryAt === null) continue;
+    if (task.retryAt > now) {
+      next = Math.min(next, task.retryAt);
+      continue;
+    }
+    task.retryAt = null;
+    job.returned.add(index, index + 1);
+  }
+  if (next !== Number.POSITIVE_INFINITY) state.deadlines.set(job.retryDeadline, Math.max(next, now + 10));
+  state.touch(job);
+}

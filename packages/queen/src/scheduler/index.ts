@@ -1,0 +1,8 @@
+/** The scheduler, pure: no sockets, no clock, no randomness, no bytes of values. */
+
+export * from './commit-pipeline.ts';
+export type { Job } from './job.ts';
+export type { Lease } from './lease.ts';
+export { Scheduler } from './scheduler.ts';
+export type { Identity, PeerSession, State } from './state.ts';
+export * from './types.ts';

@@ -1,0 +1,182 @@
+/**
+ * A job's state. Its tasks are interval sets: `recorded` (an outcome is stored), `returned` (must run again, now) and
+ * the fresh rest [nextFresh, appended); whatever is in none of them is leased or waits for a retry.
+ *
+ * States: `waiting` (submitted, nothing was leased yet), `running`, and three ends: `succeeded`, `failed`, `cancelled`.
+ * Only `apply.ts` writes the fields marked durable.
+ */
+import {
+  type Counts,
+  IntervalSet,
+  type JobId,
+  type JobState,
+  LIMITS,
+  type Millis,
+  type PeerId,
+  type SessionNumber,
+  type Spec,
+} from '@hive/shared';
+import type { Deadline } from './deadlines.ts';
+import type { DroneState } from './drone.ts';
+import type { HeapEntry } from './heap.ts';
+import { InputDirectory } from './input-directory.ts';
+import type { Lease } from './lease.ts';
+import { ResultDirectory } from './result-directory.ts';
+
+/** What is known of a task that has failed and not yet ended. */
+export interface FailedTask {
+  failures: number;
+  crashes: number;
+  /** When it may run again; null once it is in `returned` or leased. */
+  retryAt: Millis | null;
+  lastMessage: string;
+}
+
+/** How fast one Drone runs this job, learned from its reports. */
+export interface Rate {
+  /** Milliseconds of one slot per task. */
+  millisPerTask: number;
+  /** The longest lease that has been tried; doubled as long as leases end early. */
+  lengthCap: number;
+}
+
+/** A client that reads this job's results. */
+export interface Subscription {
+  readonly session: SessionNumber;
+  order: 'seq' | 'index';
+  /** The last seq sent, or the next index to send. */
+  cursor: number;
+  /** Bytes that may be sent; any positive credit admits one page. */
+  credit: number;
+  /** The cursor stands at the start of a page, so that the next one is found by its first index. */
+  isAligned: boolean;
+  /** `last` was sent. */
+  isDone: boolean;
+}
+
+export class Job implements HeapEntry {
+  readonly id: JobId;
+  readonly spec: Spec;
+  readonly kind: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly slots: number;
+  readonly priority: number;
+  readonly weight: number;
+  /** Jobs with the same requirement fit the same Drones. */
+  readonly requirement: string;
+  /** Order of submission. */
+  readonly order: number;
+  readonly submittedAt: Millis;
+  readonly isAttached: boolean;
+  readonly isHidden: boolean;
+  readonly owner: PeerId;
+
+  // Durable, written by apply.ts alone.
+  state: JobState = 'waiting';
+  appended = 0;
+  isSealed = false;
+  readonly recorded = new IntervalSet();
+  succeeded = 0;
+  failed = 0;
+  cancelled = 0;
+  /** Sequence number of the newest result page. */
+  seq = 0;
+  endedAt: Millis | null = null;
+  message: string | null = null;
+  readonly failedTasks = new Map<number, FailedTask>();
+  readonly inputs = new InputDirectory();
+  readonly results = new ResultDirectory();
+  /** Inputs larger than a page holds, by index, in bytes. */
+  readonly streams = new Map<number, number>();
+
+  // Not durable.
+  nextFresh = 0;
+  readonly returned = new IntervalSet();
+  readonly leases = new Set<Lease>();
+  /** Leases of lost Drones whose successes still count. */
+  readonly lost = new Set<Lease>();
+  /** More than one live lease may cover a task (after an adoption); makes giving back cost a look at all leases. */
+  hasOverlaps = false;
+  readonly rates = new Map<PeerId, Rate>();
+  readonly knownBy = new Set<DroneState>();
+  /** Virtual time: slot time used so far over weight. */
+  virtualTime = 0;
+  heapPosition = -1;
+  ownerSession: SessionNumber | null = null;
+  readonly subscriptions = new Map<SessionNumber, Subscription>();
+  /** Input credit that the owner has left, and what it will be told of at the end of the turn, in bytes. */
+  inputCredit = 0;
+  creditDue = 0;
+  isCountDue = false;
+  /** Result bytes recorded that its owner has not been sent. */
+  unreadBytes = 0;
+  abandonDeadline: Deadline | null = null;
+  retryDeadline: Deadline | null = null;
+  firstLeaseAt: Millis | null = null;
+  /** Tasks in live leases. */
+  running = 0;
+  /** The Drone whose slots are kept for this wide job as they fall free. */
+  reservedOn: DroneState | null = null;
+
+  constructor(id: JobId, spec: Spec, owner: PeerId, order: number, at: Millis) {
+    this.id = id;
+    this.spec = spec;
+    this.kind = spec.kind;
+    this.labels = spec.labels ?? {};
+    this.slots = spec.slots ?? 1;
+    this.priority = spec.priority ?? 0;
+    this.weight = spec.weight ?? 1;
+    this.requirement = JSON.stringify([spec.kind, this.slots, Object.entries(this.labels).sort()]);
+    this.order = order;
+    this.submittedAt = at;
+    this.isAttached = spec.attached !== false;
+    this.isHidden = spec.hidden === true;
+    this.owner = owner;
+  }
+
+  get isActive(): boolean {
+    return this.state === 'waiting' || this.state === 'running';
+  }
+  /** Tasks that could be leased now. */
+  get readyTasks(): number {
+    return this.returned.size + this.appended - this.nextFresh;
+  }
+  /** Unread results hold an attached job back; so do too many tasks waiting for a retry. */
+  get isHeldBack(): boolean {
+    return this.isAttached && this.unreadBytes > LIMITS.resultBytesHeldMax;
+  }
+  get isReady(): boolean {
+    if (!this.isActive || this.readyTasks === 0) return false;
+    if (this.isHeldBack) return this.lowestIsReady;
+    return this.returned.size > 0 || this.failedTasks.size < LIMITS.retryingTasksMax;
+  }
+  /** The lowest task without an outcome; an ordered reader needs it next. */
+  get lowestUnrecorded(): number {
+    return this.recorded.has(0) ? this.recorded.stretchEnd(0, this.appended) : 0;
+  }
+  get lowestIsReady(): boolean {
+    const lowest = this.lowestUnrecorded;
+    return this.returned.has(lowest) || (lowest >= this.nextFresh && lowest < this.appended);
+  }
+  get counts(): Counts {
+    return {
+      appended: this.appended,
+      succeeded: this.succeeded,
+      failed: this.failed,
+      cancelled: this.cancelled,
+      running: this.running,
+    };
+  }
+  get label(): string {
+    return this.spec.name ?? this.kind;
+  }
+}
+
+/** A spec with its keys sorted, as text; bytes as their numbers. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (inner instanceof Uint8Array) return { bytes: [...inner] };
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * A lease: an ordered run of one job's tasks given to one place of one Drone. What is reported of it is a prefix.
+ *
+ * States: `waiting` (assigned behind another lease, holds no place of its own), `running` (has a place), `lost` (its
+ * Drone is gone; its tasks went back, but successes that it still reports count), `cancelled` (nothing it reports
+ * counts; it only holds its place until the Drone says that it has ended).
+ */
+import type { LeaseNumber, Millis, PeerId } from '@hive/shared';
+import { InvariantError } from '@hive/shared';
+import type { DroneState } from './drone.ts';
+import type { Job } from './job.ts';
+
+export type LeaseState = 'waiting' | 'running' | 'lost' | 'cancelled';
+
+export class Lease {
+  readonly number: LeaseNumber;
+  readonly job: Job;
+  /** The Drone that it was given to; its `DroneState` changes when that Drone comes back. */
+  drone: DroneState;
+  readonly peer: PeerId;
+  /** first, count, first, count, … in the order in which the tasks start. */
+  readonly ranges: readonly number[];
+  /** Positions below this were reported. */
+  done = 0;
+  /** Positions from this on were given back. */
+  end: number;
+  state: LeaseState;
+  readonly assignedAt: Millis;
+  /** When it got its place, as far as the Queen knows. */
+  startedAt: Millis;
+  /** The lease that waits for this one's place. */
+  next: Lease | null = null;
+  /** The lease for whose place this one waits. */
+  previous: Lease | null = null;
+  /** A Retract is under way. */
+  isRetracting = false;
+  /** Not worth another Retract before this time. */
+  retractAgainAt: Millis = 0;
+  /** Expected slot time that the job was charged, and what was reported, in milliseconds. */
+  chargedMillis: number;
+  busyMillis = 0;
+  /** The part of this lease may also run elsewhere: it was adopted after its tasks had been given to others. */
+  overlaps = false;
+
+  constructor(
+    number: LeaseNumber,
+    job: Job,
+    drone: DroneState,
+    ranges: readonly number[],
+    state: 'waiting' | 'running',
+    now: Millis,
+    chargedMillis: number,
+  ) {
+    this.number = number;
+    this.job = job;
+    this.drone = drone;
+    this.peer = drone.peer;
+    this.ranges = ranges;
+    let length = 0;
+    for (let i = 1; i < ranges.length; i += 2) length += ranges[i]!;
+    this.end = length;
+    this.state = state;
+    this.assignedAt = now;
+    this.startedAt = now;
+    this.chargedMillis = chargedMillis;
+  }
+
+  /** Whether its reports count in full. */
+  get isLive(): boolean {
+    return this.state === 'running' || this.state === 'waiting';
+  }
+  /** Tasks that were neither reported nor given back. */
+  get open(): number {
+    return this.end - this.done;
+  }
+
+  /** Index of the task at a position. */
+  indexAt(position: number): number {
+    const { ranges } = this;
+    let left = position;
+    for (let i = 0; i < ranges.length; i += 2) {
+      const count = ranges[i + 1]!;
+      if (left < count) return ranges[i]! + left;
+      left -= count;
+    }
+    throw new InvariantError(`lease ${this.number} has no position ${position}`);
+  }
+
+  /** How many positions from `position` on are contiguous indices. */
+  runAt(position: number): number {
+    let left = position;
+    for (let i = 0; i < this.ranges.length; i += 2) {
+      const count = this.ranges[i + 1]!;
+      if (left < count) return count - left;
+      left -= count;
+    }
+    return 0;
+  }
+
+  /** The task indices of positions [from, to) as intervals, in the order in which they start. */
+  *intervals(from: number, to: number): Generator<readonly [first: number, end: number]> {
+    let start = 0;
+    for (let i = 0; i < this.ranges.length; i += 2) {
+      const count = this.ranges[i + 1]!;
+      const low = Math.max(from, start);
+      const high = Math.min(to, start + count);
+      if (low < high) yield [this.ranges[i]! + low - start, this.ranges[i]! + high - start];
+      start += count;
+    }
+  }
+}

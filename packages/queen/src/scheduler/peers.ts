@@ -1,0 +1,175 @@
+/**
+ * Sessions coming and going. A socket that closes frees its leases at once; silence does the same after three
+ * heartbeat intervals and a second. Liveness is decided here, with deadlines, never by a socket's time-out.
+ */
+import { LIMITS, type Message, type Millis, type SessionNumber } from '@hive/shared';
+import { giveBack } from './complete.ts';
+import { DroneState } from './drone.ts';
+import { retain } from './ending.ts';
+import type { PeerSession, State } from './state.ts';
+import type { SchedulerEvent } from './types.ts';
+
+/** The interval that keeps all Drones together below a thousand heartbeats a second. */
+export function heartbeatMillis(state: State): Millis {
+  return Math.max(LIMITS.heartbeatMillis, Math.ceil((state.drones / LIMITS.heartbeatsPerSecond) * 1000));
+}
+function silenceMillis(state: State): Millis {
+  return heartbeatMillis(state) * LIMITS.silentHeartbeats + LIMITS.silentExtraMillis;
+}
+
+export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 'peerJoined' }>): void {
+  const { session, hello, address } = event;
+  const old = state.sessionOfPeer.get(hello.peer);
+  if (old !== undefined) {
+    state.close(old.session, 'replaced', 'This peer has opened another session.');
+    sessionClosed(state, old.session, 'it has come back in another session');
+  }
+  const peer: PeerSession = {
+    session,
+    peer: hello.peer,
+    role: hello.role,
+    name: hello.name,
+    address,
+    heardAt: state.now,
+    silence: state.deadlines.create((now) => maybeLost(state, session, now)),
+    drone: null,
+    isClogged: false,
+    jobs: new Set(),
+    watch: null,
+  };
+  state.sessions.set(session, peer);
+  state.sessionOfPeer.set(hello.peer, peer);
+  if (hello.role === 'drone') droneJoined(state, peer, hello);
+  state.deadlines.set(peer.silence, state.now + silenceMillis(state));
+  state.send(session, welcome(state, event));
+}
+
+function welcome(state: State, event: Extract<SchedulerEvent, { type: 'peerJoined' }>): Message<'Welcome'> {
+  const { identity } = state;
+  return {
+    type: 'Welcome',
+    protocol: Math.min(event.hello.protocolMax, 1),
+    session: event.sessionId,
+    queen: identity.queen as Message<'Welcome'>['queen'],
+    incarnation: identity.incarnation as Message<'Welcome'>['incarnation'],
+    epoch: identity.epoch,
+    name: identity.name,
+    heartbeatMillis: heartbeatMillis(state),
+    frameBytesMax: LIMITS.frameBytesMax,
+    valueBytesMax: LIMITS.valueBytesMax,
+    capabilities: ['streams'],
+  };
+}
+
+function droneJoined(state: State, peer: PeerSession, hello: Message<'Hello'>): void {
+  const slots = hello.slots ?? 1;
+  const profile = state.profileFor(hello.kinds ?? [], hello.labels ?? {}, slots);
+  const drone = new DroneState({
+    peer: peer.peer,
+    session: peer.session,
+    name: hello.name,
+    address: peer.address,
+    slots,
+    profile,
+    joinedAt: state.now,
+  });
+  peer.drone = drone;
+  profile.drones.add(drone);
+  profile.slots += slots;
+  state.drones++;
+  state.slots += slots;
+  state.dronesChanged();
+  state.notice({ type: 'droneJoined', name: drone.name, slots, address: peer.address, drones: state.drones });
+}
+
+export function sessionClosed(state: State, session: SessionNumber, reason: string): void {
+  const peer = state.sessions.get(session);
+  if (peer === undefined) return;
+  state.sessions.delete(session);
+  if (state.sessionOfPeer.get(peer.peer) === peer) state.sessionOfPeer.delete(peer.peer);
+  state.deadlines.clear(peer.silence);
+  state.acks.delete(session);
+  if (peer.watch !== null) state.deadlines.clear(peer.watch.deadline);
+  if (peer.drone !== null) droneLeft(state, peer.drone, reason);
+  for (const job of peer.jobs) {
+    job.subscriptions.delete(session);
+    if (job.ownerSession !== session) continue;
+    job.ownerSession = null;
+    if (job.isActive && job.abandonDeadline !== null) {
+      state.deadlines.set(job.abandonDeadline, state.now + LIMITS.abandonMillis);
+    }
+  }
+  if (peer.jobs.size > 0) retain(state);
+}
+
+/** The Drone is gone: what it held runs elsewhere at once; successes that it still reports some day count. */
+function droneLeft(state: State, drone: DroneState, reason: string): void {
+  const { profile } = drone;
+  profile.drones.delete(drone);
+  profile.free.delete(drone);
+  profile.slots -= drone.slots;
+  if (profile.drones.size === 0) {
+    for (const [key, known] of state.profiles) if (known === profile) state.profiles.delete(key);
+  }
+  state.drones--;
+  state.slots -= drone.slots;
+  state.dronesChanged();
+  let tasksReturned = 0;
+  for (const lease of drone.leases.values()) {
+    const { job } = lease;
+    profile.short.delete(lease);
+    state.leases.delete(lease.number);
+    state.splittable.delete(lease);
+    job.leases.delete(lease);
+    lease.next = null;
+    lease.previous = null;
+    if (!lease.isLive) continue;
+    tasksReturned += lease.open;
+    const { end } = lease;
+    giveBack(state, lease, lease.done, end);
+    lease.end = end;
+    lease.state = 'lost';
+    lease.isRetracting = false;
+    if (!job.isActive) continue;
+    state.lost.set(lease.number, lease);
+    job.lost.add(lease);
+  }
+  drone.leases.clear();
+  for (const job of drone.knownJobs.values()) {
+    job.knownBy.delete(drone);
+    if (job.reservedOn === drone) job.reservedOn = null;
+  }
+  state.notice({ type: 'droneLeft', name: drone.name, reason, tasksReturned, drones: state.drones });
+}
+
+/** Something was heard of a session. */
+export function heard(state: State, session: SessionNumber): PeerSession | null {
+  const peer = state.sessions.get(session);
+  if (peer === undefined) return null;
+  peer.heardAt = state.now;
+  return peer;
+}
+
+/** The deadline of a session: silent for too long, or heard of meanwhile. */
+function maybeLost(state: State, session: SessionNumber, now: Millis): void {
+  const peer = state.sessions.get(session);
+  if (peer === undefined) return;
+  const lostAt = peer.heardAt + silenceMillis(state);
+  if (now < lostAt) {
+    state.deadlines.set(peer.silence, lostAt);
+    return;
+  }
+  const millis = Math.round(now - peer.heardAt);
+  state.close(session, 'silent', `Nothing was heard from you for ${millis} ms.`);
+  sessionClosed(state, session, `nothing was heard from it for ${(millis / 1000).toFixed(1)} s`);
+}
+
+export function setClogged(state: State, session: SessionNumber, isClogged: boolean): void {
+  const peer = state.sessions.get(session);
+  if (peer === undefined) return;
+  peer.isClogged = isClogged;
+  for (const job of peer.jobs) state.dirtyJobs.add(job);
+  if (peer.drone === null) return;
+  peer.drone.isClogged = isClogged;
+  peer.drone.update();
+}

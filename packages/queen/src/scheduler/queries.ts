@@ -1,0 +1,249 @@
+/**
+ * What people and dashboards ask: plain data, bounded in size whatever the cluster's. Reading only; nothing here may
+ * change the state.
+ */
+import { LIMITS, type Message, type Plain } from '@hive/shared';
+import { leaseLength } from './assign.ts';
+import type { DroneState } from './drone.ts';
+import type { Job } from './job.ts';
+import type { PeerSession, State } from './state.ts';
+
+type Body = { readonly [key: string]: Plain | undefined };
+
+export function query(state: State, client: PeerSession, message: Message<'Query'>): void {
+  const { request } = message;
+  const answer = bodyOf(state, message);
+  if (typeof answer === 'string') state.refuse(client.session, 'unknownJob', answer, { request });
+  else state.sendAfterCommit(client.session, { type: 'Answer', request, body: answer });
+}
+
+/** The answer's body, or the sentence with which the question is refused. */
+function bodyOf(state: State, message: Message<'Query'>): Body | string {
+  const limit = Math.min(message.limit ?? 100, LIMITS.answerEntriesMax);
+  switch (message.about) {
+    case 'status':
+      return statusOf(state);
+    case 'drones':
+      return { drones: dronesOf(state, limit) };
+    case 'jobs':
+      return { jobs: jobsOf(state, limit, message.hidden === true) };
+    default:
+      return aboutJob(state, message);
+  }
+}
+
+function aboutJob(state: State, { about, job: id }: Message<'Query'>): Body | string {
+  if (id === undefined) return 'This question needs a job id.';
+  const job = state.jobs.get(id);
+  if (job === undefined) return `There is no job ${id} here.`;
+  if (about === 'job') return summaryOf(state, job);
+  if (about === 'explain') return { job: job.id, lines: explain(state, job) };
+  return 'This Queen does not keep the story of single tasks yet.';
+}
+
+export function statusOf(state: State): Body {
+  const jobs: Record<string, number> = { waiting: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
+  let tasksRunning = 0;
+  let tasksReady = 0;
+  for (const job of state.jobs.values()) {
+    if (!job.isHidden) jobs[job.state]!++;
+    tasksRunning += job.running;
+    if (job.isActive) tasksReady += job.readyTasks;
+  }
+  let busySlots = 0;
+  let clients = 0;
+  for (const peer of state.sessions.values()) {
+    if (peer.drone === null) clients++;
+    else busySlots += peer.drone.busySlots;
+  }
+  const { identity } = state;
+  return {
+    queen: identity.queen,
+    name: identity.name,
+    incarnation: identity.incarnation,
+    epoch: identity.epoch,
+    store: identity.store,
+    uptimeMillis: Math.round(state.now),
+    drones: state.drones,
+    slots: state.slots,
+    busySlots,
+    clients,
+    jobs,
+    tasksRunning,
+    tasksReady,
+    tasksRecorded: state.totals.recorded,
+    tasksPerSecond: state.throughput.perSecond(state.now),
+    leases: state.totals.leases,
+    tasksRetracted: state.totals.retracted,
+    tasksReturned: state.totals.returned,
+    staleReports: state.dropped.staleReports,
+    duplicateResults: state.dropped.duplicateResults,
+  };
+}
+
+export function dronesOf(state: State, limit: number): Body[] {
+  const drones: Body[] = [];
+  for (const { drone } of state.sessions.values()) {
+    if (drone === null) continue;
+    if (drones.length === limit) break;
+    drones.push(droneBody(state, drone));
+  }
+  return drones;
+}
+
+function droneBody(state: State, drone: DroneState): Body {
+  return {
+    id: drone.peer,
+    name: drone.name,
+    address: drone.address,
+    slots: drone.slots,
+    busySlots: drone.busySlots,
+    freeSlots: drone.credit,
+    leases: drone.leases.size,
+    kinds: [...drone.profile.kinds],
+    labels: { ...drone.profile.labels },
+    state: drone.isDraining
+      ? 'draining'
+      : drone.isClogged
+        ? 'clogged'
+        : drone.leases.size > 0
+          ? 'busy'
+          : 'idle',
+    connectedMillis: Math.round(state.now - drone.joinedAt),
+    tasksDone: drone.tasksDone,
+    tasksPerSecond: drone.throughput.perSecond(state.now),
+  };
+}
+
+/** Newest first. */
+export function jobsOf(state: State, limit: number, withHidden: boolean): Body[] {
+  const jobs: Job[] = [];
+  for (const job of state.jobs.values()) if (withHidden || !job.isHidden) jobs.push(job);
+  jobs.sort((a, b) => b.order - a.order);
+  return jobs.slice(0, limit).map((job) => summaryOf(state, job));
+}
+
+export function summaryOf(state: State, job: Job): Body {
+  return {
+    id: job.id,
+    name: job.label,
+    kind: job.kind,
+    state: job.state,
+    counts: { ...job.counts },
+    sealed: job.isSealed,
+    attached: job.isAttached,
+    priority: job.priority,
+    createdAt: state.identity.formatTime(job.submittedAt),
+    ...(job.endedAt === null ? {} : { endedAt: state.identity.formatTime(job.endedAt) }),
+    elapsedMillis: Math.round((job.endedAt ?? state.now) - job.submittedAt),
+    ...(job.message === null ? {} : { message: job.message }),
+  };
+}
+
+/** Sentences: why the job is where it is, and what was chosen for it. */
+export function explain(state: State, job: Job): string[] {
+  const lines = [`The job "${job.label}" (kind ${job.kind}) is ${job.state}.`];
+  const { counts } = job;
+  lines.push(
+    `${counts.succeeded} of ${counts.appended}${job.isSealed ? '' : ' (so far)'} tasks have succeeded, ${counts.failed} have failed, ${counts.running} are with Drones, ${job.readyTasks} are ready, ${waitingForRetry(job)} wait for a retry.`,
+  );
+  if (!job.isActive) {
+    if (job.message !== null) lines.push(`It ended because: ${job.message}.`);
+    return lines;
+  }
+  if (!job.isSealed) lines.push('It is still open: its client may append more tasks.');
+  if (job.isHeldBack) {
+    lines.push(`It is held back: its client has ${job.unreadBytes} bytes of results to read first.`);
+  }
+  lines.push(...explainPlaces(state, job), ...explainLeases(job));
+  if (job.readyTasks > 0) lines.push(`Its next lease would be ${nextLengths(state, job)}.`);
+  return lines;
+}
+
+function waitingForRetry(job: Job): number {
+  let waiting = 0;
+  for (const task of job.failedTasks.values()) if (task.retryAt !== null) waiting++;
+  return waiting;
+}
+
+function explainPlaces(state: State, job: Job): string[] {
+  if (state.drones === 0) return ['No Drone is connected. Start one: npx -y pnpm@12 drone'];
+  const slots = state.fittingSlots(job);
+  if (slots === 0) return [whyNobodyFits(state, job)];
+  const lines = [`${slots} slots fit it.`];
+  let free = 0;
+  for (const profile of state.profiles.values()) {
+    if (profile.fits(job)) for (const drone of profile.free) free += drone.credit;
+  }
+  if (free === 0 && job.readyTasks > 0) {
+    lines.push(
+      `All of them are busy; jobs of higher priority (this one has ${job.priority}) and those with less slot time so far come first.`,
+    );
+  }
+  return lines;
+}
+
+function whyNobodyFits(state: State, job: Job): string {
+  const kinds = new Set<string>();
+  let widest = 0;
+  for (const profile of state.profiles.values()) {
+    for (const kind of profile.kinds) kinds.add(kind);
+    widest = Math.max(widest, profile.slotsEach);
+  }
+  if (!kinds.has(job.kind))
+    return `No Drone here runs the kind "${job.kind}"; on offer: ${[...kinds].sort().join(', ')}.`;
+  if (job.slots > widest)
+    return `Each task needs ${job.slots} slots of one Drone; the largest Drone has ${widest}.`;
+  const wanted = Object.entries(job.labels).map(([label, value]) => `${label}=${value}`);
+  return `No Drone has the labels that it asks for: ${wanted.join(', ') || 'none'} (with the kind and slots it needs).`;
+}
+
+function explainLeases(job: Job): string[] {
+  const lines: string[] = [];
+  let shown = 0;
+  for (const lease of job.leases) {
+    if (shown++ === 10) {
+      lines.push(`… and ${job.leases.size - 10} more leases.`);
+      break;
+    }
+    lines.push(
+      `Lease ${lease.number} on ${lease.drone.name} is ${lease.state}: ${lease.done} of ${lease.end} tasks reported.`,
+    );
+  }
+  return lines;
+}
+
+function nextLengths(state: State, job: Job): string {
+  const parts: string[] = [];
+  for (const { drone } of state.sessions.values()) {
+    if (drone === null || !drone.profile.fits(job) || parts.length === 5) continue;
+    const rate = job.rates.get(drone.peer);
+    const length = leaseLength(state, job, rate);
+    const why =
+      rate === undefined
+        ? 'a probe, its rate there is not known'
+        : `${rate.millisPerTask.toPrecision(3)} ms a task`;
+    parts.push(`${length} on ${drone.name} (${why})`);
+  }
+  return parts.length === 0 ? 'for a Drone that fits, which is not there' : parts.join(', ');
+}
+
+export function watch(state: State, client: PeerSession, { everyMillis }: Message<'Watch'>): void {
+  if (client.watch !== null) state.deadlines.clear(client.watch.deadline);
+  client.watch = null;
+  if (everyMillis === 0) return;
+  const every = Math.max(LIMITS.progressMillis, everyMillis);
+  const deadline = state.deadlines.create((now) => {
+    sendOverview(state, client);
+    state.deadlines.set(deadline, now + every);
+  });
+  client.watch = { everyMillis: every, deadline };
+  sendOverview(state, client);
+  state.deadlines.set(deadline, state.now + every);
+}
+
+function sendOverview(state: State, client: PeerSession): void {
+  if (client.isClogged) return;
+  const body = { status: statusOf(state), jobs: jobsOf(state, 50, false), drones: dronesOf(state, 100) };
+  state.send(client.session, { type: 'Overview', body });
+}

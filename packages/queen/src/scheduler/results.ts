@@ -1,0 +1,207 @@
+/**
+ * What goes back to clients at the end of a turn: results under the reader's credit, input credit, progress. Results
+ * are asked for as they finish (by seq) or in task order (the Queen orders); both resume at a cursor.
+ */
+import { LIMITS, type Message, type SessionNumber } from '@hive/shared';
+import { dropResults, forgetSpecs, tellEndTo } from './ending.ts';
+import type { Job, Subscription } from './job.ts';
+import type { ResultEntry } from './result-directory.ts';
+import type { PeerSession, State } from './state.ts';
+
+export function resultCredit(state: State, client: PeerSession, message: Message<'ResultCredit'>): void {
+  const job = state.jobs.get(message.job);
+  if (job === undefined) {
+    const text = `There is no job ${message.job} here; its results may have been removed.`;
+    state.sendAfterCommit(client.session, {
+      type: 'Refused',
+      job: message.job,
+      code: 'unknownJob',
+      message: text,
+    });
+    return;
+  }
+  if (message.received !== undefined) received(state, client, job, message.received);
+  let subscription = job.subscriptions.get(client.session);
+  if (message.order !== undefined || subscription === undefined) {
+    subscription = open(state, client, job, message, subscription);
+  }
+  subscription.credit += message.bytes;
+  state.dirtyJobs.add(job);
+}
+
+function open(
+  state: State,
+  client: PeerSession,
+  job: Job,
+  message: Message<'ResultCredit'>,
+  known: Subscription | undefined,
+): Subscription {
+  const subscription: Subscription = {
+    session: client.session,
+    order: message.order ?? 'seq',
+    cursor: message.after ?? 0,
+    credit: 0,
+    isAligned: false,
+    isDone: false,
+  };
+  job.subscriptions.set(client.session, subscription);
+  client.jobs.add(job);
+  // What is unread counts from the owner's cursor on.
+  if (client.session === job.ownerSession) {
+    job.unreadBytes = 0;
+    for (const entry of job.results.values()) {
+      const isUnread =
+        subscription.order === 'seq' ? entry.seq > subscription.cursor : entry.first >= subscription.cursor;
+      if (isUnread) job.unreadBytes += entry.cost;
+    }
+    state.ready.update(job);
+  }
+  // One that follows another's job hears of an end that has come already.
+  if (known === undefined && !job.isActive && client.session !== job.ownerSession) {
+    tellEndTo(state, job, client.session);
+  }
+  return subscription;
+}
+
+/** The owner of an attached job will never ask for these again. */
+function received(state: State, client: PeerSession, job: Job, upTo: number): void {
+  if (!job.isAttached || client.session !== job.ownerSession) return;
+  const order = job.subscriptions.get(client.session)?.order ?? 'seq';
+  const seqs: number[] = [];
+  for (const entry of job.results.values()) {
+    if (order === 'seq' ? entry.seq <= upTo : entry.first + entry.count <= upTo) seqs.push(entry.seq);
+    else if (order === 'seq') break;
+  }
+  dropResults(state, job, seqs);
+}
+
+/** Tells the clients of every job that changed in this turn what there is to tell. */
+export function flushJobs(state: State): void {
+  for (const job of state.dirtyJobs) {
+    sendInputCredit(state, job);
+    for (const subscription of job.subscriptions.values()) sendResults(state, job, subscription);
+    if (!job.isActive) forgetSpecs(state, job);
+  }
+  state.dirtyJobs.clear();
+}
+
+function sendInputCredit(state: State, job: Job): void {
+  const session = job.ownerSession;
+  if (session === null || job.isSealed) return;
+  const isWorthIt = job.creditDue >= LIMITS.inputBytesHeldMax / 16 || job.inputCredit <= 0;
+  if (!job.isCountDue && !(isWorthIt && job.creditDue > 0)) return;
+  job.inputCredit += job.creditDue;
+  state.sendAfterCommit(session, {
+    type: 'InputCredit',
+    job: job.id,
+    count: job.appended,
+    bytes: job.creditDue,
+  });
+  job.creditDue = 0;
+  job.isCountDue = false;
+}
+
+function sendResults(state: State, job: Job, subscription: Subscription): void {
+  const peer = state.sessions.get(subscription.session);
+  if (peer === undefined || subscription.isDone) return;
+  const wasHeldBack = job.isHeldBack;
+  while (subscription.credit > 0 && !peer.isClogged) {
+    const next = nextPage(job, subscription);
+    if (next === null) break;
+    sendPage(state, job, subscription, next);
+  }
+  if (!job.isActive && !subscription.isDone && nextPage(job, subscription) === null)
+    sendEnd(state, job, subscription);
+  if (wasHeldBack && !job.isHeldBack) state.ready.update(job);
+}
+
+interface NextPage {
+  readonly entry: ResultEntry;
+  readonly first: number;
+  readonly count: number;
+}
+
+function nextPage(job: Job, subscription: Subscription): NextPage | null {
+  const { cursor } = subscription;
+  if (subscription.order === 'seq') {
+    for (let seq = cursor + 1; seq <= job.seq; seq++) {
+      const entry = job.results.bySeq(seq);
+      if (entry !== undefined) return { entry, first: entry.first, count: entry.count };
+    }
+    return null;
+  }
+  let entry = subscription.isAligned ? job.results.startingAt(cursor) : job.results.holding(cursor);
+  if (entry === undefined && !job.isActive) entry = firstAfter(job, cursor);
+  if (entry === undefined) return null;
+  const first = Math.max(entry.first, cursor);
+  return { entry, first, count: entry.first + entry.count - first };
+}
+
+/** In an ended job tasks may be missing (cancelled); ordered reading goes on behind them. */
+function firstAfter(job: Job, index: number): ResultEntry | undefined {
+  let best: ResultEntry | undefined;
+  for (const entry of job.results.values()) {
+    if (entry.first >= index && (best === undefined || entry.first < best.first)) best = entry;
+  }
+  return best;
+}
+
+function sendPage(
+  state: State,
+  job: Job,
+  subscription: Subscription,
+  { entry, first, count }: NextPage,
+): void {
+  subscription.credit -= entry.cost;
+  subscription.isAligned = true;
+  subscription.cursor = subscription.order === 'seq' ? entry.seq : first + count;
+  if (subscription.session === job.ownerSession) job.unreadBytes = Math.max(0, job.unreadBytes - entry.cost);
+  const isLast = !job.isActive && nextPage(job, subscription) === null;
+  subscription.isDone = isLast;
+  // The bytes are added by the runtime, from the store.
+  state.sendAfterCommit(
+    subscription.session,
+    {
+      type: 'Results',
+      job: job.id,
+      seq: entry.seq,
+      first,
+      count,
+      sizes: 0,
+      data: EMPTY,
+      ...(isLast ? { last: true } : {}),
+    },
+    { job: job.id, seq: entry.seq, first, count },
+  );
+}
+
+function sendEnd(state: State, job: Job, subscription: Subscription): void {
+  subscription.isDone = true;
+  state.sendAfterCommit(subscription.session, {
+    type: 'Results',
+    job: job.id,
+    seq: job.seq,
+    first: subscription.order === 'seq' ? 0 : subscription.cursor,
+    count: 0,
+    sizes: 0,
+    data: EMPTY,
+    last: true,
+  });
+}
+const EMPTY = new Uint8Array(0);
+
+/** At most four times a second, and only for jobs that a person may look at. */
+export function sendProgress(state: State): void {
+  for (const job of state.dirtyProgress) {
+    const session = job.ownerSession;
+    if (session === null || job.isHidden || !job.isActive) continue;
+    state.sendAfterCommit(session as SessionNumber, {
+      type: 'Progress',
+      job: job.id,
+      state: job.state,
+      counts: job.counts,
+      sealed: job.isSealed,
+    });
+  }
+  state.dirtyProgress.clear();
+}

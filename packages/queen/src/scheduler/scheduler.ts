@@ -1,0 +1,207 @@
+/**
+ * The scheduler's one door: `step(event, now)` changes the state and says what the runtime must do. It never throws
+ * because of what a peer said: a peer that breaks the protocol is closed, and nobody else notices.
+ *
+ * Handlers are records keyed by message type, so a message without a handler is a compile error.
+ */
+import {
+  assertNever,
+  type ClientToQueen,
+  type DroneToQueen,
+  LIMITS,
+  type Message,
+  type Millis,
+  ProtocolError,
+  type SessionNumber,
+} from '@hive/shared';
+import { assignLeases } from './assign.ts';
+import { append, cancel, seal, submit } from './clients.ts';
+import { grant, retracted, sendAcks, taskComplete } from './complete.ts';
+import type { DroneState } from './drone.ts';
+import { heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
+import { query, watch } from './queries.ts';
+import { rebalance, watchForImbalance } from './rebalance.ts';
+import { holdings } from './rejoin.ts';
+import { flushJobs, resultCredit, sendProgress } from './results.ts';
+import { type Identity, type PeerSession, State } from './state.ts';
+import { streamChunk, streamGet } from './streams.ts';
+import { type Effects, noEffects, type SchedulerEvent } from './types.ts';
+
+type DroneHandlers = {
+  readonly [T in DroneToQueen['type']]: (
+    state: State,
+    drone: DroneState,
+    message: Message<T>,
+    peer: PeerSession,
+  ) => void;
+};
+type ClientHandlers = {
+  readonly [T in ClientToQueen['type']]: (state: State, client: PeerSession, message: Message<T>) => void;
+};
+
+export class Scheduler {
+  readonly #state: State;
+
+  constructor(identity: Identity) {
+    this.#state = new State(identity, {
+      progress: () => sendProgress(this.#state),
+      rebalance: () => rebalance(this.#state),
+    });
+  }
+
+  /** One event. `now` is in milliseconds since the start, from a clock that never goes back. */
+  step(event: SchedulerEvent, now: Millis): Effects {
+    const state = this.#state;
+    state.now = Math.max(state.now, now);
+    const effects = noEffects();
+    state.effects = effects;
+    this.#dispatch(event);
+    return effects;
+  }
+
+  /** When `timePassed` is next due, or null. */
+  nextDeadline(): Millis | null {
+    return this.#state.deadlines.next;
+  }
+
+  /** Read-only, for tests, the simulation's auditor and metrics. */
+  get state(): State {
+    return this.#state;
+  }
+
+  #dispatch(event: SchedulerEvent): void {
+    const state = this.#state;
+    switch (event.type) {
+      case 'peerJoined':
+        peerJoined(state, event);
+        break;
+      case 'messageReceived':
+        this.#receive(event.session, event.message);
+        break;
+      case 'sessionClosed':
+        sessionClosed(state, event.session, event.reason);
+        break;
+      case 'sessionClogged':
+        setClogged(state, event.session, event.isClogged);
+        break;
+      case 'bytesHeard':
+        for (const session of event.sessions) heard(state, session);
+        break;
+      case 'storeFilled':
+        state.isStoreLow = event.isLow;
+        break;
+      case 'timePassed':
+        state.deadlines.fire(state.now);
+        break;
+      case 'settled':
+        this.#settle();
+        break;
+      default:
+        assertNever(event);
+    }
+  }
+
+  /** The end of a turn: leases, acknowledgements and results for all that has happened in it. */
+  #settle(): void {
+    const state = this.#state;
+    assignLeases(state);
+    sendAcks(state);
+    flushJobs(state);
+    watchForImbalance(state);
+    if (state.dirtyProgress.size > 0 && state.progressDeadline.heapPosition < 0) {
+      state.deadlines.set(state.progressDeadline, state.now + LIMITS.progressMillis);
+    }
+  }
+
+  #receive(session: SessionNumber, message: Message): void {
+    const state = this.#state;
+    const peer = heard(state, session);
+    if (peer === null) return;
+    try {
+      if (peer.drone !== null) droneSays(state, peer, peer.drone, message);
+      else clientSays(state, peer, message);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      state.close(session, error.code, error.message);
+      sessionClosed(state, session, `it broke the protocol: ${error.message}`);
+    }
+  }
+}
+
+const unsupported = (_: State, __: unknown, { type }: Message): never => {
+  throw new ProtocolError(
+    `${type} is not served here: it is not among the capabilities of Welcome`,
+    'unsupported',
+  );
+};
+const answerHeartbeat = (state: State, session: SessionNumber) => state.send(session, { type: 'Heartbeat' });
+const farewell = (state: State, session: SessionNumber, message: string) => {
+  state.close(session, 'stopping', 'Goodbye.');
+  sessionClosed(state, session, message);
+};
+const outOfTurn = (_: State, __: unknown, { type }: Message): never => {
+  throw new ProtocolError(`${type} is out of turn`);
+};
+
+const DRONE_HANDLERS: DroneHandlers = {
+  Hello: outOfTurn,
+  Heartbeat: (state, drone) => answerHeartbeat(state, drone.session),
+  Goodbye: (state, drone, { message }) => farewell(state, drone.session, message),
+  Holdings: holdings,
+  TaskRequest: (_, drone, { slots }) => grant(drone, slots),
+  TaskComplete: taskComplete,
+  Retracted: retracted,
+  TaskOutput: unsupported,
+  Drain: (_, drone) => {
+    drone.isDraining = true;
+    drone.update();
+  },
+  StreamGet: streamGet,
+  StreamChunk: unsupported,
+  BlobHave: unsupported,
+  BlobGet: unsupported,
+  BlobChunk: unsupported,
+};
+
+const CLIENT_HANDLERS: ClientHandlers = {
+  Hello: outOfTurn,
+  Heartbeat: (state, client) => answerHeartbeat(state, client.session),
+  Goodbye: (state, client, { message }) => farewell(state, client.session, message),
+  Submit: submit,
+  Append: append,
+  Seal: seal,
+  ResultCredit: resultCredit,
+  Cancel: cancel,
+  Query: query,
+  Watch: watch,
+  StreamGet: unsupported,
+  StreamChunk: streamChunk,
+  BlobHave: unsupported,
+  BlobGet: unsupported,
+  BlobChunk: unsupported,
+};
+
+function droneSays(state: State, peer: PeerSession, drone: DroneState, message: Message): void {
+  const handler = DRONE_HANDLERS[message.type as DroneToQueen['type']];
+  if (!drone.hasReported && !BEFORE_HOLDINGS.has(message.type)) {
+    throw new ProtocolError(`${message.type} came before Holdings`);
+  }
+  (handler as (state: State, drone: DroneState, message: Message, peer: PeerSession) => void)(
+    state,
+    drone,
+    message,
+    peer,
+  );
+}
+const BEFORE_HOLDINGS: ReadonlySet<string> = new Set(['Holdings', 'Heartbeat', 'Goodbye']);
+
+/** What an observer may say: it looks and changes nothing. */
+const LOOKING: ReadonlySet<string> = new Set(['Heartbeat', 'Goodbye', 'Query', 'Watch']);
+
+function clientSays(state: State, client: PeerSession, message: Message): void {
+  if (client.role === 'observer' && !LOOKING.has(message.type)) {
+    throw new ProtocolError(`an observer may not send ${message.type}`, 'notPermitted');
+  }
+  const handler = CLIENT_HANDLERS[message.type as ClientToQueen['type']];
+  (handler as (state: State, client: PeerSession, message: Message) => void)(state, client, message);
+}

@@ -1,0 +1,155 @@
+/**
+ * The scheduler's whole state, and the one way to change durable facts: `commit(record)` applies a record and issues it
+ * for the store, in that order, in the same breath. Nobody outside this folder holds a reference into it.
+ */
+import type { JobId, LeaseNumber, Message, Millis, PeerId, RefusalCode, SessionNumber } from '@hive/shared';
+import { applyRecord } from './apply.ts';
+import { type Deadline, Deadlines } from './deadlines.ts';
+import { type DroneState, Profile, Throughput } from './drone.ts';
+import type { Job } from './job.ts';
+import type { Lease } from './lease.ts';
+import { ReadyJobs } from './ready-jobs.ts';
+import {
+  type Effects,
+  type InputRef,
+  type Notice,
+  noEffects,
+  type ResultRef,
+  type StoreRecord,
+} from './types.ts';
+
+/** What the runtime tells the scheduler about itself once; all of it is data, so that a replay is exact. */
+export interface Identity {
+  readonly queen: string;
+  readonly incarnation: string;
+  readonly epoch: number;
+  readonly name: string;
+  readonly store: string;
+  /** Turns the scheduler's time into RFC 3339 for people. */
+  readonly formatTime: (at: Millis) => string;
+  /** A seeded source of numbers in [0, 1). */
+  readonly chance: () => number;
+}
+
+/** A session whose handshake is done. */
+export interface PeerSession {
+  readonly session: SessionNumber;
+  readonly peer: PeerId;
+  readonly role: Message<'Hello'>['role'];
+  readonly name: string;
+  readonly address: string;
+  heardAt: Millis;
+  readonly silence: Deadline;
+  /** Null for a client. */
+  drone: DroneState | null;
+  isClogged: boolean;
+  /** Jobs that this client submitted or reads. */
+  readonly jobs: Set<Job>;
+  watch: { readonly everyMillis: number; readonly deadline: Deadline } | null;
+}
+
+export class State {
+  readonly identity: Identity;
+  readonly deadlines = new Deadlines();
+  readonly sessions = new Map<SessionNumber, PeerSession>();
+  readonly sessionOfPeer = new Map<PeerId, PeerSession>();
+  readonly profiles = new Map<string, Profile>();
+  readonly jobs = new Map<JobId, Job>();
+  readonly ready = new ReadyJobs();
+  /** Every lease that is live or cancelled but not ended, and the lost ones whose successes still count. */
+  readonly leases = new Map<LeaseNumber, Lease>();
+  readonly lost = new Map<LeaseNumber, Lease>();
+  /** Live leases that may have tasks which were not started: what rebalancing looks at. */
+  readonly splittable = new Set<Lease>();
+  /** Jobs that have ended, oldest first, until retention removes them. */
+  readonly ended = new Set<Job>();
+  endedBytes = 0;
+  drones = 0;
+  slots = 0;
+  leaseCount = 0;
+  jobCount = 0;
+  isStoreLow = false;
+  now: Millis = 0;
+  effects: Effects = noEffects();
+  /** Jobs with something to tell their clients at the end of the turn. */
+  readonly dirtyJobs = new Set<Job>();
+  readonly dirtyProgress = new Set<Job>();
+  readonly progressDeadline: Deadline;
+  readonly rebalanceDeadline: Deadline;
+  readonly acks = new Map<SessionNumber, number[]>();
+  readonly throughput = new Throughput();
+  /** Things that were counted instead of believed. */
+  readonly dropped = { staleReports: 0, duplicateResults: 0 };
+  readonly totals = { recorded: 0, leases: 0, retracted: 0, returned: 0, jobs: 0 };
+
+  constructor(
+    identity: Identity,
+    due: { progress: (now: Millis) => void; rebalance: (now: Millis) => void },
+  ) {
+    this.identity = identity;
+    this.progressDeadline = this.deadlines.create(due.progress);
+    this.rebalanceDeadline = this.deadlines.create(due.rebalance);
+  }
+
+  /** The only door for durable facts: applied here and now, durable before any `afterCommit` send that follows. */
+  commit(record: StoreRecord): void {
+    applyRecord(this, record);
+    this.effects.append.push(record);
+  }
+
+  send(session: SessionNumber, message: Message, inputs?: InputRef): void {
+    this.effects.now.push(inputs === undefined ? { session, message } : { session, message, inputs });
+  }
+  sendAfterCommit(session: SessionNumber, message: Message, results?: ResultRef): void {
+    this.effects.afterCommit.push(
+      results === undefined ? { session, message } : { session, message, results },
+    );
+  }
+  close(session: SessionNumber, code: Message<'Goodbye'>['code'] & string, message: string): void {
+    this.effects.close.push({ session, goodbye: { type: 'Goodbye', code, message } });
+  }
+  /** Says no to a request; the session goes on. */
+  refuse(
+    session: SessionNumber,
+    code: RefusalCode,
+    message: string,
+    about: { readonly job?: JobId; readonly request?: number },
+  ): void {
+    this.sendAfterCommit(session, { type: 'Refused', ...about, code, message });
+  }
+  notice(notice: Notice): void {
+    this.effects.notices.push(notice);
+  }
+
+  profileFor(kinds: readonly string[], labels: Readonly<Record<string, string>>, slotsEach: number): Profile {
+    const key = Profile.key(kinds, labels, slotsEach);
+    let profile = this.profiles.get(key);
+    if (profile === undefined) {
+      profile = new Profile(kinds, labels, slotsEach);
+      this.profiles.set(key, profile);
+    }
+    return profile;
+  }
+
+  readonly #fittingSlots = new Map<string, number>();
+  /** Slots of all connected Drones that may run a job. */
+  fittingSlots(job: Job): number {
+    let slots = this.#fittingSlots.get(job.requirement);
+    if (slots === undefined) {
+      slots = 0;
+      for (const profile of this.profiles.values()) if (profile.fits(job)) slots += profile.slots;
+      this.#fittingSlots.set(job.requirement, slots);
+    }
+    return slots;
+  }
+  /** A Drone came or went. */
+  dronesChanged(): void {
+    this.#fittingSlots.clear();
+  }
+
+  /** The job has changed: it may have become ready or ceased to be, and its clients may have to hear of it. */
+  touch(job: Job): void {
+    this.ready.update(job);
+    this.dirtyJobs.add(job);
+  }
+}

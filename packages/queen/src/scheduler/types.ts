@@ -1,0 +1,150 @@
+/**
+ * What goes into the scheduler and what comes out of it. Events are in the past tense; records are the durable facts;
+ * a send says whether it may leave at once or only after everything appended before it is durable.
+ */
+import type {
+  Failure,
+  JobId,
+  JobState,
+  Message,
+  Millis,
+  Page,
+  PeerId,
+  SessionNumber,
+  Spec,
+  Streamed,
+} from '@hive/shared';
+
+/** Everything that can happen to the scheduler. `settled` closes a turn: leases, results and progress go out then. */
+export type SchedulerEvent =
+  | {
+      readonly type: 'peerJoined';
+      readonly session: SessionNumber;
+      readonly hello: Message<'Hello'>;
+      readonly address: string;
+      readonly sessionId: string;
+    }
+  | { readonly type: 'messageReceived'; readonly session: SessionNumber; readonly message: Message }
+  | { readonly type: 'sessionClosed'; readonly session: SessionNumber; readonly reason: string }
+  | { readonly type: 'sessionClogged'; readonly session: SessionNumber; readonly isClogged: boolean }
+  | { readonly type: 'bytesHeard'; readonly sessions: readonly SessionNumber[] }
+  | { readonly type: 'storeFilled'; readonly isLow: boolean }
+  | { readonly type: 'timePassed' }
+  | { readonly type: 'settled' };
+
+/** A durable fact. `apply` is the only writer of what these say, in `step` and in recovery. */
+export type StoreRecord =
+  | {
+      readonly type: 'jobSubmitted';
+      readonly job: JobId;
+      readonly spec: Spec;
+      readonly owner: PeerId;
+      readonly at: Millis;
+      readonly order: number;
+    }
+  | {
+      readonly type: 'inputsAppended';
+      readonly job: JobId;
+      readonly page: Page;
+      readonly streams: readonly Streamed[];
+    }
+  | { readonly type: 'jobSealed'; readonly job: JobId }
+  | {
+      readonly type: 'resultsRecorded';
+      readonly job: JobId;
+      readonly seq: number;
+      readonly page: Page;
+      readonly failures: readonly Failure[];
+      readonly streams: readonly Streamed[];
+    }
+  | {
+      readonly type: 'attemptFailed';
+      readonly job: JobId;
+      readonly failure: Failure;
+      readonly drone: PeerId;
+      readonly at: Millis;
+    }
+  | { readonly type: 'inputsDropped'; readonly job: JobId; readonly first: number; readonly count: number }
+  | { readonly type: 'resultsDropped'; readonly job: JobId; readonly seqs: readonly number[] }
+  | {
+      readonly type: 'jobEnded';
+      readonly job: JobId;
+      readonly state: JobState;
+      readonly message: string | null;
+      readonly at: Millis;
+    }
+  | { readonly type: 'jobRemoved'; readonly job: JobId };
+
+/** Tasks of one job whose input bytes the runtime adds to a TaskAssign. */
+export interface InputRef {
+  readonly job: JobId;
+  /** first, count, first, count, … */
+  readonly ranges: readonly number[];
+}
+/** The part of a recorded page that the runtime adds to a Results. */
+export interface ResultRef {
+  readonly job: JobId;
+  readonly seq: number;
+  readonly first: number;
+  readonly count: number;
+}
+/** A message on its way out. Bytes that the scheduler does not hold are named by `inputs` or `results`. */
+export interface Send {
+  readonly session: SessionNumber;
+  readonly message: Message;
+  readonly inputs?: InputRef;
+  readonly results?: ResultRef;
+}
+/** A session to close, with the Goodbye that the peer gets. */
+export interface Close {
+  readonly session: SessionNumber;
+  readonly goodbye: Message<'Goodbye'>;
+}
+
+/** What one step, or one turn of steps, asks of the runtime. Order within each list is binding. */
+export interface Effects {
+  readonly append: StoreRecord[];
+  /** These go at once. */
+  readonly now: Send[];
+  /** These wait for every append that was issued before them. */
+  readonly afterCommit: Send[];
+  readonly close: Close[];
+  /** What people are told; nothing depends on it. */
+  readonly notices: Notice[];
+}
+
+/** Something worth a line on the Queen's terminal. */
+export type Notice =
+  | {
+      readonly type: 'droneJoined';
+      readonly name: string;
+      readonly slots: number;
+      readonly address: string;
+      readonly drones: number;
+    }
+  | {
+      readonly type: 'droneLeft';
+      readonly name: string;
+      readonly reason: string;
+      readonly tasksReturned: number;
+      readonly drones: number;
+    }
+  | {
+      readonly type: 'replyReceived';
+      readonly name: string;
+      readonly job: JobId;
+      readonly index: number;
+      readonly display: string;
+    }
+  | { readonly type: 'jobAccepted'; readonly job: JobId; readonly name: string; readonly kind: string }
+  | {
+      readonly type: 'jobEnded';
+      readonly job: JobId;
+      readonly name: string;
+      readonly state: JobState;
+      readonly message: string | null;
+    };
+
+export function noEffects(): Effects {
+  return { append: [], now: [], afterCommit: [], close: [], notices: [] };
+}

@@ -1,0 +1,35 @@
+/**
+ * What keeps a Queen's durable facts and the bytes of its pages. The scheduler decides, the store remembers; one
+ * conformance suite (store-conformance.ts) holds for every implementation.
+ */
+import type { Failure, JobId, Page, Streamed } from '@hive/shared';
+import type { StoreRecord } from '../scheduler/index.ts';
+
+/** A recorded page of results, as the Drone reported it. */
+export interface ResultPage {
+  readonly page: Page;
+  readonly failures: readonly Failure[];
+  readonly streams: readonly Streamed[];
+}
+
+export interface Store {
+  readonly name: 'memory' | 'sqlite';
+  /** Whether what it keeps survives the process. */
+  readonly isDurable: boolean;
+  /** All records whose replay gives the last committed state, in order. Called once, before anything else. */
+  recover(): Iterable<StoreRecord>;
+  /** Takes records; their pages can be read at once. They are not durable yet. */
+  keep(records: readonly StoreRecord[]): void;
+  /**
+   * Makes everything kept so far durable. Null when it is so on return, else a promise that resolves when it is.
+   * Rejected: nothing was lost, and a later commit covers it too.
+   */
+  commit(): Promise<void> | null;
+  /** Inputs of tasks, put end to end: `ranges` is first, count, first, count, … of one job. */
+  readInputs(job: JobId, ranges: readonly number[]): Pick<Page, 'sizes' | 'data'>;
+  /** A recorded page; undefined when it was dropped. */
+  readResults(job: JobId, seq: number): ResultPage | undefined;
+  /** Bytes of pages that it holds. */
+  readonly heldBytes: number;
+  close(): Promise<void>;
+}
