@@ -1,0 +1,76 @@
+/** Where a Queen may be found, in the order in which it is looked for, and what to say when none was. */
+import { UsageError } from '@hive/shared';
+import {
+  type Address,
+  DEFAULT_PORT,
+  defaultDataFolder,
+  formatAddress,
+  LOOPBACK,
+  parseAddress,
+  readQueenAddress,
+} from '@hive/shared/node';
+
+/** An address, and who says so. */
+export interface Candidate {
+  readonly address: Address;
+  readonly source: string;
+}
+
+export interface WhereToLook {
+  readonly queen?: string | readonly string[] | undefined;
+  readonly data?: string | undefined;
+}
+
+/**
+ * An address that was named (the option, else HIVE_QUEEN) is the only one that counts: work must not end up at another
+ * Queen. Without one: what a Queen left in the data folder, then the default port of this machine. Looked up anew at
+ * every attempt, because a Queen that comes back may have another port.
+ * @throws UsageError when a text is no address
+ */
+export function candidates({ queen, data }: WhereToLook): Candidate[] {
+  const named = typeof queen === 'string' ? queen : queen?.join(',');
+  if (named) return parseAll(named, 'the option "queen"');
+  const env = process.env['HIVE_QUEEN'];
+  if (env) return parseAll(env, 'HIVE_QUEEN');
+  const folder = data ?? defaultDataFolder();
+  const left = readQueenAddress(folder);
+  const fallback = { address: { host: LOOPBACK, port: DEFAULT_PORT }, source: 'the default' };
+  if (left === null) return [fallback];
+  const found = { address: left, source: `left in ${folder}` };
+  return formatAddress(left) === formatAddress(fallback.address) ? [found] : [found, fallback];
+}
+
+function parseAll(texts: string, source: string): Candidate[] {
+  const list = texts.split(',').filter((text) => text.trim() !== '');
+  return list.map((text) => ({ address: parseAddress(text), source }));
+}
+
+/** What came of one attempt. */
+export interface Failed {
+  readonly candidate: Candidate;
+  readonly reason: string;
+}
+
+export function noQueen(failed: readonly Failed[]): UsageError {
+  const tried = failed.map(
+    ({ candidate, reason }) => `  ${formatAddress(candidate.address)} (${candidate.source}): ${reason}`,
+  );
+  return new UsageError(
+    [
+      'No Queen answered. Tried:',
+      ...tried,
+      'Start one with `npx -y pnpm@12 queen` (and a Drone with `npx -y pnpm@12 drone`) in a checkout of The Hive,',
+      'or name one: connect({ queen: "host:port" }), --queen host:port, or HIVE_QUEEN=host:port.',
+    ].join('\n'),
+    'noQueen',
+  );
+}
+
+/** Why an attempt failed, for people. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  if (code === 'ECONNREFUSED') return 'nothing listens there (connection refused)';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'there is no such host';
+  if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH') return 'there is no route to it';
+  return message || String(error);
+}

@@ -1,0 +1,164 @@
+/** What `connect` gives: everything that a client can ask of a Queen. */
+import { isJobId, type JobId, jobId, type Plain, UsageError } from '@hive/shared';
+import { v7 } from 'uuid';
+import { CallJob } from './calls.ts';
+import type { Inputs } from './feeder.ts';
+import { Job } from './job.ts';
+import { JobHandle } from './job-handle.ts';
+import { Latest } from './latest.ts';
+import { MapResults } from './map-results.ts';
+import { type CallOptions, callKey, type MapOptions, type SubmitOptions, specOf } from './options.ts';
+import type { DroneInfo, JobInfo, Overview, QueenStatus } from './overview.ts';
+import type { Router } from './router.ts';
+
+const NO_OPTIONS: CallOptions = {};
+
+export class Hive implements AsyncDisposable {
+  readonly #router: Router;
+  /** Open call jobs by kind and options; plain kinds have their own map because that is the hot path. */
+  readonly #callsByKind = new Map<string, CallJob>();
+  readonly #callsByKey = new Map<string, CallJob>();
+  readonly #ended: () => Promise<void>;
+  #closing: Promise<void> | null = null;
+
+  /** @internal Use `connect`. */
+  constructor(router: Router, ended: () => Promise<void>) {
+    this.#router = router;
+    this.#ended = ended;
+  }
+
+  /** The Queen's name, or null while there is no session with her. */
+  get queenName(): string | null {
+    return this.#router.welcome?.name ?? null;
+  }
+  /** Whether a session is open; if not, one is being sought, and whatever was asked goes on afterwards. */
+  get isConnected(): boolean {
+    return this.#router.welcome !== null;
+  }
+
+  /**
+   * One task, one answer. Calls in flight survive the loss of the connection.
+   * Rejects with TaskError when the task does not succeed, with the signal's reason, or with UsageError ('badValue',
+   * 'tooLarge', 'unknownKind', 'jobLost', 'closed', …).
+   */
+  call(kind: string, input: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
+    const isPlain = options === NO_OPTIONS;
+    const jobs = isPlain ? this.#callsByKind : this.#callsByKey;
+    const key = isPlain ? kind : callKey(kind, options);
+    let job = jobs.get(key);
+    if (job === undefined || !job.isOpen) {
+      try {
+        job = this.#openCalls(kind, options);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      jobs.set(key, job);
+    }
+    return job.call(input, options.signal);
+  }
+
+  /**
+   * One task per input. Await it for an array of all values in the order of the inputs, or iterate over it.
+   * Inputs are pulled only as fast as the Queen takes them, results sent only as fast as they are read.
+   */
+  map(kind: string, inputs: Inputs, options: MapOptions = {}): MapResults {
+    const job = this.#newJob({ ...options, kind, inputs });
+    return new MapResults(job, { ordered: options.ordered ?? true, signal: options.signal });
+  }
+
+  /**
+   * A job with a handle. Resolves when the Queen has accepted it; a detached one, when all its inputs are durable.
+   * Rejects with UsageError: what the Queen refused it for ('unknownKind', 'badSpec', 'unsupported', …), 'badValue',
+   * 'tooLarge', or what its inputs threw.
+   */
+  async submit(options: SubmitOptions): Promise<JobHandle> {
+    const job = this.#newJob(options);
+    await (options.attached === false ? job.sealed : job.accepted);
+    return new JobHandle(job);
+  }
+
+  /** A handle for a job that was submitted elsewhere: its end and (of a detached job) its results. */
+  async open(id: string): Promise<JobHandle> {
+    const { encoding } = (await this.job(id)) as { encoding?: unknown };
+    const job = new Job(this.#router, jobId(id), null, null, encoding === 'raw' ? 'raw' : 'msgpack');
+    this.#router.start(job);
+    return new JobHandle(job);
+  }
+
+  async status(): Promise<QueenStatus> {
+    return (await this.#router.query('status')) as unknown as QueenStatus;
+  }
+  async drones({ limit }: { limit?: number } = {}): Promise<readonly DroneInfo[]> {
+    const body = await this.#router.query('drones', limit === undefined ? {} : { limit });
+    return (body as unknown as { drones: DroneInfo[] }).drones;
+  }
+  /** The newest jobs first; jobs that only hold calls are hidden. */
+  async jobs({ limit, hidden }: { limit?: number; hidden?: boolean } = {}): Promise<readonly JobInfo[]> {
+    const details = {
+      ...(limit === undefined ? {} : { limit }),
+      ...(hidden === undefined ? {} : { hidden }),
+    };
+    return ((await this.#router.query('jobs', details)) as unknown as { jobs: JobInfo[] }).jobs;
+  }
+  /** Rejects with UsageError 'unknownJob'. */
+  async job(id: string): Promise<JobInfo> {
+    return (await this.#router.query('job', { job: idOf(id) })) as unknown as JobInfo;
+  }
+  /** Why a job is where it is, in sentences. Rejects with UsageError 'unknownJob'. */
+  async explain(id: string): Promise<readonly string[]> {
+    const body = await this.#router.query('explain', { job: idOf(id) });
+    return (body as { lines: readonly string[] }).lines;
+  }
+  /** Cancels a job; resolves with where it stands then. Rejects with UsageError 'unknownJob'. */
+  async cancel(id: string, reason?: string): Promise<JobInfo> {
+    return (await this.#router.cancel(idOf(id), reason)) as unknown as JobInfo;
+  }
+
+  /** Overviews of the cluster, every so many milliseconds (at least 250). Who reads slowly misses some. */
+  watch(everyMillis = 1_000): AsyncIterableIterator<Overview> {
+    this.#router.mustBeOpen();
+    return new Latest<Overview>((give, fail) =>
+      this.#router.watch(everyMillis, (body: Plain) => give(body as unknown as Overview), fail),
+    );
+  }
+
+  /**
+   * Ends every job that is attached to this client, waits until the Queen has been told, and, with `local`, ends the
+   * Queen and Drones in this process. What still waits rejects with UsageError 'closed'.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#router.close().finally(this.#ended);
+    return this.#closing;
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #newJob(options: SubmitOptions): Job {
+    this.#router.mustBeOpen();
+    if ((options.inputs === undefined) === (options.range === undefined)) {
+      throw new UsageError('A job has either inputs or a range.');
+    }
+    const id = options.id === undefined ? newJobId() : idOf(options.id);
+    const spec = specOf(options.kind, options);
+    const job = new Job(this.#router, id, spec, options.inputs ?? null, spec.encoding);
+    this.#router.start(job);
+    return job;
+  }
+
+  #openCalls(kind: string, options: CallOptions): CallJob {
+    this.#router.mustBeOpen();
+    const { signal: _, ...rest } = options;
+    const spec = { ...specOf(kind, rest), hidden: true, name: `calls of ${kind}` };
+    const job = new CallJob(this.#router, newJobId(), spec);
+    this.#router.start(job);
+    return job;
+  }
+}
+
+const newJobId = (): JobId => jobId(v7());
+
+function idOf(text: string): JobId {
+  if (isJobId(text)) return text;
+  throw new UsageError(`"${text}" is not a job id; those look like ${newJobId()}.`, 'badJobId');
+}

@@ -1,0 +1,124 @@
+/**
+ * Turns a caller's values into pages. What is too large for a page becomes a stream, where the kind can take one.
+ *
+ * Cost: numbers and short texts, which most arrays are made of, are written in place; nothing is allocated per value.
+ */
+import {
+  appendValue,
+  type Encoding,
+  LIMITS,
+  type Page,
+  PageBuilder,
+  type Streamed,
+  UsageError,
+} from '@hive/shared';
+import { bytesStream, isStreamSource, type Sources, type StreamSource } from './streams.ts';
+
+/** A msgpack header before the bytes of a text or byte string. */
+const HEADER_BYTES = 5;
+const INLINE_BYTES_MAX = LIMITS.valueBytesMax - HEADER_BYTES;
+/** A text of so many UTF-16 units may pass the limit once it is UTF-8. */
+const LONG_TEXT_UNITS = Math.floor(INLINE_BYTES_MAX / 3);
+
+export class InputEncoder {
+  readonly #kind: string;
+  readonly #encoding: Encoding;
+  readonly #sources: Sources;
+  readonly #builder = new PageBuilder();
+  #streams: Streamed[] = [];
+  /** Index of the first value in the builder. */
+  #first = 0;
+
+  constructor(kind: string, encoding: Encoding, sources: Sources) {
+    this.#kind = kind;
+    this.#encoding = encoding;
+    this.#sources = sources;
+  }
+
+  /** Index of the next value. */
+  get index(): number {
+    return this.#first + this.#builder.count;
+  }
+  get count(): number {
+    return this.#builder.count;
+  }
+  /** Cost of what has gathered, in bytes of page cost. */
+  get cost(): number {
+    return this.#builder.bytes + 4 * this.#builder.count;
+  }
+  get isFull(): boolean {
+    return this.#builder.isFull;
+  }
+
+  /**
+   * Adds the next value. Answers with a promise only if its bytes must be read first; nothing may be added meanwhile.
+   * @throws UsageError 'badValue' or 'tooLarge' when it cannot be sent; it then takes no index
+   */
+  add(value: unknown): Promise<void> | undefined {
+    if (typeof value === 'number') appendValue(this.#builder, this.#encoding, value);
+    else if (typeof value === 'string') this.#addText(value);
+    else if (value instanceof Uint8Array) this.#addBytes(value);
+    else if (isStreamSource(value)) return this.#addStream(value);
+    else appendValue(this.#builder, this.#encoding, value);
+    return undefined;
+  }
+
+  /** What has gathered, as a page; the encoder goes on behind it. */
+  take(): { page: Page; streams: readonly Streamed[] } {
+    const page = this.#builder.take();
+    const streams = this.#streams;
+    this.#first += page.count;
+    if (streams.length > 0) this.#streams = [];
+    return { page, streams };
+  }
+
+  #addText(text: string): void {
+    if (text.length > LONG_TEXT_UNITS && Buffer.byteLength(text) > INLINE_BYTES_MAX) {
+      this.#addLarge(Buffer.from(text));
+    } else appendValue(this.#builder, this.#encoding, text);
+  }
+
+  #addBytes(bytes: Uint8Array): void {
+    if (bytes.length > INLINE_BYTES_MAX) this.#addLarge(bytes);
+    else appendValue(this.#builder, this.#encoding, bytes);
+  }
+
+  /** A stream is bytes without a msgpack header, so only kinds that take bare bytes can have one made for them. */
+  #addLarge(bytes: Uint8Array): void {
+    if (this.#encoding !== 'raw' && this.#kind !== 'hash') {
+      throw new UsageError(
+        `This value is too large: ${bytes.length} bytes, and "${this.#kind}" takes at most ${LIMITS.valueBytesMax} in one value. Use the encoding "raw", or pass a StreamSource (fileStream(path)).`,
+        'tooLarge',
+      );
+    }
+    this.#refer(bytesStream(bytes));
+  }
+
+  #addStream(source: StreamSource): Promise<void> | undefined {
+    if (isSmallStream(source)) {
+      return readWhole(source).then((bytes) => appendValue(this.#builder, this.#encoding, bytes));
+    }
+    this.#refer(source);
+    return undefined;
+  }
+
+  #refer(source: StreamSource): void {
+    const { index } = this;
+    this.#sources.add(index, source);
+    this.#streams.push({ index, bytes: source.bytes });
+    this.#builder.wrote(0);
+  }
+}
+
+/** Whether a value is a source of bytes that fit a page. */
+export function isSmallStream(value: unknown): value is StreamSource {
+  return isStreamSource(value) && value.bytes <= INLINE_BYTES_MAX;
+}
+
+/** @throws UsageError 'badValue' if it is not as long as it says */
+export async function readWhole(source: StreamSource): Promise<Uint8Array> {
+  const bytes = await source.read(0, source.bytes);
+  source.close?.();
+  if (bytes.length === source.bytes) return bytes;
+  throw new UsageError(`A stream of ${source.bytes} bytes gave ${bytes.length}.`, 'badValue');
+}

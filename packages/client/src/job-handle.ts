@@ -1,0 +1,130 @@
+/** The public face of a submitted job. */
+import { type Failure, type JobId, type Outcome, UsageError } from '@hive/shared';
+import type { Job, JobProgress } from './job.ts';
+import type { JobSummary } from './job-stream.ts';
+import { PageCursor } from './page-cursor.ts';
+import type { PageQueue } from './page-queue.ts';
+import type { PageReader } from './page-reader.ts';
+
+/** What became of one task. `index` is the position of its input, counted from 0. */
+export type TaskResult =
+  | {
+      readonly index: number;
+      readonly outcome: 'succeeded';
+      readonly value: unknown;
+      readonly error?: undefined;
+    }
+  | {
+      readonly index: number;
+      readonly outcome: Exclude<Outcome, 'succeeded'>;
+      readonly value?: undefined;
+      readonly error: { readonly code?: string; readonly message: string };
+    };
+
+/** How to read a job's results. */
+export interface ResultsOptions {
+  /** In the order of the inputs (default), or as they finish. */
+  readonly ordered?: boolean;
+  /** Where to begin: an index if ordered, else a sequence number; default 0. */
+  readonly after?: number;
+}
+
+export class JobHandle {
+  readonly #job: Job;
+
+  /** @internal Jobs come from `Hive`. */
+  constructor(job: Job) {
+    this.#job = job;
+  }
+
+  /** Its name, for `hive.explain`, `hive.open` and the command line. */
+  get id(): JobId {
+    return this.#job.id;
+  }
+  /** Where it stood when the Queen last said so (at most four times a second). */
+  get progress(): JobProgress {
+    return this.#job.progress;
+  }
+  /** Resolves when every input and the end of them is durable: a detached job then needs its client no more. */
+  get sealed(): Promise<void> {
+    return this.#job.sealed;
+  }
+  /**
+   * How the job ended; resolves for a job that failed or was cancelled too. Rejects with a UsageError only if its end
+   * cannot be known: 'jobLost', 'closed', or what the Queen refused it for.
+   */
+  get done(): Promise<JobSummary> {
+    return this.#job.done;
+  }
+
+  /** Calls back at every change of progress. Returns a function that ends it. */
+  onProgress(listener: (progress: JobProgress) => void): () => void {
+    return this.#job.watch(listener);
+  }
+
+  /**
+   * What became of each task, with back-pressure: who reads slowly slows the job, and holds at most 16 MiB. Cancelled tasks
+   * that never ran are left out. A job's results have one reader; those of an attached job are gone once read.
+   * @throws UsageError 'resultsTaken' for a second reader
+   */
+  results({ ordered = true, after = 0 }: ResultsOptions = {}): AsyncIterableIterator<TaskResult> {
+    return new ResultIterator(this.#job, this.#job.read(ordered ? 'index' : 'seq', after));
+  }
+
+  /** Cancels what has not ended. Resolves when the Queen has taken note. */
+  async cancel(reason?: string): Promise<void> {
+    await this.#job.cancel(reason);
+  }
+}
+
+/** Written out instead of an async generator, which would cost several turns of the microtask queue per value. */
+class ResultIterator implements AsyncIterableIterator<TaskResult> {
+  readonly #job: Job;
+  readonly #cursor: PageCursor;
+  #isOver = false;
+
+  constructor(job: Job, queue: PageQueue) {
+    this.#job = job;
+    this.#cursor = new PageCursor(job, queue);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<TaskResult>> {
+    if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
+    try {
+      const reader = this.#cursor.ready;
+      if (reader !== null) return Promise.resolve({ done: false, value: resultOf(reader) });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#later();
+  }
+
+  async #later(): Promise<IteratorResult<TaskResult>> {
+    if (!this.#cursor.isAtEnd) await this.#cursor.wait();
+    this.#isOver ||= this.#cursor.isAtEnd;
+    return this.next();
+  }
+
+  /** Leaving early grants no more credit; the job goes on until it is held back, or cancelled. */
+  return(): Promise<IteratorResult<TaskResult>> {
+    this.#isOver = true;
+    this.#cursor.drop();
+    this.#job.unread(new UsageError('The reader of these results has left.', 'resultsTaken'));
+    return Promise.resolve({ done: true, value: undefined });
+  }
+}
+
+function resultOf(reader: PageReader): TaskResult {
+  const { index, failure } = reader;
+  if (failure === undefined) return { index, outcome: 'succeeded', value: reader.next() };
+  reader.skip();
+  return { index, outcome: failure.outcome as Exclude<Outcome, 'succeeded'>, error: errorOf(failure) };
+}
+
+function errorOf({ code, message }: Failure): { code?: string; message: string } {
+  return code === undefined ? { message } : { code, message };
+}

@@ -1,0 +1,221 @@
+/**
+ * One job's conversation with the Queen, over as many sessions as it takes: inputs up, results down, its end. The owner
+ * (a job handle, or the calls of a kind) decides what to append and what to do with pages.
+ *
+ * States: `open` (from birth), `done` (by JobDone: nothing more is appended, results may still come), `failed` (by Refused,
+ * a lost store, or `fail`; nothing passes). After `done` with its results read, or `failed`, the router forgets it.
+ */
+import {
+  assertNever,
+  type JobId,
+  type Message,
+  type Page,
+  type Spec,
+  type Streamed,
+  UsageError,
+} from '@hive/shared';
+import { Download, type ResultOrder } from './download.ts';
+import { Sources } from './streams.ts';
+import { jobLost, Upload } from './upload.ts';
+import type { JobMessage, Wire } from './wire.ts';
+
+/** How a job ended. Times are in milliseconds. */
+export type JobSummary = Pick<Message<'JobDone'>, 'state' | 'counts' | 'elapsedMillis' | 'message'>;
+
+export interface JobOwner {
+  /** The Queen has the job; called in every session. */
+  accepted(): void;
+  /** There is room for inputs. */
+  credited(): void;
+  /** A page of results, never twice. It is consumed by `consumed(pageCost(page))`. */
+  arrived(page: Message<'Results'>): void;
+  progressed(message: Message<'Progress'>): void;
+  done(summary: Message<'JobDone'>): void;
+  failed(error: Error): void;
+  /** Nothing more will come: the router may forget the job. */
+  over(): void;
+}
+
+export class JobStream {
+  readonly id: JobId;
+  /** Null for a job that somebody else submitted. */
+  readonly spec: Spec | null;
+  readonly sources = new Sources();
+  readonly #wire: Wire;
+  readonly #owner: JobOwner;
+  readonly #upload: Upload;
+  #download: Download | null = null;
+  /** Whether this session has been told of the job, so that what follows finds it. */
+  #isAnnounced = false;
+  #state: 'open' | 'done' | 'failed' = 'open';
+  /** The Queen that accepted the job first: another one cannot have its results. */
+  #queen: string | null = null;
+
+  constructor(wire: Wire, id: JobId, spec: Spec | null, owner: JobOwner) {
+    this.#wire = wire;
+    this.id = id;
+    this.spec = spec;
+    this.#owner = owner;
+    this.#upload = new Upload(id);
+  }
+
+  get state(): 'open' | 'done' | 'failed' {
+    return this.#state;
+  }
+  get isSealed(): boolean {
+    return this.#upload.isSealed;
+  }
+  get appended(): number {
+    return this.#upload.appended;
+  }
+  /** Room for inputs, in bytes of page cost. Streams held in memory count while results can release them. */
+  get room(): number {
+    if (this.#state !== 'open') return 0;
+    return this.#download !== null && this.sources.isFull ? 0 : this.#upload.room;
+  }
+
+  /** A session has been opened. */
+  resume(): void {
+    this.#upload.lost();
+    if (this.#state === 'failed') return;
+    this.#isAnnounced = true;
+    if (this.#state === 'open' && this.spec !== null) {
+      this.#wire.send({ type: 'Submit', job: this.id, spec: this.spec });
+    }
+    if (this.#download !== null && !this.#download.isOver) this.#wire.send(this.#download.open());
+    else if (this.spec === null && this.#state === 'open') this.#follow();
+  }
+
+  /** Somebody else's job: a subscription without credit is how we hear of its end. */
+  #follow(): void {
+    this.#wire.send({ type: 'ResultCredit', job: this.id, bytes: 0, order: 'seq', after: 0 });
+  }
+
+  append(page: Page, streams: readonly Streamed[]): void {
+    this.#upload.append(page, streams);
+    this.#pump();
+  }
+
+  seal(): void {
+    this.#upload.seal();
+    this.#pump();
+  }
+
+  /** Opens the one subscription to the results. */
+  subscribe(order: ResultOrder, after: number): void {
+    this.#download = new Download(this.id, order, after);
+    if (this.#isAnnounced && this.#state !== 'failed') this.#wire.send(this.#download.open());
+  }
+
+  /** Nobody will read the results: what still comes is dropped, and no more is asked for. */
+  unsubscribe(): void {
+    this.#download = null;
+    this.#maybeOver();
+  }
+
+  /** The consumer is done with pages of this cost. */
+  consumed(cost: number): void {
+    const grant = this.#download?.consumed(cost);
+    if (grant) this.#wire.send(grant);
+  }
+
+  /** Tells the Queen what has arrived, so that it need not keep it. */
+  confirm(): void {
+    const grant = this.#download?.flush();
+    if (grant) this.#wire.send(grant);
+  }
+
+  /** Ends it on our side. */
+  fail(error: Error): void {
+    if (this.#state === 'failed') return;
+    this.#state = 'failed';
+    this.sources.clear();
+    this.#owner.failed(error);
+    this.#owner.over();
+  }
+
+  receive(message: JobMessage): void {
+    if (this.#state === 'failed') return;
+    switch (message.type) {
+      case 'Accepted':
+        this.#accepted(message);
+        break;
+      case 'InputCredit':
+        this.#upload.credited(message);
+        this.#pump();
+        this.#owner.credited();
+        break;
+      case 'Results':
+        this.#results(message);
+        break;
+      case 'Progress':
+        this.#owner.progressed(message);
+        break;
+      case 'JobDone':
+        this.#done(message);
+        break;
+      case 'Refused':
+        this.#refused(message);
+        break;
+      default:
+        assertNever(message);
+    }
+  }
+
+  #accepted(message: Message<'Accepted'>): void {
+    const isElsewhere = this.#queen !== null && this.#queen !== this.#wire.queen;
+    this.#queen = this.#wire.queen;
+    try {
+      if (isElsewhere && this.#download?.hasArrived)
+        throw jobLost(this.id, this.#upload.confirmed, message.count);
+      this.#upload.accepted(message);
+    } catch (error) {
+      // What stands there now under this id is only a fragment, and nobody would end it.
+      this.#wire.send({ type: 'Cancel', request: this.#wire.nextRequest(), job: this.id, reason: 'lost' });
+      this.fail(error as Error);
+      return;
+    }
+    this.#pump();
+    this.#owner.accepted();
+    this.#owner.credited();
+  }
+
+  #results(page: Message<'Results'>): void {
+    if (this.#download === null || !this.#download.arrived(page)) return;
+    if (this.sources.size > 0) {
+      this.sources.release(page.first, page.count);
+      this.#owner.credited();
+    }
+    this.#owner.arrived(page);
+    this.#maybeOver();
+  }
+
+  #done(message: Message<'JobDone'>): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'done';
+    this.sources.clear();
+    this.#owner.done(message);
+    this.#maybeOver();
+  }
+
+  #refused({ code, message }: Message<'Refused'>): void {
+    // An Append that crossed the job's end; the JobDone that tells of it is on its way or here.
+    if (this.#state === 'done' || (code === 'jobEnded' && this.#queen !== null)) return;
+    this.fail(new UsageError(message, code));
+  }
+
+  #maybeOver(): void {
+    if (this.#state === 'done' && (this.#download === null || this.#download.isOver)) this.#owner.over();
+  }
+
+  #pump(): void {
+    if (this.#state !== 'open') return;
+    for (const message of this.#upload.pump()) {
+      this.#wire.send(message);
+      // Seal has no answer of its own, and whoever leaves a detached job behind must know that it stands.
+      if (message.type === 'Seal' && this.spec?.attached === false) {
+        this.#wire.send({ type: 'Submit', job: this.id, spec: this.spec });
+      }
+    }
+  }
+}

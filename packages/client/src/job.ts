@@ -1,0 +1,204 @@
+/**
+ * A job as its submitter holds it: inputs are fed from an iterator, results wait in a queue for one reader, and promises
+ * tell of the milestones. `JobHandle` is the public face of it, `MapResults` another.
+ */
+import type { Counts, Encoding, JobId, JobState, Message, Page, Spec, Streamed } from '@hive/shared';
+import { UsageError } from '@hive/shared';
+import { Deferred } from './deferred.ts';
+import type { ResultOrder } from './download.ts';
+import { Feeder, type FeederSink, type Inputs } from './feeder.ts';
+import { InputEncoder } from './inputs.ts';
+import { type JobOwner, JobStream, type JobSummary } from './job-stream.ts';
+import { PageQueue } from './page-queue.ts';
+import { type OpenStream, PageReader } from './page-reader.ts';
+import { pageCost } from './upload.ts';
+import type { JobMessage, JobPeer, Wire } from './wire.ts';
+
+const NO_COUNTS: Counts = { appended: 0, succeeded: 0, failed: 0, cancelled: 0, running: 0 };
+
+/** Where a job stands. */
+export interface JobProgress {
+  readonly state: JobState;
+  /** Tasks by where they stand; `appended` is all that are known so far. */
+  readonly counts: Counts;
+  /** Whether no more inputs will come. */
+  readonly sealed: boolean;
+}
+
+/** What a job needs of the client that it belongs to. */
+export interface JobHost extends Wire {
+  /** Cancels a job. Resolves when the Queen has taken note. */
+  cancel(job: JobId, reason: string | undefined): Promise<unknown>;
+  /** Cancels some tasks of a job; `answered` is called when the Queen has taken note, not after a reconnect. */
+  cancelTasks(job: JobId, indices: readonly number[], answered: () => void): void;
+  /** Routes messages to a job (again), until it is forgotten. */
+  keep(job: JobPeer): void;
+  forget(job: JobId): void;
+  openStream(job: JobId): OpenStream;
+}
+
+export class Job implements JobPeer {
+  readonly id: JobId;
+  readonly encoding: Encoding;
+  readonly #queue = new PageQueue();
+  readonly #host: JobHost;
+  readonly #stream: JobStream;
+  readonly #feeder: Feeder | null;
+  readonly #accepted = new Deferred<void>();
+  readonly #sealed = new Deferred<void>();
+  readonly #done = new Deferred<JobSummary>();
+  readonly #watchers = new Set<(progress: JobProgress) => void>();
+  #hasReader = false;
+  #progress: JobProgress = { state: 'waiting', counts: NO_COUNTS, sealed: false };
+
+  constructor(host: JobHost, id: JobId, spec: Spec | null, inputs: Inputs | null, encoding: Encoding) {
+    this.id = id;
+    this.encoding = encoding;
+    this.#host = host;
+    this.#stream = new JobStream(host, id, spec, this.#owner());
+    this.#feeder = spec === null || inputs === null ? null : this.#feed(spec, inputs);
+  }
+
+  get accepted(): Promise<void> {
+    return this.#accepted.promise;
+  }
+  get sealed(): Promise<void> {
+    return this.#sealed.promise;
+  }
+  get done(): Promise<JobSummary> {
+    return this.#done.promise;
+  }
+  get progress(): JobProgress {
+    return this.#progress;
+  }
+  get sources() {
+    return this.#stream.sources;
+  }
+
+  /** Calls back at every change of progress, until the function that it returns is called. */
+  watch(listener: (progress: JobProgress) => void): () => void {
+    this.#watchers.add(listener);
+    return () => this.#watchers.delete(listener);
+  }
+
+  /** Opens the results for their one reader. @throws UsageError 'resultsTaken' the second time */
+  read(order: ResultOrder, after: number): PageQueue {
+    if (this.#hasReader) {
+      throw new UsageError(`The results of job ${this.id} have a reader already.`, 'resultsTaken');
+    }
+    this.#hasReader = true;
+    this.#host.keep(this);
+    this.#stream.subscribe(order, after);
+    return this.#queue;
+  }
+
+  /** The reader wants no more, for this reason. */
+  unread(reason: unknown): void {
+    this.#hasReader = true;
+    this.#queue.fail(reason);
+    this.#stream.unsubscribe();
+  }
+
+  readerOf(page: Message<'Results'>): PageReader {
+    return new PageReader(this.id, page, this.encoding, this.#host.openStream(this.id));
+  }
+
+  /** The reader is done with a page. */
+  consumed(page: Message<'Results'>): void {
+    this.#stream.consumed(pageCost(page));
+  }
+
+  cancel(reason?: string): Promise<unknown> {
+    this.#feeder?.stop();
+    if (this.#stream.state !== 'open') return Promise.resolve();
+    return this.#host.cancel(this.id, reason);
+  }
+
+  /** Ends it on our side; whoever waits for it gets `error`. */
+  fail(error: Error): void {
+    this.#stream.fail(error);
+  }
+
+  // What the router says.
+
+  resume(): void {
+    this.#stream.resume();
+  }
+  receive(message: JobMessage): void {
+    this.#stream.receive(message);
+  }
+  tick(): void {
+    this.#stream.confirm();
+  }
+  close(error: Error): void {
+    const isOurs = this.#stream.spec !== null && this.#stream.spec.attached !== false;
+    if (isOurs && this.#stream.state === 'open') {
+      const request = this.#host.nextRequest();
+      this.#host.send({ type: 'Cancel', request, job: this.id, reason: 'its client was closed' });
+    }
+    this.#stream.fail(error);
+  }
+
+  // What its stream says.
+
+  #owner(): JobOwner {
+    return {
+      accepted: () => {
+        this.#accepted.resolve();
+        if (this.#stream.isSealed) this.#sealed.resolve();
+      },
+      credited: () => this.#feeder?.kick(),
+      arrived: (page) => {
+        this.#queue.push(page);
+        if (page.last) this.#queue.end();
+      },
+      progressed: ({ state, counts, sealed }) => {
+        if (sealed) this.#sealed.resolve();
+        this.#setProgress({ state, counts, sealed });
+      },
+      done: (message) => this.#ended(message),
+      failed: (error) => this.#failed(error),
+      over: () => this.#host.forget(this.id),
+    };
+  }
+
+  #feed({ kind, encoding }: Spec, inputs: Inputs): Feeder {
+    const stream = this.#stream;
+    const sink: FeederSink = {
+      get room() {
+        return stream.room;
+      },
+      append: (page: Page, streams: readonly Streamed[]) => stream.append(page, streams),
+      flush: () => this.#host.flush(),
+      ended: () => stream.seal(),
+      failed: (error) => {
+        void this.#host.cancel(this.id, 'its inputs failed').catch(() => {});
+        stream.fail(error as Error);
+      },
+    };
+    return new Feeder(inputs, new InputEncoder(kind, encoding, stream.sources), sink);
+  }
+
+  #ended({ state, counts, elapsedMillis, message }: Message<'JobDone'>): void {
+    this.#feeder?.stop();
+    this.#setProgress({ state, counts, sealed: true });
+    this.#accepted.resolve();
+    this.#sealed.resolve();
+    this.#done.resolve({ state, counts, elapsedMillis, ...(message === undefined ? {} : { message }) });
+    this.#watchers.clear();
+  }
+
+  #failed(error: Error): void {
+    this.#feeder?.stop();
+    this.#accepted.reject(error);
+    this.#sealed.reject(error);
+    this.#done.reject(error);
+    this.#queue.fail(error);
+    this.#watchers.clear();
+  }
+
+  #setProgress(progress: JobProgress): void {
+    this.#progress = progress;
+    for (const listener of this.#watchers) listener(progress);
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The client's one session with a Queen, renewed for as long as the client lives.
+ *
+ * States: `dialling` (entered at birth and when a waiting time ends; left when a Queen has answered or none has), `open`
+ * (left when the socket is gone or the Queen has been silent for too long), `waiting` (after a loss, for the redial
+ * delay), `closed` (by `close`; final).
+ * It must never hand out a session twice, nor leave a socket or timer behind when closed.
+ */
+import { type ClientToQueen, LIMITS, type Message } from '@hive/shared';
+import { type Connection, redialDelay } from '@hive/shared/node';
+import { type Candidate, noQueen } from './addresses.ts';
+import { findQueen, type OpenSession, type WhoWeAre } from './greeting.ts';
+
+export interface LinkHandlers {
+  /** A session is open. */
+  opened(welcome: Message<'Welcome'>): void;
+  message(message: Message): void;
+  /** The session is gone; another will come. */
+  lost(): void;
+  /** What was waiting to be sent has left. */
+  drained(): void;
+  /** The Queen's heartbeat interval has passed once more. */
+  ticked(): void;
+}
+
+type State =
+  | { readonly name: 'dialling'; readonly abort: AbortController }
+  | { readonly name: 'open'; readonly session: OpenSession; timer: NodeJS.Timeout }
+  | { readonly name: 'waiting'; readonly timer: NodeJS.Timeout }
+  | { readonly name: 'closed' };
+
+export class Link {
+  readonly #look: () => Candidate[];
+  readonly #who: WhoWeAre;
+  readonly #handlers: LinkHandlers;
+  #state: State = { name: 'dialling', abort: new AbortController() };
+  /** Attempts in a row that failed. */
+  #attempt = 0;
+
+  constructor(look: () => Candidate[], who: WhoWeAre, handlers: LinkHandlers) {
+    this.#look = look;
+    this.#who = who;
+    this.#handlers = handlers;
+  }
+
+  get connection(): Connection | null {
+    return this.#state.name === 'open' ? this.#state.session.connection : null;
+  }
+  get welcome(): Message<'Welcome'> | null {
+    return this.#state.name === 'open' ? this.#state.session.welcome : null;
+  }
+
+  /** The first attempt. @throws UsageError 'noQueen' within `timeoutMillis`; the link is then closed */
+  async open(timeoutMillis: number): Promise<void> {
+    try {
+      await this.#dial(timeoutMillis);
+    } catch (error) {
+      this.#state = { name: 'closed' };
+      throw error;
+    }
+  }
+
+  send(message: ClientToQueen): void {
+    this.connection?.send(message);
+  }
+
+  /** Says what is still to be said, and closes. Resolves when the socket is gone. */
+  async close(): Promise<void> {
+    const state = this.#state;
+    this.#state = { name: 'closed' };
+    if (state.name === 'dialling') state.abort.abort();
+    if (state.name === 'waiting' || state.name === 'open') clearTimeout(state.timer);
+    if (state.name !== 'open') return;
+    const { connection } = state.session;
+    if (connection.isClosed) return;
+    const gone = new Promise<void>((resolve) => connection.socket.once('close', () => resolve()));
+    connection.end({ type: 'Goodbye', message: 'the client was closed' });
+    await gone;
+  }
+
+  async #dial(timeoutMillis: number): Promise<void> {
+    const abort = new AbortController();
+    this.#state = { name: 'dialling', abort };
+    let current: Connection | null = null;
+    const session = await findQueen(
+      this.#look(),
+      this.#who,
+      {
+        message: (message) => this.#received(message),
+        closed: () => this.#closed(current),
+        drained: () => this.#handlers.drained(),
+      },
+      timeoutMillis,
+      abort.signal,
+    );
+    current = session.connection;
+    if (this.#isClosed) return current.destroy();
+    if (current.isClosed) throw noQueen([]);
+    this.#attempt = 0;
+    this.#state = { name: 'open', session, timer: setTimeout(() => {}, 0) };
+    this.#armTimer();
+    this.#handlers.opened(session.welcome);
+  }
+
+  get #isClosed(): boolean {
+    return this.#state.name === 'closed';
+  }
+
+  #received(message: Message): void {
+    if (message.type === 'Goodbye') this.connection?.end();
+    else if (this.#state.name === 'open') this.#handlers.message(message);
+  }
+
+  #closed(connection: Connection | null): void {
+    const state = this.#state;
+    if (state.name !== 'open' || state.session.connection !== connection) return;
+    clearTimeout(state.timer);
+    this.#wait();
+    this.#handlers.lost();
+  }
+
+  #wait(): void {
+    const delay = redialDelay(this.#attempt++, Math.random());
+    this.#state = { name: 'waiting', timer: setTimeout(() => this.#redial(), delay) };
+  }
+
+  #redial(): void {
+    this.#dial(LIMITS.redialMillisMax).catch(() => {
+      if (!this.#isClosed) this.#wait();
+    });
+  }
+
+  /** One timer per session: for the next heartbeat, or the end of the Queen's silence, whichever comes first. */
+  #armTimer(): void {
+    const state = this.#state;
+    if (state.name !== 'open') return;
+    clearTimeout(state.timer);
+    const { heartbeatMillis } = state.session.welcome;
+    const { heardAt, saidAt } = state.session.connection;
+    const due = Math.min(saidAt + heartbeatMillis, heardAt + silenceMillis(heartbeatMillis));
+    state.timer = setTimeout(() => this.#timeout(state.session), Math.max(10, due - performance.now()));
+  }
+
+  #timeout({ connection, welcome: { heartbeatMillis } }: OpenSession): void {
+    const now = performance.now();
+    if (now - connection.saidAt >= heartbeatMillis - 1) connection.send({ type: 'Heartbeat' });
+    this.#handlers.ticked();
+    if (now - connection.heardAt >= silenceMillis(heartbeatMillis))
+      this.#checkSilence(connection, heartbeatMillis);
+    else queueMicrotask(() => this.#armTimer());
+  }
+
+  /** This process may have slept or been busy, with the Queen's words waiting in the socket: they are read first. */
+  #checkSilence(connection: Connection, heartbeatMillis: number): void {
+    setImmediate(() => {
+      if (this.connection !== connection) return;
+      const isSilent = performance.now() - connection.heardAt >= silenceMillis(heartbeatMillis);
+      if (isSilent) connection.destroy(new Error('the Queen is silent'));
+      else this.#armTimer();
+    });
+  }
+}
+
+const silenceMillis = (heartbeatMillis: number): number =>
+  LIMITS.silentHeartbeats * heartbeatMillis + LIMITS.silentExtraMillis;

@@ -1,0 +1,166 @@
+/**
+ * The results of a `map`: values only, and the first task that does not succeed ends it. To be awaited (an array), or
+ * iterated over with back-pressure.
+ *
+ * The job is cancelled when a task fails, the loop is left early, or the caller's signal aborts: nobody would read the rest.
+ * Cost: `all()` decodes page by page into one array; iterating costs one promise per value, which the language asks for.
+ */
+import { UsageError } from '@hive/shared';
+import type { Job } from './job.ts';
+import { JobHandle } from './job-handle.ts';
+import { PageCursor } from './page-cursor.ts';
+import type { PageQueue, ResultPage } from './page-queue.ts';
+
+export interface MapReading {
+  readonly ordered: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]> {
+  readonly #job: Job;
+  readonly #ordered: boolean;
+  #all: Promise<unknown[]> | null = null;
+  #unlisten: () => void = () => {};
+
+  /** @internal Made by `hive.map`. */
+  constructor(job: Job, { ordered, signal }: MapReading) {
+    this.#job = job;
+    this.#ordered = ordered;
+    if (signal !== undefined) this.#listen(signal);
+  }
+
+  #listen(signal: AbortSignal): void {
+    const abort = () => this.#giveUp(signal.reason, 'aborted by its client');
+    if (signal.aborted) {
+      abort();
+      return;
+    }
+    signal.addEventListener('abort', abort, { once: true });
+    this.#unlisten = () => signal.removeEventListener('abort', abort);
+    this.#job.done.finally(this.#unlisten).catch(() => {});
+  }
+
+  /** The job behind it, once the Queen has accepted it. */
+  get job(): Promise<JobHandle> {
+    const handle = this.#job.accepted.then(() => new JobHandle(this.#job));
+    handle.catch(() => {});
+    return handle;
+  }
+
+  /**
+   * All values, in the order of the inputs. Rejects with the TaskError of the first task that did not succeed, with the
+   * signal's reason, or with a UsageError ('jobLost', 'closed', 'cancelled', …).
+   */
+  all(): Promise<unknown[]> {
+    this.#all ??= this.#collect();
+    return this.#all;
+  }
+
+  /** `await hive.map(…)` is `await hive.map(…).all()`. */
+  // biome-ignore lint/suspicious/noThenProperty: an array is what most callers want of a map
+  then<A = unknown[], B = never>(
+    fulfilled?: ((values: unknown[]) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.all().then(fulfilled, rejected);
+  }
+
+  /** The values in the order of the inputs, or as they finish if `ordered` is false. */
+  [Symbol.asyncIterator](): AsyncIterator<unknown> {
+    const queue = this.#job.read(this.#ordered ? 'index' : 'seq', 0);
+    return new ValueIterator(this.#job, queue, (error, reason) => this.#giveUp(error, reason));
+  }
+
+  async #collect(): Promise<unknown[]> {
+    const job = this.#job;
+    // Pages are placed by index, so the Queen need not hold back what finished early.
+    const queue = job.read('seq', 0);
+    const values: unknown[] = [];
+    try {
+      while (!queue.isAtEnd) {
+        const page = queue.take();
+        if (page === null) await queue.wait();
+        else this.#place(page, values);
+      }
+      await mustHaveSucceeded(job);
+    } catch (error) {
+      this.#giveUp(error, 'one of its tasks failed');
+      throw error;
+    }
+    return values;
+  }
+
+  #place(page: ResultPage, values: unknown[]): void {
+    const reader = this.#job.readerOf(page);
+    const end = page.first + page.count;
+    // Filled up one by one, an array stays dense; assigned far behind its end, it would become a hash table.
+    while (values.length < page.first) values.push(undefined);
+    let at = page.first;
+    for (; at < end && at < values.length; at++) values[at] = reader.next();
+    for (; at < end; at++) values.push(reader.next());
+    this.#job.consumed(page);
+  }
+
+  #giveUp(error: unknown, reason: string): void {
+    this.#unlisten();
+    this.#job.cancel(reason).catch(() => {});
+    this.#job.unread(error);
+  }
+}
+
+/** A job may end without a failed task in its results: cancelled by somebody, or given up by the Queen. */
+async function mustHaveSucceeded(job: Job): Promise<void> {
+  const { state, message } = await job.done;
+  if (state === 'succeeded') return;
+  throw new UsageError(message ?? `Job ${job.id} was ${state}.`, state);
+}
+
+class ValueIterator implements AsyncIterator<unknown> {
+  readonly #cursor: PageCursor;
+  readonly #job: Job;
+  readonly #giveUp: (error: unknown, reason: string) => void;
+  #isOver = false;
+
+  constructor(job: Job, queue: PageQueue, giveUp: (error: unknown, reason: string) => void) {
+    this.#job = job;
+    this.#cursor = new PageCursor(job, queue);
+    this.#giveUp = giveUp;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
+    try {
+      const reader = this.#cursor.ready;
+      if (reader !== null) return Promise.resolve({ done: false, value: reader.next() });
+    } catch (error) {
+      return Promise.reject(this.#failed(error));
+    }
+    return this.#later();
+  }
+
+  async #later(): Promise<IteratorResult<unknown>> {
+    try {
+      if (!this.#cursor.isAtEnd) await this.#cursor.wait();
+      if (!this.#cursor.isAtEnd) return this.next();
+      await mustHaveSucceeded(this.#job);
+    } catch (error) {
+      throw this.#failed(error);
+    }
+    this.#isOver = true;
+    return { done: true, value: undefined };
+  }
+
+  #failed(error: unknown): unknown {
+    this.#isOver = true;
+    this.#cursor.drop();
+    this.#giveUp(error, 'one of its tasks failed');
+    return error;
+  }
+
+  return(): Promise<IteratorResult<unknown>> {
+    if (!this.#isOver) this.#giveUp(null, 'its client wants no more');
+    this.#isOver = true;
+    this.#cursor.drop();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+}

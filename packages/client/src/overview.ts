@@ -1,0 +1,59 @@
+/** What a Queen answers to questions, as far as this version knows it. A newer Queen may say more. */
+import type { Counts, JobId, JobState, Plain } from '@hive/shared';
+
+type More = { readonly [key: string]: Plain | undefined };
+
+/** A Queen's totals. Times are in milliseconds, rates in tasks per second over the last seconds. */
+export type QueenStatus = More & {
+  readonly name: string;
+  readonly queen: string;
+  readonly store: string;
+  readonly uptimeMillis: number;
+  readonly drones: number;
+  readonly slots: number;
+  readonly busySlots: number;
+  readonly clients: number;
+  /** Jobs by state. */
+  readonly jobs: { readonly [state in JobState]: number };
+  readonly tasksRunning: number;
+  readonly tasksReady: number;
+  readonly tasksRecorded: number;
+  readonly tasksPerSecond: number;
+};
+
+export type DroneInfo = More & {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly slots: number;
+  readonly busySlots: number;
+  readonly state: string;
+  readonly kinds: readonly string[];
+  readonly labels: { readonly [name: string]: string };
+  readonly connectedMillis: number;
+  readonly tasksDone: number;
+  readonly tasksPerSecond: number;
+};
+
+export type JobInfo = More & {
+  readonly id: JobId;
+  readonly name: string;
+  readonly kind: string;
+  readonly state: JobState;
+  readonly counts: Counts;
+  readonly sealed: boolean;
+  readonly attached: boolean;
+  readonly priority: number;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  readonly endedAt?: string;
+  readonly elapsedMillis: number;
+  readonly message?: string;
+};
+
+/** Bounded in size, whatever the cluster's: the newest jobs and the first Drones. */
+export type Overview = More & {
+  readonly status: QueenStatus;
+  readonly jobs: readonly JobInfo[];
+  readonly drones: readonly DroneInfo[];
+};

@@ -1,0 +1,63 @@
+/**
+ * Reads the values of one result page in order, without an object or a promise per value.
+ * Values that are not in the page (they did not succeed, or are streams) are looked up in its two short lists.
+ */
+import { type Encoding, type Failure, type JobId, type Message, readValue, sizeAt } from '@hive/shared';
+import { TaskError } from './errors.ts';
+
+/** Reads an output that is too large for a page. */
+export type OpenStream = (index: number, bytes: number) => unknown;
+
+export class PageReader {
+  readonly #job: JobId;
+  readonly #page: Message<'Results'>;
+  readonly #encoding: Encoding;
+  readonly #openStream: OpenStream;
+  readonly #failures: ReadonlyMap<number, Failure> | null;
+  readonly #streams: ReadonlyMap<number, number> | null;
+  #position = 0;
+  #offset = 0;
+
+  constructor(job: JobId, page: Message<'Results'>, encoding: Encoding, openStream: OpenStream) {
+    this.#job = job;
+    this.#page = page;
+    this.#encoding = encoding;
+    this.#openStream = openStream;
+    this.#failures = page.failures?.length ? new Map(page.failures.map((f) => [f.index, f])) : null;
+    this.#streams = page.streams?.length ? new Map(page.streams.map((s) => [s.index, s.bytes])) : null;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#position >= this.#page.count;
+  }
+  /** Index of the task whose result comes next. */
+  get index(): number {
+    return this.#page.first + this.#position;
+  }
+  /** The failure of that task, if it did not succeed. */
+  get failure(): Failure | undefined {
+    return this.#failures?.get(this.index);
+  }
+
+  /** Goes on behind the next task, which did not succeed. */
+  skip(): void {
+    this.#position++;
+  }
+
+  /** The next task's value. @throws TaskError if it did not succeed */
+  next(): unknown {
+    const page = this.#page;
+    const at = this.#position++;
+    if (this.#failures !== null || this.#streams !== null) {
+      const index = page.first + at;
+      const failure = this.#failures?.get(index);
+      if (failure !== undefined) throw new TaskError(this.#job, failure);
+      const bytes = this.#streams?.get(index);
+      if (bytes !== undefined) return this.#openStream(index, bytes);
+    }
+    const size = sizeAt(page, at);
+    const offset = this.#offset;
+    this.#offset = offset + size;
+    return readValue(page.data, offset, size, this.#encoding);
+  }
+}

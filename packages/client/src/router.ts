@@ -1,0 +1,230 @@
+/**
+ * Between the one session and everything that talks over it: routes messages to jobs, requests and watchers, and tells
+ * them all when a new session has been opened, so that each goes on from where it was.
+ */
+import {
+  type ClientToQueen,
+  type JobId,
+  type Message,
+  type Plain,
+  type QueenId,
+  type QueenToClient,
+  UsageError,
+} from '@hive/shared';
+import type { Candidate } from './addresses.ts';
+import { Deferred } from './deferred.ts';
+import type { WhoWeAre } from './greeting.ts';
+import type { JobHost } from './job.ts';
+import { Link } from './link.ts';
+import type { OpenStream } from './page-reader.ts';
+import { StreamServer } from './streams.ts';
+import type { JobMessage, JobPeer } from './wire.ts';
+
+type Request = Message<'Query' | 'Cancel'>;
+interface Waiting {
+  readonly message: Request;
+  readonly answer: Deferred<Plain>;
+  /** Whether it is asked again in a new session. */
+  readonly isLasting: boolean;
+}
+interface Watcher {
+  readonly everyMillis: number;
+  give(body: Plain): void;
+  fail(error: Error): void;
+}
+/** One handler per message, by its name: a new message without one is a compile error. */
+type Handlers = { [M in QueenToClient as M['type']]: (message: M) => void };
+
+export class Router implements JobHost {
+  readonly #link: Link;
+  readonly #jobs = new Map<string, JobPeer>();
+  readonly #requests = new Map<number, Waiting>();
+  readonly #watchers = new Set<Watcher>();
+  readonly #streams: StreamServer;
+  #watchMillis = 0;
+  #request = 0;
+  #closedWith: Error | null = null;
+  readonly #handlers: Handlers;
+
+  constructor(look: () => Candidate[], who: WhoWeAre) {
+    this.#handlers = this.#makeHandlers();
+    this.#streams = new StreamServer(this, (job, index) => this.#jobs.get(job)?.sources.get(index));
+    this.#link = new Link(look, who, {
+      opened: () => this.#opened(),
+      message: (message) => this.#received(message as QueenToClient),
+      lost: () => this.#lost(),
+      drained: () => this.#streams.pump(),
+      ticked: () => {
+        for (const job of this.#jobs.values()) job.tick();
+      },
+    });
+  }
+
+  open(timeoutMillis: number): Promise<void> {
+    return this.#link.open(timeoutMillis);
+  }
+
+  /** Ends every job that is attached to this client, fails whatever waits, and closes the session. */
+  close(): Promise<void> {
+    if (this.#closedWith !== null) return Promise.resolve();
+    const error = new UsageError('This client was closed.', 'closed');
+    for (const job of [...this.#jobs.values()]) job.close(error);
+    this.#closedWith = error;
+    for (const { answer } of this.#requests.values()) answer.reject(error);
+    this.#requests.clear();
+    for (const watcher of this.#watchers) watcher.fail(error);
+    this.#watchers.clear();
+    return this.#link.close();
+  }
+
+  get welcome(): Message<'Welcome'> | null {
+    return this.#link.welcome;
+  }
+  /** @throws UsageError 'closed' */
+  mustBeOpen(): void {
+    if (this.#closedWith !== null) throw this.#closedWith;
+  }
+
+  // What jobs need.
+
+  get queen(): QueenId | null {
+    return this.#link.welcome?.queen ?? null;
+  }
+  get bufferedBytes(): number {
+    return this.#link.connection?.bufferedBytes ?? 0;
+  }
+  send(message: ClientToQueen): void {
+    this.#link.send(message);
+  }
+  flush(): void {
+    this.#link.connection?.flush();
+  }
+  nextRequest(): number {
+    return ++this.#request;
+  }
+  /** Routes messages to a job from now on, and lets it introduce itself if it is new. */
+  start(job: JobPeer): void {
+    this.keep(job);
+    if (this.#link.connection !== null) job.resume();
+  }
+  keep(job: JobPeer): void {
+    this.#jobs.set(job.id, job);
+  }
+  forget(job: JobId): void {
+    this.#jobs.delete(job);
+  }
+  cancel(job: JobId, reason: string | undefined): Promise<Plain> {
+    return this.#ask({
+      type: 'Cancel',
+      request: this.nextRequest(),
+      job,
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+  cancelTasks(job: JobId, indices: readonly number[], answered: () => void): void {
+    this.#ask({ type: 'Cancel', request: this.nextRequest(), job, indices }, false).then(answered, () => {});
+  }
+  openStream(_job: JobId): OpenStream {
+    return (index, bytes) => {
+      throw new UsageError(
+        `The output of task ${index} has ${bytes} bytes; reading outputs over 1 MiB is not supported yet.`,
+        'unsupported',
+      );
+    };
+  }
+
+  // What the public face needs.
+
+  /** @throws UsageError with what the Queen refused it for */
+  query(about: Message<'Query'>['about'], details: Partial<Message<'Query'>> = {}): Promise<Plain> {
+    return this.#ask({ ...details, type: 'Query', request: this.nextRequest(), about });
+  }
+
+  /** Calls back with every overview, at least as often as asked for, until the function that it returns is called. */
+  watch(everyMillis: number, give: (body: Plain) => void, fail: (error: unknown) => void): () => void {
+    const watcher: Watcher = { everyMillis, give, fail };
+    this.#watchers.add(watcher);
+    this.#updateWatch();
+    return () => {
+      if (this.#watchers.delete(watcher)) this.#updateWatch();
+    };
+  }
+
+  #updateWatch(): void {
+    let everyMillis = 0;
+    for (const watcher of this.#watchers) {
+      everyMillis = everyMillis === 0 ? watcher.everyMillis : Math.min(everyMillis, watcher.everyMillis);
+    }
+    if (everyMillis === this.#watchMillis) return;
+    this.#watchMillis = everyMillis;
+    this.send({ type: 'Watch', everyMillis });
+  }
+
+  #ask(message: Request, isLasting = true): Promise<Plain> {
+    if (this.#closedWith !== null) return Promise.reject(this.#closedWith);
+    const answer = new Deferred<Plain>();
+    this.#requests.set(message.request, { message, answer, isLasting });
+    this.send(message);
+    return answer.promise;
+  }
+
+  #opened(): void {
+    for (const job of [...this.#jobs.values()]) job.resume();
+    for (const { message } of this.#requests.values()) this.send(message);
+    if (this.#watchMillis > 0) this.send({ type: 'Watch', everyMillis: this.#watchMillis });
+  }
+
+  #lost(): void {
+    this.#streams.reset();
+    for (const [request, { isLasting }] of this.#requests) {
+      if (!isLasting) this.#requests.delete(request);
+    }
+  }
+
+  #received(message: QueenToClient): void {
+    (this.#handlers[message.type] as (message: QueenToClient) => void)(message);
+  }
+
+  #makeHandlers(): Handlers {
+    const toJob = (message: JobMessage) => {
+      if (message.job !== undefined) this.#jobs.get(message.job)?.receive(message);
+    };
+    const ignored = () => {};
+    return {
+      Accepted: toJob,
+      InputCredit: toJob,
+      Results: toJob,
+      Progress: toJob,
+      JobDone: toJob,
+      Refused: (message) => (message.request === undefined ? toJob(message) : this.#refused(message)),
+      Answer: ({ request, body }) => this.#take(request)?.answer.resolve(body),
+      Overview: ({ body }) => {
+        for (const watcher of [...this.#watchers]) watcher.give(body);
+      },
+      StreamGet: (message) => this.#streams.get(message),
+      StreamChunk: ignored,
+      Output: ignored,
+      BlobHave: ignored,
+      BlobGet: ({ hash, offset }) => {
+        const error = 'this client has no such blob';
+        this.send({ type: 'BlobChunk', hash, offset, data: new Uint8Array(0), error });
+      },
+      BlobChunk: ignored,
+      // The session itself, dealt with below us.
+      Welcome: ignored,
+      Reject: ignored,
+      Heartbeat: ignored,
+      Goodbye: ignored,
+    };
+  }
+
+  #refused({ request, code, message }: Message<'Refused'>): void {
+    this.#take(request!)?.answer.reject(new UsageError(message, code));
+  }
+
+  #take(request: number): Waiting | undefined {
+    const waiting = this.#requests.get(request);
+    this.#requests.delete(request);
+    return waiting;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The inputs of one job on their way to the Queen: what was appended and is not known to be durable is kept, so that after
+ * a reconnect the client goes on from the count that the Queen names. It touches no socket; messages come out as values.
+ *
+ * Seal: `open` (more may be appended) -> `wanted` (by `seal()`) -> `sent` (after the last page) -> `durable` (said by an
+ * Accepted). A new session takes `sent` back to `wanted`.
+ * It must never let more under way than the credit allows, nor forget a page before the Queen has confirmed it.
+ */
+import {
+  type ClientToQueen,
+  type JobId,
+  type Message,
+  type Page,
+  type Streamed,
+  UsageError,
+} from '@hive/shared';
+
+interface Batch {
+  readonly page: Page;
+  readonly streams: readonly Streamed[];
+}
+
+/** The cost of a page where credit is counted, in bytes. */
+export const pageCost = (page: Pick<Page, 'count' | 'data'>): number => page.data.length + 4 * page.count;
+
+export class Upload {
+  readonly #job: JobId;
+  /** Appended and not confirmed, oldest first. */
+  #batches: Batch[] = [];
+  /** How many of `#batches` were sent in this session. */
+  #sent = 0;
+  #credit = 0;
+  #appended = 0;
+  #confirmed = 0;
+  #seal: 'open' | 'wanted' | 'sent' | 'durable' = 'open';
+  /** Whether the Queen has accepted the job in this session. */
+  #isAccepted = false;
+
+  constructor(job: JobId) {
+    this.#job = job;
+  }
+
+  /** Inputs appended so far: the index of the next one. */
+  get appended(): number {
+    return this.#appended;
+  }
+  /** Inputs that the Queen has called durable. */
+  get confirmed(): number {
+    return this.#confirmed;
+  }
+  get isSealed(): boolean {
+    return this.#seal === 'durable';
+  }
+  /** Credit for new pages, in bytes of page cost; any positive amount admits one page. */
+  get room(): number {
+    return this.#isAccepted && this.#sent === this.#batches.length && this.#seal === 'open'
+      ? this.#credit
+      : 0;
+  }
+
+  /** The session is gone, and with it everything that was said in it. */
+  lost(): void {
+    this.#isAccepted = false;
+    this.#credit = 0;
+    this.#sent = 0;
+    if (this.#seal === 'sent') this.#seal = 'wanted';
+  }
+
+  append(page: Page, streams: readonly Streamed[]): void {
+    this.#batches.push({ page, streams });
+    this.#appended += page.count;
+  }
+
+  /** No more inputs will come. */
+  seal(): void {
+    if (this.#seal === 'open') this.#seal = 'wanted';
+  }
+
+  /** @throws UsageError when the Queen no longer has what it had called durable */
+  accepted({ count, sealed, bytes }: Message<'Accepted'>): void {
+    if (count < this.#confirmed) throw jobLost(this.#job, this.#confirmed, count);
+    if (count > this.#appended && this.#seal !== 'durable' && !sealed) {
+      throw new UsageError(`Job ${this.#job} exists and has inputs of another client.`, 'jobDiffers');
+    }
+    this.#confirm(count);
+    if (sealed) this.#seal = 'durable';
+    // A second Accepted within one session only answers a Submit that asked for the count again.
+    if (this.#isAccepted) return;
+    this.#isAccepted = true;
+    this.#credit = bytes;
+  }
+
+  credited({ count, bytes }: Message<'InputCredit'>): void {
+    this.#confirm(count);
+    this.#credit += bytes;
+  }
+
+  /** The messages that may be sent now. */
+  pump(): ClientToQueen[] {
+    const messages: ClientToQueen[] = [];
+    if (!this.#isAccepted) return messages;
+    while (this.#sent < this.#batches.length && this.#credit > 0) {
+      const { page, streams } = this.#batches[this.#sent++]!;
+      this.#credit -= pageCost(page);
+      messages.push(appendOf(this.#job, page, streams));
+    }
+    if (this.#seal === 'wanted' && this.#sent === this.#batches.length) {
+      this.#seal = 'sent';
+      messages.push({ type: 'Seal', job: this.#job, count: this.#appended });
+    }
+    return messages;
+  }
+
+  #confirm(count: number): void {
+    this.#confirmed = Math.max(this.#confirmed, count);
+    let done = 0;
+    for (const { page } of this.#batches) {
+      if (page.first + page.count > count) break;
+      done++;
+    }
+    if (done === 0) return;
+    this.#batches.splice(0, done);
+    this.#sent = Math.max(0, this.#sent - done);
+  }
+}
+
+function appendOf(
+  job: JobId,
+  { first, count, sizes, data }: Page,
+  streams: readonly Streamed[],
+): ClientToQueen {
+  return streams.length === 0
+    ? { type: 'Append', job, first, count, sizes, data }
+    : { type: 'Append', job, first, count, sizes, data, streams };
+}
+
+export function jobLost(job: JobId, had: number, has: number): UsageError {
+  return new UsageError(
+    `The Queen was restarted and its store is in memory: job ${job} is lost (${had} of its inputs had been confirmed, ${has} are left). Submit it again, or start the Queen with a data folder.`,
+    'jobLost',
+  );
+}
