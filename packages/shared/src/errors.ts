@@ -3,29 +3,31 @@
  * a UsageError is shown to the caller as it is, an InvariantError is our own bug and carries the history that led to it.
  */
 
-/** Why a session or a request was refused; travels on the wire as `code`. */
-export type RefusalCode =
-  | 'badMagic'
-  | 'badVersion'
-  | 'badRole'
-  | 'protocolError'
-  | 'handshakeTimeout'
-  | 'tooManySessions'
-  | 'silent'
-  | 'slowReader'
-  | 'stopping'
-  | 'replaced'
-  | 'unknownJob'
-  | 'unknownKind'
-  | 'unknownRequest'
-  | 'jobDiffers'
-  | 'jobEnded'
-  | 'badSpec'
-  | 'badInput'
-  | 'tooLarge'
-  | 'storeLow'
-  | 'notPermitted'
-  | 'unsupported';
+/** Why a session or a request was refused; travels on the wire as `code`. PROTOCOL.md says what each means. */
+export const REFUSAL_CODES = [
+  'badMagic',
+  'badVersion',
+  'badRole',
+  'protocolError',
+  'handshakeTimeout',
+  'tooManySessions',
+  'silent',
+  'slowReader',
+  'stopping',
+  'replaced',
+  'unknownJob',
+  'unknownKind',
+  'unknownRequest',
+  'jobDiffers',
+  'jobEnded',
+  'badSpec',
+  'badInput',
+  'tooLarge',
+  'storeLow',
+  'notPermitted',
+  'unsupported',
+] as const;
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 /** The peer broke the protocol. Its session is closed with this text; nobody else notices. */
 export class ProtocolError extends Error {

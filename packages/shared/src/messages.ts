@@ -289,7 +289,7 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   Welcome: rule('Welcome', QUEEN, 'greeting'),
   Reject: rule('Reject', QUEEN, 'greeting'),
   Heartbeat: rule('Heartbeat', ALL),
-  Goodbye: rule('Goodbye', ALL),
+  Goodbye: rule('Goodbye', ALL, 'any'),
   Submit: rule('Submit', CLIENT),
   Append: rule('Append', CLIENT),
   Seal: rule('Seal', CLIENT),

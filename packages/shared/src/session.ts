@@ -1,7 +1,7 @@
 /**
  * One end of a session, without a socket: bytes in, messages out, and the rule of who may say what when.
  *
- * States: `greeting` (entered at birth; only Hello, Welcome and Reject pass, frames are small), `open` (entered by
+ * States: `greeting` (entered at birth; only Hello, Welcome, Reject and Goodbye pass, frames are small), `open` (entered by
  * `open()` when the handshake is done), `closed` (entered by `close()` or by any ProtocolError; nothing passes).
  * It must never let a message out of turn through, whoever dialled, whatever the bytes.
  */
@@ -76,7 +76,7 @@ export class Session {
     if (rule.state !== 'any' && rule.state !== this.#state) {
       throw new ProtocolError(`${message.type} is out of turn: the session is ${this.#state}`);
     }
-    if (this.#state === 'greeting') {
+    if (rule.state === 'greeting') {
       if (this.#hasGreeted)
         throw new ProtocolError(`${message.type} is out of turn: the handshake is not done`);
       this.#hasGreeted = true;
