@@ -26,6 +26,8 @@ export interface QueenOptions {
   readonly data?: string | null;
   /** Name for people; the host's by default. */
   readonly name?: string;
+  /** Time for a peer to finish its handshake, in milliseconds. Default: 10 s. */
+  readonly handshakeMillis?: number;
   /** What is worth a line to a person. */
   readonly onEvent?: (event: Notice) => void;
 }
@@ -72,7 +74,7 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
     clock: () => performance.now() - startedAt,
     onNotice: options.onEvent ?? (() => {}),
   });
-  const server = new QueenServer(runtime);
+  const server = new QueenServer(runtime, options);
   let address: Address;
   try {
     address = await server.listen({ host, port, isPortFixed });

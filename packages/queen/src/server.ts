@@ -29,15 +29,21 @@ export interface ListenOptions {
   /** Fail when the port is taken, instead of taking the next free one. */
   readonly isPortFixed: boolean;
 }
+/** Time for a peer to say Hello, in milliseconds. */
+export interface ServerOptions {
+  readonly handshakeMillis?: number;
+}
 
 export class QueenServer {
   readonly #runtime: Runtime;
   readonly #server: Server;
   readonly #greeting = new Set<Connection>();
+  readonly #handshakeMillis: number;
   #sessions = 0;
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, { handshakeMillis = LIMITS.handshakeMillis }: ServerOptions = {}) {
     this.#runtime = runtime;
+    this.#handshakeMillis = handshakeMillis;
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
 
@@ -78,8 +84,9 @@ export class QueenServer {
     const address = formatAddress({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
     let isOpen = false;
     const timer = setTimeout(() => {
-      refuse(connection, new ProtocolError('no Hello within 10 seconds', 'handshakeTimeout'));
-    }, LIMITS.handshakeMillis);
+      const seconds = this.#handshakeMillis / 1000;
+      refuse(connection, new ProtocolError(`no Hello within ${seconds} s`, 'handshakeTimeout'));
+    }, this.#handshakeMillis);
     const connection = new Connection(socket, session, {
       message: (message) => {
         if (isOpen) {

@@ -68,6 +68,9 @@ function checkReport(lease: Lease, message: Message<'TaskComplete'>): void {
       throw new ProtocolError(`${says} has failures out of place`);
     before = index;
   }
+  for (const { index } of message.streams ?? []) {
+    if (index < first || index >= first + count) throw new ProtocolError(`${says} has streams out of place`);
+  }
 }
 
 /** Cuts the report into runs that can be recorded whole: around tasks that have an outcome, and around retries. */
