@@ -1,1 +1,2 @@
-export {};
+/** What another program may take from the command line: its grammar. */
+export { createParser } from './parser.ts';

@@ -1,0 +1,132 @@
+/** `hive hash`: what `sha256sum` prints, computed by the Drones. */
+import type { JobHandle } from '@hive/client';
+import { UsageError } from '@hive/shared';
+import type { CommandModule } from 'yargs';
+import { findAlgorithm, tagOf } from '../hash/algorithm.ts';
+import { FileWork } from '../hash/file-work.ts';
+import { LineWork } from '../hash/line-work.ts';
+import { operandBytes } from '../hash/operands.ts';
+import type { Work } from '../hash/work.ts';
+import { exitCodeOf, onInterrupt, type Signal } from '../interrupt.ts';
+import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
+import { Output } from '../output.ts';
+import { Progress } from '../progress.ts';
+
+interface HashArguments extends ClientArguments {
+  readonly _: readonly (string | number)[];
+  readonly algorithm: string;
+  readonly recursive: boolean;
+  readonly lines: boolean;
+  readonly tag: boolean;
+  readonly zero: boolean;
+}
+
+const STANDARD_INPUT = ['-'];
+
+export const hashCommand: CommandModule<object, HashArguments> = {
+  command: 'hash',
+  describe: 'Print the digests of files, as sha256sum does',
+  builder: (yargs) =>
+    yargs
+      .usage(
+        '$0 hash [options] [FILE..]\n\nPrints the digests of files, as sha256sum does. - is standard input.',
+      )
+      // Operands stay out of yargs' hands: it would take quotes off names and make numbers of some.
+      .strict(false)
+      .strictOptions()
+      .options({
+        ...CLIENT_OPTIONS,
+        algorithm: {
+          alias: 'a',
+          type: 'string',
+          requiresArg: true,
+          default: 'sha256',
+          describe: 'Any that Node knows',
+        },
+        recursive: { alias: 'r', type: 'boolean', default: false, describe: 'Hash the files in folders too' },
+        lines: {
+          type: 'boolean',
+          default: false,
+          describe: 'Hash every line of the files: one digest per line',
+        },
+        tag: { type: 'boolean', default: false, describe: 'BSD-style lines' },
+        zero: {
+          alias: 'z',
+          type: 'boolean',
+          default: false,
+          describe: 'End lines with NUL; escape no names',
+        },
+      })
+      .example('$0 hash *.iso', 'What sha256sum *.iso prints')
+      .example('$0 hash -r photos > sums', 'Then, any time: sha256sum -c sums')
+      .example('$0 hash --lines words.txt', 'One digest per line of words.txt')
+      .example('tar c . | $0 hash -a sha512 -', 'Standard input, with SHA-512') as never,
+  handler: runHash,
+};
+
+async function runHash(argv: HashArguments): Promise<void> {
+  if (argv.lines && argv.recursive)
+    throw new UsageError('--lines takes files, so it does not go with --recursive.');
+  if (argv.lines && argv.tag)
+    throw new UsageError('--lines prints digests only, so it does not go with --tag.');
+  const algorithm = findAlgorithm(argv.algorithm);
+  const progress = new Progress(argv.lines ? 'lines' : 'files');
+  const signal = await hashAll(argv, algorithm, progress).finally(() => progress.end());
+  // A read that hangs (a pipe that nobody writes to) must not keep an interrupted process.
+  if (signal !== null) process.exit(exitCodeOf(signal));
+  process.stdin.destroy();
+}
+
+/** Resolves with the signal that cancelled it, if one did. */
+async function hashAll(argv: HashArguments, algorithm: string, progress: Progress): Promise<Signal | null> {
+  await using hive = await connectTo(argv, 'hive hash');
+  const work = workOf(argv, algorithm, progress);
+  const job = await hive.submit({
+    kind: 'hash',
+    params: { algorithm },
+    encoding: 'raw',
+    inputs: work.inputs(),
+    name: 'hive hash',
+    attached: true,
+    // A file that cannot be read now is reported, as sha256sum does it, not tried again.
+    retries: 0,
+  });
+  let interruptedBy: Signal | null = null;
+  using _ = onInterrupt((signal) => {
+    interruptedBy = signal;
+    progress.stepAside();
+    process.stderr.write('hive hash: cancelling; press Ctrl-C again to leave at once\n');
+    void job.cancel('interrupted');
+  });
+  await printResults(job, work, new Output(process.stdout, () => progress.stepAside()));
+  await job.done;
+  return interruptedBy;
+}
+
+function workOf(argv: HashArguments, algorithm: string, progress: Progress): Work {
+  const named = argv._.slice(1).map(String);
+  const operands = operandBytes(named.length === 0 ? STANDARD_INPUT : named);
+  const complain = (text: string) => {
+    process.exitCode = 1;
+    progress.stepAside();
+    process.stderr.write(`hive hash: ${text}\n`);
+  };
+  if (argv.lines) return new LineWork(operands, argv.zero, progress, complain);
+  const format = { tag: argv.tag ? tagOf(algorithm) : null, isZeroEnded: argv.zero };
+  return new FileWork(operands, argv.recursive, format, progress, complain);
+}
+
+async function printResults(job: JobHandle, work: Work, output: Output): Promise<void> {
+  for await (const result of job.results({ ordered: true })) {
+    const { index } = result;
+    const hashed =
+      result.outcome === 'succeeded'
+        ? { index, digest: result.value as Uint8Array, message: '' }
+        : { index, digest: null, message: result.error.message };
+    const line = work.print(hashed);
+    const wait = line === null ? null : output.write(line);
+    if (wait !== null) await wait;
+  }
+  work.end();
+  await output.end();
+}

@@ -1,0 +1,55 @@
+/** `hive jobs`: what there is to do, and what was done, newest first. */
+
+import type { JobInfo } from '@hive/client';
+import { LIMITS } from '@hive/shared';
+import type { CommandModule } from 'yargs';
+import { formatCount, formatDuration } from '../format.ts';
+import { formatProgress } from '../job-view.ts';
+import { CLIENT_OPTIONS, connectTo, JSON_OPTION, type ViewArguments, wholeNumber } from '../options.ts';
+import { print } from '../print.ts';
+import { formatTable } from '../table.ts';
+
+interface JobsArguments extends ViewArguments {
+  readonly limit: number;
+  readonly hidden: boolean;
+}
+
+export const jobsCommand: CommandModule<object, JobsArguments> = {
+  command: 'jobs',
+  describe: 'The newest jobs',
+  builder: {
+    ...CLIENT_OPTIONS,
+    ...JSON_OPTION,
+    limit: { alias: 'n', type: 'number', default: 20, requiresArg: true, describe: 'How many' },
+    hidden: { type: 'boolean', default: false, describe: "Also those behind a client's single calls" },
+  },
+  handler: async (argv) => {
+    const limit = wholeNumber('--limit', argv.limit, 1, LIMITS.answerEntriesMax);
+    await using hive = await connectTo(argv, 'hive jobs');
+    const jobs = await hive.jobs({ limit, hidden: argv.hidden });
+    print(argv, { jobs }, () => formatJobs(jobs));
+  },
+};
+
+function formatJobs(jobs: readonly JobInfo[]): string {
+  if (jobs.length === 0) return 'There are no jobs. Submit one, for instance with "hive hash FILE".';
+  const columns = [
+    { head: 'JOB' },
+    { head: 'STATE' },
+    { head: 'DONE', align: 'right' },
+    { head: 'FAILED', align: 'right' },
+    { head: 'TIME', align: 'right' },
+    { head: 'KIND' },
+    { head: 'NAME' },
+  ] as const;
+  const rows = jobs.map((job) => [
+    job.id,
+    job.state,
+    formatProgress(job),
+    formatCount(job.counts.failed),
+    formatDuration(job.elapsedMillis),
+    job.kind,
+    job.name,
+  ]);
+  return formatTable(columns, rows);
+}

@@ -1,0 +1,123 @@
+/** `hive queen`: the coordinator, until Ctrl-C. */
+import { type Notice, type Queen, startQueen } from '@hive/queen';
+import { DEFAULT_PORT, defaultDataFolder } from '@hive/shared/node';
+import type { CommandModule } from 'yargs';
+import { commandName } from '../folder.ts';
+import { formatCount, plural } from '../format.ts';
+import { interrupted } from '../interrupt.ts';
+import { Chatter, Journal } from '../journal.ts';
+import { wholeNumber } from '../options.ts';
+import { describeNotice } from '../queen-lines.ts';
+
+interface QueenArguments {
+  readonly port?: number | undefined;
+  readonly data?: string | undefined;
+  readonly name?: string | undefined;
+  readonly verbose: boolean;
+  readonly logFile?: string | undefined;
+}
+
+const PORT_MAX = 65_535;
+const SUMMARY_MILLIS = 1_000;
+
+export const queenCommand: CommandModule<object, QueenArguments> = {
+  command: 'queen',
+  describe: 'Start a Queen, the coordinator',
+  builder: (yargs) =>
+    yargs
+      .options({
+        port: {
+          type: 'number',
+          requiresArg: true,
+          describe: `Default: ${DEFAULT_PORT}, or the next free one; 0: any`,
+        },
+        data: {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Her data folder (default: HIVE_DATA, else your own)',
+        },
+        name: { type: 'string', requiresArg: true, describe: "Her name for people (default: the machine's)" },
+        verbose: { alias: 'v', type: 'boolean', default: false, describe: 'Say more about each task' },
+        'log-file': { type: 'string', requiresArg: true, describe: 'Write what she says as JSON lines, too' },
+      })
+      .example('$0 queen', `Listen on port ${DEFAULT_PORT} of this machine`)
+      .example('$0 queen --port 9000 --data ./queen-2', 'A second one beside it') as never,
+  handler: runQueen,
+};
+
+async function runQueen(argv: QueenArguments): Promise<void> {
+  const journal = new Journal(argv.logFile);
+  const chatter = new Chatter(journal);
+  const queen = await startQueen({
+    port: argv.port === undefined ? DEFAULT_PORT : wholeNumber('--port', argv.port, 0, PORT_MAX),
+    isPortFixed: argv.port !== undefined,
+    data: argv.data ?? defaultDataFolder(),
+    ...(argv.name === undefined ? {} : { name: argv.name }),
+    onEvent: (event) => tell(event, chatter, argv.verbose),
+  });
+  sayWhereSheListens(queen, argv.port, journal);
+  const summaries = new Summaries(queen, chatter);
+  const signal = await interrupted();
+  journal.say('👑 Queen is going...', 'queenStopping', { signal });
+  summaries.stop();
+  await queen.stop();
+  journal.close();
+}
+
+function tell(event: Notice, chatter: Chatter, isVerbose: boolean): void {
+  const { text, isFrequent } = describeNotice(event, isVerbose);
+  const { type, ...fields } = event;
+  if (isFrequent) chatter.maybeSay(text, type, fields, type === 'replyReceived' ? 1 : 0);
+  else chatter.say(text, type, fields);
+}
+
+function sayWhereSheListens(
+  { address: { host, port } }: Queen,
+  wanted: number | undefined,
+  journal: Journal,
+): void {
+  if (wanted === undefined && port !== DEFAULT_PORT) {
+    journal.say(
+      `👑 Port ${DEFAULT_PORT} is taken, so the Queen took the next free one: ${port}.`,
+      'portTaken',
+      { port },
+    );
+  }
+  journal.say(`👑 Queen is listening on port ${port} (Swarm Mode)...`, 'queenListening', { host, port });
+  journal.say(
+    `   Add Drones with "${commandName('drone')}", give work with "${commandName('hive')} hash FILE".`,
+    'hint',
+  );
+}
+
+/** One line a second about the work that got no line of its own. */
+class Summaries {
+  readonly #queen: Queen;
+  readonly #chatter: Chatter;
+  readonly #timer: NodeJS.Timeout;
+  #recorded = 0;
+
+  constructor(queen: Queen, chatter: Chatter) {
+    this.#queen = queen;
+    this.#chatter = chatter;
+    this.#timer = setInterval(() => this.#summarize(), SUMMARY_MILLIS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#summarize();
+  }
+
+  #summarize(): void {
+    const summary = this.#queen.summary();
+    const tasks = summary.tasksRecorded - this.#recorded;
+    this.#recorded = summary.tasksRecorded;
+    if (tasks <= this.#chatter.takeTasks()) return;
+    const { drones, jobsActive } = summary;
+    this.#chatter.say(
+      `⚡ ${plural(tasks, 'task')} done, ${formatCount(summary.tasksRecorded)} in all; ${plural(jobsActive, 'job')} at work, ${plural(drones, 'Drone')}`,
+      'summary',
+      { tasks, ...summary },
+    );
+  }
+}

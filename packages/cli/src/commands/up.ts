@@ -1,0 +1,2 @@
+import type { CommandModule } from 'yargs';
+export const upCommand: CommandModule = { command: 'up', describe: 'x', handler: () => {} };

@@ -1,0 +1,39 @@
+/**
+ * What one `hive hash` works on: files (file-work.ts) or the lines of files (line-work.ts). Either gives the job its
+ * inputs and turns each result, which arrives in the inputs' order, into what is printed.
+ */
+import type { StreamSource } from '@hive/client';
+import { quoteName } from './quote.ts';
+import { describeSystemError } from './system-error.ts';
+
+export type Input = Uint8Array | StreamSource;
+
+/** One result as the job gives it. */
+export interface Hashed {
+  readonly index: number;
+  readonly digest: Uint8Array | null;
+  /** Why there is no digest. */
+  readonly message: string;
+}
+
+export interface Work {
+  inputs(): AsyncGenerator<Input>;
+  /** What to print for a result; null when there was an error instead, which has been reported. */
+  print(result: Hashed): Uint8Array | null;
+  /** Reports what is left once all results were printed. */
+  end(): void;
+}
+
+export interface Format {
+  /** `SHA256` when lines are BSD-style. */
+  readonly tag: string | null;
+  /** Lines end with NUL, and names are not escaped. */
+  readonly isZeroEnded: boolean;
+}
+
+/** Says what is wrong with one file; the rest goes on, and the exit code will be 1. */
+export type Complain = (text: string) => void;
+
+export function complainAbout(name: Buffer, error: NodeJS.ErrnoException, complain: Complain): void {
+  complain(`${quoteName(name)}: ${describeSystemError(error)}`);
+}

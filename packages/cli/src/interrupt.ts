@@ -1,0 +1,39 @@
+/**
+ * Ctrl-C and SIGTERM: the first asks to stop and waits, the second leaves at once. One key press can arrive twice (from
+ * the terminal and from a package manager that passes it on), so signals close together count as one.
+ */
+import { constants } from 'node:os';
+
+const SAME_PRESS_MILLIS = 300;
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+export type Signal = (typeof SIGNALS)[number];
+
+/** What a shell expects of a process that a signal ended. */
+export function exitCodeOf(signal: Signal): number {
+  return 128 + constants.signals[signal];
+}
+
+/** Calls `stop` at the first signal. Disposing it gives the signals back to Node. */
+export function onInterrupt(stop: (signal: Signal) => void): Disposable {
+  let firstAt: number | null = null;
+  const handle = (signal: Signal) => {
+    const now = performance.now();
+    if (firstAt === null) {
+      firstAt = now;
+      stop(signal);
+    } else if (now - firstAt > SAME_PRESS_MILLIS) process.exit(exitCodeOf(signal));
+  };
+  for (const signal of SIGNALS) process.on(signal, handle);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of SIGNALS) process.off(signal, handle);
+    },
+  };
+}
+
+/** Resolves with the first signal. */
+export function interrupted(): Promise<Signal> {
+  return new Promise((resolve) => {
+    onInterrupt(resolve);
+  });
+}

@@ -1,0 +1,63 @@
+/** Jobs as people see them, and how they name one. */
+import type { Hive, JobInfo } from '@hive/client';
+import { type Counts, isJobId, type JobId, jobId, UsageError } from '@hive/shared';
+
+import { formatCount, formatDuration, plural } from './format.ts';
+
+/** Jobs that are looked through for an abbreviated id. */
+const SEARCHED_MAX = 1_000;
+
+/**
+ * The job that a person named by its id, or by a beginning or end of it that only one job has.
+ * @throws UsageError when there is none, or more than one
+ */
+export async function findJob(hive: Hive, written: string): Promise<JobId> {
+  const text = written.toLowerCase();
+  if (isJobId(text)) return text;
+  const all = await hive.jobs({ limit: SEARCHED_MAX, hidden: true });
+  const found = text === '' ? [] : all.filter(({ id }) => id.startsWith(text) || id.endsWith(text));
+  if (found.length === 1) return jobId(found[0]!.id);
+  if (found.length === 0)
+    throw new UsageError(`There is no job "${written}". "hive jobs" lists them.`, 'unknownJob');
+  throw new UsageError(
+    `"${written}" fits ${plural(found.length, 'job')}. Write more of its id.`,
+    'ambiguousJob',
+  );
+}
+
+/** `1,200/2,000 (60 %)`: how far it is. */
+export function formatProgress({ counts, sealed }: Pick<JobInfo, 'counts' | 'sealed'>): string {
+  const done = counts.succeeded + counts.failed + counts.cancelled;
+  const total = `${formatCount(counts.appended)}${sealed ? '' : '+'}`;
+  const share = sealed && counts.appended > 0 ? ` (${Math.floor((done * 100) / counts.appended)} %)` : '';
+  return `${formatCount(done)}/${total}${share}`;
+}
+
+/** `12 succeeded, 1 failed`: what became of its tasks, without what there is none of. */
+export function formatOutcomes({ succeeded, failed, cancelled, running }: Counts): string {
+  const parts = Object.entries({ succeeded, failed, cancelled, running }).filter(([, count]) => count > 0);
+  return parts.length === 0
+    ? 'nothing yet'
+    : parts.map(([what, count]) => `${formatCount(count)} ${what}`).join(', ');
+}
+
+export function formatJob(job: JobInfo): readonly (readonly [string, string])[] {
+  return [
+    ['Job', job.id],
+    ['Name', job.name],
+    ['Kind', job.kind],
+    ['State', job.message === undefined ? job.state : `${job.state}: ${job.message}`],
+    ['Tasks', `${formatProgress(job)}: ${formatOutcomes(job.counts)}`],
+    ['Submitted', job.createdAt],
+    job.endedAt === undefined
+      ? ['Running for', formatDuration(job.elapsedMillis)]
+      : ['Took', formatDuration(job.elapsedMillis)],
+    ['Priority', String(job.priority)],
+    [
+      'Client',
+      job.attached
+        ? 'attached: without its client it is cancelled'
+        : 'detached: it goes on without its client',
+    ],
+  ];
+}

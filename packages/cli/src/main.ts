@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+import { enterPersonsFolder } from './folder.ts';
+import { endWithReader } from './output.ts';
+/** The `hive` command: finds out what is wanted, does it, and says in one sentence what went wrong. */
+import { createParser } from './parser.ts';
+import { reportFatal } from './report.ts';
+
+endWithReader(process.stdout);
+endWithReader(process.stderr);
+enterPersonsFolder();
+try {
+  await createParser(process.argv.slice(2)).parseAsync();
+} catch (error) {
+  reportFatal(error);
+}

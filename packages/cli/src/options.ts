@@ -1,0 +1,58 @@
+/** Options that several commands share, and the connection that they lead to. */
+import { connect, type Hive } from '@hive/client';
+import { UsageError } from '@hive/shared';
+import type { Argv } from 'yargs';
+
+export interface ClientArguments {
+  readonly queen?: string | undefined;
+  readonly data?: string | undefined;
+}
+/** Of a command that shows something. */
+export interface ViewArguments extends ClientArguments {
+  readonly json: boolean;
+}
+/** Of a command about one job. */
+export interface JobArguments extends ViewArguments {
+  readonly id: string;
+}
+
+export const CLIENT_OPTIONS = {
+  queen: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Address of the Queen, host:port (default: the one that runs on this machine)',
+  },
+  data: {
+    type: 'string',
+    requiresArg: true,
+    describe: "The Queen's data folder, where her address is found",
+  },
+} as const;
+
+export const JSON_OPTION = {
+  json: { type: 'boolean', default: false, describe: 'Print one JSON document' },
+} as const;
+
+export const JOB_POSITIONAL = (yargs: Argv): Argv<JobArguments> =>
+  yargs
+    .positional('id', {
+      type: 'string',
+      demandOption: true,
+      describe: 'Its id, or a beginning or end that only it has',
+    })
+    .options({ ...CLIENT_OPTIONS, ...JSON_OPTION });
+
+/** @throws UsageError within 5 seconds when no Queen answers, with what was tried and what to start */
+export function connectTo({ queen, data }: ClientArguments, name: string): Promise<Hive> {
+  return connect({
+    ...(queen === undefined ? {} : { queen }),
+    ...(data === undefined ? {} : { data }),
+    name,
+  });
+}
+
+/** A number from the command line, within its bounds. @throws UsageError */
+export function wholeNumber(option: string, value: number, low: number, high: number): number {
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw new UsageError(`${option} takes a whole number from ${low} to ${high}.`, 'badNumber');
+}

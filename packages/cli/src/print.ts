@@ -1,0 +1,5 @@
+/** Answers on standard output: one JSON document if asked for, else text for people. */
+
+export function print(argv: { readonly json: boolean }, answer: unknown, text: () => string): void {
+  process.stdout.write(`${argv.json ? JSON.stringify(answer, null, 2) : text()}\n`);
+}

@@ -1,0 +1,42 @@
+/** What a Queen's events sound like on her terminal. */
+import type { Notice } from '@hive/queen';
+import { assertNever } from '@hive/shared';
+import { plural } from './format.ts';
+
+/** `isFrequent`: there may be so many of these in a second that some are only counted. */
+export interface Line {
+  readonly text: string;
+  readonly isFrequent: boolean;
+}
+
+export function describeNotice(event: Notice, isVerbose: boolean): Line {
+  switch (event.type) {
+    case 'droneJoined':
+      return once(
+        `🐝 A Drone connected! ${event.name} with ${plural(event.slots, 'slot')}; ${nowThereAre(event.drones)}`,
+      );
+    case 'droneLeft':
+      return once(
+        `👋 A Drone left: ${event.name}, ${event.reason}${event.tasksReturned === 0 ? '' : `; ${plural(event.tasksReturned, 'task')} of it will run elsewhere`}; ${nowThereAre(event.drones)}`,
+      );
+    case 'replyReceived': {
+      const about = isVerbose ? ` (task ${event.index} of job ${event.job}, from ${event.name})` : '';
+      return {
+        text: `🎉 Received reply from drone: TaskComplete(${JSON.stringify(event.display)})${about}`,
+        isFrequent: true,
+      };
+    }
+    case 'jobAccepted':
+      return { text: `📋 Job ${event.job} accepted: ${event.name} (${event.kind})`, isFrequent: true };
+    case 'jobEnded': {
+      const why = event.message === null ? '' : `: ${event.message}`;
+      return { text: `🏁 Job ${event.job} ${event.state}${why}: ${event.name}`, isFrequent: true };
+    }
+    default:
+      return assertNever(event);
+  }
+}
+
+const once = (text: string): Line => ({ text, isFrequent: false });
+const nowThereAre = (drones: number): string =>
+  drones === 0 ? 'no Drone is here now' : `${plural(drones, 'Drone')} now`;

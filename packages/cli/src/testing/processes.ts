@@ -1,0 +1,108 @@
+/** For tests: `hive` as a person runs it, in processes of its own with a data folder of their own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const MAIN = join(import.meta.dirname, '..', 'main.ts');
+const NODE = join(import.meta.dirname, '../../../../node_modules/.bin/node');
+
+/** One process and what it has said so far. */
+export class Running {
+  readonly child: ChildProcess;
+  stdout: Buffer = Buffer.alloc(0);
+  stderr: Buffer = Buffer.alloc(0);
+  /** The exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  #isOver = false;
+  #listeners = new Set<() => void>();
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    child.stdout?.on('data', (chunk: Buffer) => {
+      this.stdout = Buffer.concat([this.stdout, chunk]);
+      this.#tell();
+    });
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.stderr = Buffer.concat([this.stderr, chunk]);
+      this.#tell();
+    });
+    this.ended = new Promise((resolve) => {
+      child.once('close', (code, signal) => {
+        this.#isOver = true;
+        this.#tell();
+        resolve(code ?? signal ?? 'unknown');
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+  get text(): string {
+    return `${this.stdout}${this.stderr}`;
+  }
+
+  /** Resolves once the process has said it, on either stream. @throws Error if it ends without */
+  async saying(what: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = what.exec(this.text);
+      if (found !== null) return found;
+      if (this.#isOver) throw new Error(`it ended without saying ${what}:\n${this.text}`);
+      await new Promise<void>((resolve) => this.#listeners.add(resolve));
+    }
+  }
+
+  #tell(): void {
+    const listeners = this.#listeners;
+    this.#listeners = new Set();
+    for (const listener of listeners) listener();
+  }
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** What standard input holds; null keeps it open, empty. */
+  readonly input?: Uint8Array | string | null;
+}
+
+/** A folder for a test, and all the processes that it started. */
+export class Processes {
+  readonly folder = mkdtempSync(join(tmpdir(), 'hive-test-'));
+  readonly #all: Running[] = [];
+
+  /** Starts `hive …`; its data folder is the test's own. */
+  hive(args: readonly string[], { cwd, env, input }: RunOptions = {}): Running {
+    const { INIT_CWD: _, ...inherited } = process.env;
+    const child = spawn(NODE, [MAIN, ...args], {
+      cwd: cwd ?? this.folder,
+      env: { ...inherited, HIVE_DATA: join(this.folder, 'data'), LC_ALL: 'C.UTF-8', ...env },
+      stdio: 'pipe',
+    });
+    // A process that leaves early reads no input; that is its business.
+    child.stdin.on('error', () => {});
+    if (input !== null) child.stdin.end(input ?? '');
+    const running = new Running(child);
+    this.#all.push(running);
+    return running;
+  }
+
+  /** Starts a Queen and Drones, and waits until they work together. Resolves with the Queen's address. */
+  async startHive(drones: number): Promise<{ queen: Running; drones: Running[]; address: string }> {
+    const queen = this.hive(['queen', '--port', '0']);
+    const [, port] = await queen.saying(/listening on port (\d+)/);
+    const started = Array.from({ length: drones }, (_, i) =>
+      this.hive(['drone', '--slots', '1', '--name', `drone-${i}`]),
+    );
+    for (const drone of started) await drone.saying(/Connected to Queen/);
+    return { queen, drones: started, address: `127.0.0.1:${port}` };
+  }
+
+  /** Ends what is still running and removes the folder. */
+  async end(): Promise<void> {
+    for (const { child } of this.#all) child.kill('SIGKILL');
+    await Promise.all(this.#all.map((running) => running.ended));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
