@@ -1,6 +1,6 @@
 /**
  * What keeps a Queen's durable facts and the bytes of its pages. The scheduler decides, the store remembers; one
- * conformance suite (store-conformance.ts) holds for every implementation.
+ * conformance suite (testing/store-conformance.ts) holds for every implementation.
  */
 import type { Failure, JobId, Page, Streamed } from '@hive/shared';
 import type { StoreRecord } from '../scheduler/index.ts';
