@@ -3,4 +3,5 @@ export * from './address.ts';
 export * from './connection.ts';
 export * from './data-folder.ts';
 export * from './dial.ts';
+export * from './generate.ts';
 export * from './random-id.ts';

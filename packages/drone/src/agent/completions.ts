@@ -1,0 +1,87 @@
+/**
+ * Turns what a slot reports into TaskComplete messages: contiguous indices, pages within their bounds, and not more
+ * failures than one frame can carry. In the usual case that is one message, and nothing is copied.
+ */
+import { type Failure, LIMITS, type Message, type Page, PageCutter, sizeAt } from '@hive/shared';
+import type { SlotFailure } from './events.ts';
+import { indexAt, type Lease, rangeEnd } from './lease.ts';
+
+/** With texts of at most `FAILURE_TEXT_MAX` UTF-16 units, so many failures stay far below one frame. */
+const FAILURES_MAX = 1_000;
+export const FAILURE_TEXT_MAX = 2_000;
+
+/** Positions [at, at + count) of a lease, finished. */
+export interface Finished {
+  readonly at: number;
+  readonly count: number;
+  readonly sizes: number | Uint8Array;
+  readonly data: Uint8Array;
+  readonly failures: readonly SlotFailure[];
+  readonly busyMicros: number;
+}
+type TaskComplete = Message<'TaskComplete'>;
+
+/** The messages that report these tasks; at least one, and only an empty one when nothing has finished. */
+export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] {
+  const { at, count, sizes, data } = finished;
+  if (count === 0) return [emptyCompletion(lease, finished.busyMicros)];
+  const cutter = new PageCutter({ first: at, count, sizes, data });
+  const messages: TaskComplete[] = [];
+  const end = at + count;
+  let failed = 0;
+  for (let from = at; from < end; ) {
+    const limit = Math.min(end, rangeEnd(lease, from), failureLimit(finished.failures, failed));
+    const to = bytesEnd(cutter.page, from, limit);
+    const page = cutter.cut(from, to - from);
+    const failures: Failure[] = [];
+    for (; failed < finished.failures.length && finished.failures[failed]!.position < to; failed++) {
+      failures.push(failureOf(lease, finished.failures[failed]!));
+    }
+    messages.push({
+      type: 'TaskComplete',
+      lease: lease.number,
+      at: from,
+      first: indexAt(lease, from),
+      count: page.count,
+      sizes: page.sizes,
+      data: page.data,
+      ...(failures.length === 0 ? {} : { failures }),
+      busyMicros: Math.round((finished.busyMicros * page.count) / count),
+    });
+    from = to;
+  }
+  return messages;
+}
+
+function emptyCompletion(lease: Lease, busyMicros: number): TaskComplete {
+  return {
+    type: 'TaskComplete',
+    lease: lease.number,
+    at: lease.done,
+    first: indexAt(lease, lease.done),
+    count: 0,
+    sizes: 0,
+    data: new Uint8Array(0),
+    busyMicros: Math.round(busyMicros),
+  };
+}
+
+function failureOf(lease: Lease, { position, message, ...rest }: SlotFailure): Failure {
+  return { ...rest, message: message.slice(0, FAILURE_TEXT_MAX), index: indexAt(lease, position) };
+}
+
+/** Position of the first failure that would be one too many. */
+function failureLimit(failures: readonly SlotFailure[], from: number): number {
+  return failures[from + FAILURES_MAX]?.position ?? Number.MAX_SAFE_INTEGER;
+}
+
+/** Largest end at which the page from `from` on keeps within its bytes. */
+function bytesEnd(page: Page, from: number, limit: number): number {
+  if (page.data.length <= LIMITS.pageBytesMax) return limit;
+  let bytes = 0;
+  for (let position = from; position < limit; position++) {
+    bytes += sizeAt(page, position - page.first);
+    if (bytes > LIMITS.pageBytesMax) return position;
+  }
+  return limit;
+}

@@ -1,0 +1,213 @@
+/**
+ * What goes into the agent and what comes out of it. Events are in the past tense: something happened on a session or in
+ * a slot. Effects are orders to the runtime, carried out in the order in which they stand.
+ *
+ * A slot is told apart by its number, one lease's stay in it by its `run`: whatever a slot says of another run than the
+ * agent's is late and is dropped, never asserted on.
+ */
+import type {
+  Failure,
+  JobId,
+  LeaseNumber,
+  Message,
+  QueenId,
+  SessionNumber,
+  Spec,
+  Streamed,
+} from '@hive/shared';
+
+/** Number of a slot in this Drone, counted from 0. */
+export type SlotNumber = number;
+/** Number of one stay of a lease in a slot, counted from 1; unique in an agent. */
+export type RunNumber = number;
+/** Number of one of the runtime's lasting connections: it dials again under the same number. */
+export type LinkNumber = number;
+
+/** A task that did not succeed, by its position in the lease. */
+export interface SlotFailure extends Omit<Failure, 'index'> {
+  readonly position: number;
+}
+
+/** The next finished tasks of a run: positions [at, at + count). */
+export interface SlotReport {
+  readonly slot: SlotNumber;
+  readonly run: RunNumber;
+  readonly at: number;
+  readonly count: number;
+  readonly sizes: number | Uint8Array;
+  readonly data: Uint8Array;
+  /** Ascending by position; their sizes in the page are 0. */
+  readonly failures: readonly SlotFailure[];
+  readonly busyMicros: number;
+  /** The slot runs nothing of this lease any more. */
+  readonly ended: boolean;
+}
+
+/** The task that a slot runs at this moment. */
+export interface RunningTask {
+  readonly position: number;
+  readonly runningMillis: number;
+}
+
+export type AgentEvent =
+  /** A slot's thread is up; the first thing that a slot says, and again after `slotDied`. */
+  | { readonly type: 'slotReady'; readonly slot: SlotNumber }
+  | ({ readonly type: 'slotReported' } & SlotReport)
+  /** Answer to `sampleSlot`, after what the sample found finished. */
+  | {
+      readonly type: 'slotProgressed';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly task: RunningTask | null;
+    }
+  /** Answer to `retractLease`: nothing from `end` on was or will be started. */
+  | {
+      readonly type: 'slotRetracted';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly end: number;
+      readonly task: RunningTask | null;
+    }
+  /** A running task reads its stream. */
+  | {
+      readonly type: 'slotPulled';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly position: number;
+      readonly offset: number;
+      readonly length: number;
+    }
+  /** The thread is gone; what it had finished was reported before. `position` is the task that it ran, if it ran one. */
+  | {
+      readonly type: 'slotDied';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber | null;
+      readonly position: number | null;
+      readonly message: string;
+    }
+  | {
+      readonly type: 'sessionOpened';
+      readonly session: SessionNumber;
+      readonly link: LinkNumber;
+      readonly welcome: Message<'Welcome'>;
+    }
+  /** Bytes arrived that are no whole message yet, so a long frame is not taken for silence. */
+  | { readonly type: 'sessionHeard'; readonly session: SessionNumber }
+  | { readonly type: 'sessionClosed'; readonly session: SessionNumber }
+  /** The runtime will not dial this one again. */
+  | { readonly type: 'linkRemoved'; readonly link: LinkNumber }
+  | { readonly type: 'messageReceived'; readonly session: SessionNumber; readonly message: Message }
+  /** Finish what runs, take nothing more; `drained` says when. */
+  | { readonly type: 'drainRequested' }
+  | { readonly type: 'tick' };
+
+/** What a slot needs to run a lease. */
+export interface LeaseOrder {
+  readonly slot: SlotNumber;
+  readonly run: RunNumber;
+  readonly job: JobId;
+  readonly spec: Spec;
+  /** first, count, first, count, … */
+  readonly ranges: readonly number[];
+  /** Number of tasks to run: positions [0, end). */
+  readonly end: number;
+  readonly sizes: number | Uint8Array;
+  readonly data: Uint8Array;
+  readonly streams: readonly Streamed[];
+}
+
+export type SlotEffect =
+  | ({ readonly type: 'startLease' } & LeaseOrder)
+  /** Start nothing from position `end` on. Answer: `slotRetracted`, at once. */
+  | {
+      readonly type: 'retractLease';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly end: number;
+    }
+  /** Report what has finished (`slotReported`, if anything), then `slotProgressed`. */
+  | { readonly type: 'sampleSlot'; readonly slot: SlotNumber; readonly run: RunNumber }
+  /** Start no task until `resumeSlot`. What runs goes on. */
+  | { readonly type: 'pauseSlot'; readonly slot: SlotNumber; readonly run: RunNumber }
+  | { readonly type: 'resumeSlot'; readonly slot: SlotNumber; readonly run: RunNumber }
+  /** Abort this task, now or when it is about to start; null: whatever runs. It ends with the outcome `cancelled`. */
+  | {
+      readonly type: 'abortTask';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly position: number | null;
+      readonly reason: string;
+    }
+  /** A part of the stream that a task reads. */
+  | {
+      readonly type: 'deliverChunk';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly position: number;
+      readonly offset: number;
+      readonly data: Uint8Array;
+      readonly last: boolean;
+      readonly error: string | null;
+    }
+  /** End the thread and start another. Answer: what was finished (`slotReported`), `slotDied`, later `slotReady`. */
+  | { readonly type: 'killSlot'; readonly slot: SlotNumber; readonly run: RunNumber };
+
+export type AgentEffect =
+  | { readonly type: 'send'; readonly session: SessionNumber; readonly message: Message }
+  | {
+      readonly type: 'close';
+      readonly session: SessionNumber;
+      readonly code: 'protocolError' | 'silent' | 'replaced' | 'stopping';
+      readonly message: string;
+    }
+  | SlotEffect
+  /** Something for the log. */
+  | { readonly type: 'report'; readonly event: AgentReport }
+  /** After `drainRequested`: nothing runs, and nothing that can be acknowledged waits for it. */
+  | { readonly type: 'drained' };
+export type AgentEffects = readonly AgentEffect[];
+
+/** Counts since the agent's birth. */
+export interface DroneCounters {
+  readonly leases: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  /** Time that slots worked, in microseconds, summed over slots. */
+  readonly busyMicros: number;
+  /** Bytes of results that no Queen has acknowledged yet. */
+  readonly unackedBytes: number;
+}
+
+/** Things worth a line in a log. Those about work come at most about twenty times a second; the counters are complete. */
+export type AgentReport =
+  | {
+      readonly type: 'workReceived';
+      readonly queen: QueenId;
+      readonly job: JobId;
+      readonly kind: string;
+      readonly lease: LeaseNumber;
+      /** Index of the first task. */
+      readonly index: number;
+      readonly tasks: number;
+      readonly single: boolean;
+      /** The input, for people; only of single tasks. */
+      readonly display?: string;
+    }
+  | {
+      readonly type: 'workDone';
+      readonly queen: QueenId;
+      readonly job: JobId;
+      readonly kind: string;
+      readonly lease: LeaseNumber;
+      readonly index: number;
+      /** Tasks of the lease that were finished here. */
+      readonly tasks: number;
+      readonly single: boolean;
+      readonly outcome: Failure['outcome'];
+      readonly millis: number;
+      /** Input and output, for people; only of single tasks. */
+      readonly display?: string;
+    }
+  | { readonly type: 'slotReplaced'; readonly slot: SlotNumber; readonly reason: string }
+  | { readonly type: 'leasesDropped'; readonly queen: QueenId; readonly leases: number }
+  | { readonly type: 'summary'; readonly counters: DroneCounters };

@@ -1,0 +1,91 @@
+/**
+ * Results that a Queen has not acknowledged, kept to be sent again after a reconnect. They outlive their lease and every
+ * session, but not the Queen's identity. What a slot may have in here is bounded by pausing it.
+ */
+import type { Incarnation, LeaseNumber, Message } from '@hive/shared';
+import type { SlotNumber } from './events.ts';
+
+interface Unacked {
+  readonly order: number;
+  readonly slot: SlotNumber | null;
+  readonly bytes: number;
+  readonly incarnation: Incarnation;
+  readonly message: Message<'TaskComplete'>;
+}
+/** Called with the slot whose results were let go, and their cost in bytes. */
+export type Released = (slot: SlotNumber | null, bytes: number) => void;
+
+/** A page's cost, as credit counts it, and something for the failures. */
+export function costOf(message: Message<'TaskComplete'>): number {
+  let bytes = message.data.length + 4 * message.count;
+  for (const failure of message.failures ?? []) bytes += 64 + failure.message.length;
+  return bytes;
+}
+
+export class Outbox {
+  readonly #leases = new Map<string, Unacked[]>();
+  readonly #released: Released;
+  #count = 0;
+
+  constructor(released: Released) {
+    this.#released = released;
+  }
+
+  get isEmpty(): boolean {
+    return this.#leases.size === 0;
+  }
+
+  /** Keeps a result until it is acknowledged. Returns its cost. */
+  add(incarnation: Incarnation, slot: SlotNumber | null, message: Message<'TaskComplete'>): number {
+    const key = keyOf(incarnation, message.lease);
+    const bytes = costOf(message);
+    const entry = { order: this.#count++, slot, bytes, incarnation, message };
+    const list = this.#leases.get(key);
+    if (list === undefined) this.#leases.set(key, [entry]);
+    else list.push(entry);
+    return bytes;
+  }
+
+  /** Results of this lease below `position` are durable. */
+  acknowledge(incarnation: Incarnation, lease: LeaseNumber, position: number): void {
+    const key = keyOf(incarnation, lease);
+    const list = this.#leases.get(key);
+    if (list === undefined) return;
+    let gone = 0;
+    while (gone < list.length && list[gone]!.message.at + list[gone]!.message.count <= position) gone++;
+    for (const entry of list.splice(0, gone)) this.#released(entry.slot, entry.bytes);
+    if (list.length === 0) this.#leases.delete(key);
+  }
+
+  /** Nobody wants the results of this lease. */
+  discard(incarnation: Incarnation, lease: LeaseNumber): void {
+    this.acknowledge(incarnation, lease, Number.MAX_SAFE_INTEGER);
+  }
+
+  clear(): void {
+    for (const list of this.#leases.values()) {
+      for (const entry of list) this.#released(entry.slot, entry.bytes);
+    }
+    this.#leases.clear();
+  }
+
+  /** Everything that is not acknowledged, oldest first, as a session of that incarnation must hear it. */
+  toResend(incarnation: Incarnation): Message<'TaskComplete'>[] {
+    const all = [...this.#leases.values()].flat().sort((a, b) => a.order - b.order);
+    return all.map((entry) => {
+      const { request: _request, ...message } = entry.message;
+      return withIncarnation(message, entry.incarnation, incarnation);
+    });
+  }
+}
+
+/** A lease of an earlier incarnation is told apart by naming it. */
+export function withIncarnation(
+  message: Message<'TaskComplete'>,
+  own: Incarnation,
+  current: Incarnation,
+): Message<'TaskComplete'> {
+  return own === current ? message : { ...message, incarnation: own };
+}
+
+export const keyOf = (incarnation: Incarnation, lease: LeaseNumber): string => `${incarnation}:${lease}`;

@@ -1,0 +1,64 @@
+/** What a Drone is started with, and what it takes when nothing is said. */
+import { availableParallelism, hostname } from 'node:os';
+import { LIMITS, UsageError } from '@hive/shared';
+import type { Address } from '@hive/shared/node';
+import type { DroneEvent } from './events.ts';
+import { BUILT_IN } from './kinds/kind.ts';
+
+export interface DroneOptions {
+  /** Where the Queens are. Asked before every dial, so a Queen may move. */
+  readonly queens: () => readonly Address[] | Promise<readonly Address[]>;
+  /** A name for people; the host's by default. */
+  readonly name?: string;
+  /** Tasks that run at once; by default as many as there are processors. */
+  readonly slots?: number;
+  /** Added to `os`, `arch` and `host`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Kinds that this Drone runs; all that it knows by default. */
+  readonly allow?: readonly string[];
+  /** Further kinds: their names, and the URLs of modules that export them as `kind`. */
+  readonly kindModules?: Readonly<Record<string, string>>;
+  /** Heap of one slot's thread, in MiB. */
+  readonly slotHeapMiB?: number;
+  /** Time without any Queen after which the Drone ends; never by default. */
+  readonly orphanTimeoutMillis?: number;
+  readonly onEvent?: (event: DroneEvent) => void;
+}
+
+export interface DroneConfig {
+  readonly queens: DroneOptions['queens'];
+  readonly name: string;
+  readonly slots: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly kinds: readonly string[];
+  readonly kindModules: Readonly<Record<string, string>>;
+  readonly slotHeapMiB: number | undefined;
+  readonly orphanTimeoutMillis: number | undefined;
+  readonly onEvent: DroneOptions['onEvent'];
+}
+
+/** @throws UsageError when an option makes no sense */
+export function readOptions(options: DroneOptions): DroneConfig {
+  const { slots = Math.min(availableParallelism(), LIMITS.slotsMax), kindModules = {} } = options;
+  if (!Number.isInteger(slots) || slots < 1 || slots > LIMITS.slotsMax) {
+    throw new UsageError(`A Drone has 1 to ${LIMITS.slotsMax} slots, not ${slots}.`);
+  }
+  const labels = { os: process.platform, arch: process.arch, host: hostname(), ...options.labels };
+  if (Object.keys(labels).length > LIMITS.labelsMax) {
+    throw new UsageError(`A Drone has at most ${LIMITS.labelsMax} labels.`);
+  }
+  const name = (options.name ?? hostname()).slice(0, LIMITS.nameMax);
+  const { queens, onEvent, orphanTimeoutMillis, slotHeapMiB } = options;
+  const kinds = kindsOf(kindModules, options.allow);
+  return { queens, name, slots, labels, kinds, kindModules, slotHeapMiB, orphanTimeoutMillis, onEvent };
+}
+
+function kindsOf(modules: Readonly<Record<string, string>>, allow: readonly string[] | undefined): string[] {
+  const known = [...new Set([...BUILT_IN.map((kind) => kind.name), ...Object.keys(modules)])];
+  if (allow === undefined) return known;
+  const unknown = allow.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`There is no kind "${unknown}". This Drone knows ${known.join(', ')}.`);
+  }
+  return [...new Set(allow)];
+}

@@ -1,0 +1,15 @@
+/**
+ * How a task fails on purpose: a code, a sentence, and whether trying again is worth while. Any other error thrown by a
+ * kind fails its task too, and may be tried again.
+ */
+export class TaskFailure extends Error {
+  override readonly name = 'TaskFailure';
+  readonly code: string;
+  readonly retryable: boolean;
+  constructor(code: string, message: string, retryable = false) {
+    super(message);
+    this.code = code;
+    this.retryable = retryable;
+  }
+}
+export const badInput = (message: string): TaskFailure => new TaskFailure('badInput', message);

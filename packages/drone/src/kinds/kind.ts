@@ -1,0 +1,53 @@
+/**
+ * What a kind is, and which there are. A kind runs in a slot's thread: it is prepared once per job and then called for
+ * every task, with one and the same `Task` that stands on the task's input and takes its output.
+ *
+ * A new kind is one file that exports a `Kind`, and one line in `BUILT_IN`. A Drone can also be started with kinds of its
+ * operator, as modules that export `kind`.
+ */
+import type { Encoding } from '@hive/shared';
+import { echo } from './echo.ts';
+import { hash } from './hash.ts';
+import { sleep } from './sleep.ts';
+
+export interface KindJob {
+  readonly encoding: Encoding;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** The task at hand. Valid until the function that was called with it returns or its promise settles. */
+export interface Task {
+  readonly position: number;
+  /** The input is [offset, offset + size) of `bytes`, which is shared memory; views of it end with the task. */
+  readonly bytes: Buffer;
+  readonly offset: number;
+  readonly size: number;
+  /** Set when the input is a stream: its length in bytes. */
+  readonly streamBytes: number | null;
+  /** Aborted when the task is cancelled. */
+  readonly signal: AbortSignal;
+  /** Where the output goes. */
+  readonly out: Buffer;
+  /** Makes room for an output of exactly `size` bytes; to be written to `out` from the returned offset on, at once. */
+  reserve(size: number): number;
+  /** The output is these bytes. */
+  put(bytes: Uint8Array): void;
+  /** The output is the input. */
+  putInput(): void;
+  /** The input, decoded. */
+  value(): unknown;
+  /** The stream's bytes in order. @throws TaskFailure when it cannot be read */
+  chunks(): AsyncIterable<Uint8Array>;
+}
+
+/** Runs one task. Kinds that never wait return undefined, which keeps them in a loop without promises. */
+export type Runner = (task: Task) => void | Promise<void>;
+
+export interface Kind {
+  readonly name: string;
+  /** @throws TaskFailure when the job's parameters make no sense: every task of it fails with that */
+  prepare(job: KindJob): Runner;
+}
+
+/** The kinds that every Drone knows. */
+export const BUILT_IN: readonly Kind[] = [echo, hash, sleep];

@@ -1,0 +1,262 @@
+/**
+ * The Drone's process: feeds the agent with what sockets and slots say, carries out its effects, and owns its one timer.
+ * It decides nothing about work. The main thread never runs a task.
+ */
+import {
+  LIMITS,
+  type Message,
+  type PeerId,
+  type SessionNumber,
+  sessionNumber,
+  UsageError,
+} from '@hive/shared';
+import { type Address, formatAddress, randomPeerId } from '@hive/shared/node';
+import debug from 'debug';
+import { Agent } from './agent/agent.ts';
+import type { AgentEffect, AgentEvent, DroneCounters } from './agent/events.ts';
+import { type DroneConfig, type DroneOptions, readOptions } from './config.ts';
+import type { DroneEnd, DroneEvent } from './events.ts';
+import { isSameAddress, Link, type LinkHost } from './link.ts';
+import { displayValue } from './slots/display.ts';
+import { Slot } from './slots/slot.ts';
+
+const log = debug('hive:drone:runtime');
+
+/** A running Drone. */
+export interface Drone {
+  /** The identity of this process, as Queens know it. */
+  readonly peer: PeerId;
+  readonly name: string;
+  readonly slots: number;
+  readonly counters: DroneCounters;
+  /** Resolves when it has ended and holds no thread, timer or socket any more; never rejects. */
+  readonly closed: Promise<DroneEnd>;
+  /**
+   * Ends it. With `drain`, what runs is finished and its results are acknowledged first; a second call without it ends
+   * that. Resolves like `closed`.
+   */
+  stop(options: { readonly drain: boolean }): Promise<DroneEnd>;
+}
+
+/**
+ * Starts a Drone: dials the Queens and works for them until it is stopped.
+ * @throws UsageError when the options make no sense
+ */
+export function startDrone(options: DroneOptions): Drone {
+  return new DroneRuntime(readOptions(options));
+}
+
+class DroneRuntime implements Drone, LinkHost {
+  readonly peer = randomPeerId();
+  readonly closed: Promise<DroneEnd>;
+  readonly #config: DroneConfig;
+  readonly #agent: Agent;
+  readonly #slots: Slot[] = [];
+  readonly #links = new Set<Link>();
+  #linksMade = 0;
+  #sessionsMade = 0;
+  readonly #bySession = new Map<SessionNumber, Link>();
+  /** Events that came while another was being stepped. */
+  readonly #inbox: AgentEvent[] = [];
+  #isStepping = false;
+  #timer: NodeJS.Timeout | null = null;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #orphanTimer: NodeJS.Timeout | null = null;
+  #isEnding = false;
+  #resolve: (end: DroneEnd) => void = () => {};
+
+  constructor(config: DroneConfig) {
+    this.#config = config;
+    this.closed = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    const { slots, kinds, kindModules, slotHeapMiB: heapMiB } = config;
+    this.#agent = new Agent({ slots, kinds, display: displayValue });
+    const slotOptions = { kindModules, ...(heapMiB === undefined ? {} : { heapMiB }) };
+    for (let n = 0; n < slots; n++) {
+      this.#slots.push(new Slot(n, slotOptions, (event) => this.#feed(event)));
+    }
+    this.#watchOrphan();
+    this.#addLink();
+  }
+
+  get name(): string {
+    return this.#config.name;
+  }
+  get slots(): number {
+    return this.#config.slots;
+  }
+  get counters(): DroneCounters {
+    return this.#agent.counters;
+  }
+
+  stop({ drain }: { readonly drain: boolean }): Promise<DroneEnd> {
+    if (!drain) this.#end({ how: 'stopped' });
+    else if (!this.#isEnding) {
+      this.tell({ type: 'draining' });
+      this.#feed({ type: 'drainRequested' });
+    }
+    return this.closed;
+  }
+
+  // What links say
+
+  hello(): Message<'Hello'> {
+    const { name, slots, kinds, labels } = this.#config;
+    return {
+      type: 'Hello',
+      magic: 'hive',
+      protocolMin: 1,
+      protocolMax: 1,
+      role: 'drone',
+      peer: this.peer,
+      name,
+      capabilities: [],
+      slots,
+      kinds,
+      labels,
+    };
+  }
+
+  /** One link per Queen: a link whose address is not listed any more takes over one that has none. */
+  async addressFor(link: Link): Promise<Address | null> {
+    const listed = await this.#config.queens();
+    if (this.#isEnding) return null;
+    const isTaken = (address: Address, by: Link | null) =>
+      [...this.#links].some((other) => other !== by && isSameAddress(other.address, address));
+    const own = listed.find((address) => isSameAddress(link.address, address));
+    const spare = listed.filter((address) => !isTaken(address, null));
+    const address = own ?? spare.shift() ?? null;
+    for (const _ of spare) this.#addLink();
+    if (address === null && listed.length > 0 && this.#links.size > 1) this.#removeLink(link);
+    return address;
+  }
+
+  newSession(): SessionNumber {
+    return sessionNumber(++this.#sessionsMade);
+  }
+
+  opened(link: Link, session: SessionNumber, welcome: Message<'Welcome'>): void {
+    this.#bySession.set(session, link);
+    this.#watchOrphan();
+    this.#feed({ type: 'sessionOpened', session, link: link.number, welcome });
+  }
+
+  received(session: SessionNumber, message: Message): void {
+    this.#feed({ type: 'messageReceived', session, message });
+  }
+
+  ended(session: SessionNumber): void {
+    this.#bySession.delete(session);
+    this.#watchOrphan();
+    this.#feed({ type: 'sessionClosed', session });
+    for (const link of this.#links) link.wake();
+  }
+
+  rejected(link: Link, { code, message }: Message<'Reject'>): void {
+    if (code !== 'badVersion' && code !== 'badRole' && code !== 'badMagic') return;
+    const where = link.address === null ? 'the Queen' : `the Queen at ${formatAddress(link.address)}`;
+    if (this.#links.size > 1) {
+      this.#removeLink(link);
+      return;
+    }
+    const error = new UsageError(`This Drone was refused by ${where}: ${message}`, code);
+    this.#end({ how: 'rejected', error });
+  }
+
+  tell(event: DroneEvent): void {
+    this.#config.onEvent?.(event);
+  }
+
+  // The agent
+
+  #feed(event: AgentEvent): void {
+    if (this.#isEnding) return;
+    this.#inbox.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) this.#step(next);
+    } finally {
+      this.#isStepping = false;
+    }
+    this.#setTimer();
+  }
+
+  #step(event: AgentEvent): void {
+    if (event.type === 'slotReady') this.tell(event);
+    for (const effect of this.#agent.step(event, performance.now())) this.#perform(effect);
+  }
+
+  #perform(effect: AgentEffect): void {
+    if (effect.type === 'send') this.#bySession.get(effect.session)?.send(effect.message);
+    else if (effect.type === 'close') {
+      log('session %d is closed: %s', effect.session, effect.message);
+      this.#bySession.get(effect.session)?.closeSession(effect.code, effect.message);
+    } else if (effect.type === 'report') this.tell(effect.event);
+    else if (effect.type === 'drained') this.#end({ how: 'drained' });
+    else this.#slots[effect.slot]?.obey(effect);
+  }
+
+  /** A timer that fires too early costs nothing, so it is moved only to an earlier time. */
+  #setTimer(): void {
+    const next = this.#agent.nextDeadline();
+    if (next === null || this.#isEnding || next >= this.#timerAt) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timerAt = next;
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, Math.ceil(next - performance.now())));
+  }
+
+  #tick(): void {
+    const firedAt = this.#timerAt;
+    this.#timer = null;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    for (const [session, link] of this.#bySession) {
+      // The agent hears whole messages; a long one that is still coming in is no silence.
+      if (firedAt - link.heardAt < LIMITS.heartbeatMillis) this.#feed({ type: 'sessionHeard', session });
+    }
+    this.#feed({ type: 'tick' });
+  }
+
+  // Links and the end
+
+  #addLink(): void {
+    const link = new Link(++this.#linksMade, this);
+    this.#links.add(link);
+    void link.start();
+  }
+
+  #removeLink(link: Link): void {
+    this.#links.delete(link);
+    void link.end(null);
+    this.#feed({ type: 'linkRemoved', link: link.number });
+  }
+
+  /** Starts the clock of being without a Queen, or stops it. */
+  #watchOrphan(): void {
+    const { orphanTimeoutMillis } = this.#config;
+    if (orphanTimeoutMillis === undefined) return;
+    if (this.#bySession.size > 0 || this.#isEnding) {
+      if (this.#orphanTimer !== null) clearTimeout(this.#orphanTimer);
+      this.#orphanTimer = null;
+      return;
+    }
+    this.#orphanTimer ??= setTimeout(() => {
+      const error = new UsageError(`No Queen answered for ${orphanTimeoutMillis} ms.`, 'orphaned');
+      this.#end({ how: 'orphaned', error });
+    }, orphanTimeoutMillis);
+  }
+
+  #end(end: DroneEnd): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#orphanTimer !== null) clearTimeout(this.#orphanTimer);
+    const links = [...this.#links].map((link) => link.end(null));
+    const slots = this.#slots.map((slot) => slot.close());
+    void Promise.all([...links, ...slots]).then(() => {
+      this.tell({ type: 'stopped', end });
+      this.#resolve(end);
+    });
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The memory that a slot's two sides share. The thread claims tasks and leaves results in it; the main thread lowers the
+ * end, and reads what is finished at any time, so results need no message each and survive the thread.
+ *
+ * Claiming: the thread stores `next` = n + 1, then loads `end`; if n is not below it, it stores n again and stops.
+ * Retracting: the main thread stores `end`, then loads `next`; what is below `next` may have been started. Both are
+ * sequentially consistent, so at least one side sees the other's word: a task given back is never started.
+ *
+ * Results: `sizes` has one word per position (the top bit marks a failure), `data` is a ring of bytes. A value that does
+ * not fit before the ring's end stands at its start; both sides know that from its size alone. A result is visible once
+ * `completed` is above its position. The thread waits when the ring is full of what was not taken.
+ */
+import { LIMITS } from '@hive/shared';
+
+/** Int32 words of the block. */
+export const WORD = {
+  /** Tasks claimed: positions [0, next). */
+  next: 0,
+  /** The thread starts nothing from this position on. */
+  end: 1,
+  /** Tasks finished: positions [0, completed). */
+  completed: 2,
+  /** Bytes of the ring that the main thread has taken, padding included, modulo 2^32. */
+  taken: 3,
+  /** Tasks marked in the abort bits. */
+  aborts: 4,
+  /** The position whose start `startedAt` is. */
+  startedPosition: 5,
+  /** What the lease is: number of the job as the thread was told, ranges, streams, tasks, size of all inputs or -1. */
+  job: 6,
+  ranges: 7,
+  streams: 8,
+  count: 9,
+  size: 10,
+  /** 1 if the clock is to be read for every task. */
+  isTimed: 11,
+} as const;
+const WORDS = 16;
+/** Float64 words behind them: time worked in this lease, and when the task at `startedPosition` began; milliseconds. */
+export const TIME = { busy: 0, startedAt: 1 } as const;
+const TIMES = 2;
+
+/** Top bit of a size: the bytes are a failure, as msgpack. */
+export const FAILED_BIT = 0x8000_0000;
+/** Large enough for two values of the largest size, and for some 50 ms of small ones. */
+export const RING_BYTES = 4 * LIMITS.valueBytesMax;
+/** Unreported bytes at which the thread asks for a look. */
+export const REPORT_BYTES = 256 * 1024;
+export const INPUT_BYTES = 64 * 1024;
+
+export interface SharedMemory {
+  readonly control: SharedArrayBuffer;
+  readonly sizes: SharedArrayBuffer;
+  readonly ring: SharedArrayBuffer;
+  readonly input: SharedArrayBuffer;
+}
+
+export function newSharedMemory(): SharedMemory {
+  return {
+    control: new SharedArrayBuffer(WORDS * 4 + TIMES * 8 + LIMITS.leaseTasksMax / 8),
+    sizes: new SharedArrayBuffer(LIMITS.leaseTasksMax * 4),
+    ring: new SharedArrayBuffer(RING_BYTES),
+    input: new SharedArrayBuffer(INPUT_BYTES),
+  };
+}
+
+/** One side's view of the block. */
+export interface ControlBlock {
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly times: Float64Array<SharedArrayBuffer>;
+  /** One bit per position: the task is not to be started. */
+  readonly abortBits: Uint8Array<SharedArrayBuffer>;
+}
+
+export function controlBlock(control: SharedArrayBuffer): ControlBlock {
+  return {
+    words: new Int32Array(control, 0, WORDS),
+    times: new Float64Array(control, WORDS * 4, TIMES),
+    abortBits: new Uint8Array(control, WORDS * 4 + TIMES * 8),
+  };
+}
+
+/**
+ * Where things stand in the input memory: pairs (first, count) of the ranges and (position, bytes) of the streams as
+ * float64, then the sizes as they came (unless all are equal), then the values end to end.
+ */
+export function inputLayout(ranges: number, streams: number, count: number, isUniform: boolean) {
+  const streamsAt = ranges * 16;
+  const sizesAt = streamsAt + streams * 16;
+  return { streamsAt, sizesAt, dataAt: sizesAt + (isUniform ? 0 : count * 4) };
+}
+
+/** From the main thread; a number starts the lease in the block, 0 goes on with it. */
+export type ToThread =
+  | number
+  | { readonly type: 'job'; readonly id: number; readonly job: ThreadJob }
+  | { readonly type: 'forgetJob'; readonly id: number }
+  | { readonly type: 'input'; readonly input: SharedArrayBuffer }
+  | { readonly type: 'abort'; readonly position: number | null; readonly reason: string }
+  | {
+      readonly type: 'chunk';
+      readonly position: number;
+      readonly offset: number;
+      readonly data: Uint8Array;
+      readonly last: boolean;
+      readonly error: string | null;
+    };
+/** What the thread must know of a job. */
+export interface ThreadJob {
+  readonly kind: string;
+  readonly encoding: 'raw' | 'msgpack' | 'hive-js';
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly range: { readonly start: number; readonly step: number } | null;
+}
+
+/** From the thread: that it is up, that there is much to report, that it has stopped, or that a task reads its stream. */
+export const SAYS = { ready: 0, much: 1, stopped: 2 } as const;
+export type FromThread =
+  | number
+  | { readonly position: number; readonly offset: number; readonly length: number };
+
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly memory: SharedMemory;
+  /** Names of further kinds and the URLs of the modules that export them. */
+  readonly kindModules: Readonly<Record<string, string>>;
+}
+
+const offset = (() => {
+  const [seconds, nanos] = process.hrtime();
+  return seconds * 1e3 + nanos / 1e6 - performance.now();
+})();
+/** Milliseconds on a clock that never goes back and is the same in all threads of this process. */
+export const clock = (): number => performance.now() + offset;

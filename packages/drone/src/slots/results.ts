@@ -1,0 +1,128 @@
+/**
+ * The main thread's reader of a slot's results: takes the finished prefix out of the ring as a page. It works the same on
+ * a living thread and on what a dead one left behind.
+ */
+import { decodeMsgpack, writeU32 } from '@hive/shared';
+import type { SlotFailure } from '../agent/events.ts';
+import { type ControlBlock, FAILED_BIT, RING_BYTES, WORD } from './control-block.ts';
+
+export interface Taken {
+  readonly at: number;
+  readonly count: number;
+  readonly sizes: number | Uint8Array;
+  readonly data: Uint8Array;
+  readonly failures: readonly SlotFailure[];
+}
+const NO_BYTES = new Uint8Array(0);
+
+export class ResultReader {
+  readonly #words: Int32Array;
+  readonly #sizes: Uint32Array;
+  readonly #ring: Uint8Array;
+  #position = 0;
+  /** Where the next value begins in the ring, unless it does not fit there. */
+  #at = 0;
+  #taken = 0;
+
+  constructor(block: ControlBlock, sizes: SharedArrayBuffer, ring: SharedArrayBuffer) {
+    this.#words = block.words;
+    this.#sizes = new Uint32Array(sizes);
+    this.#ring = new Uint8Array(ring);
+  }
+
+  /** A new lease begins; the thread is at rest. */
+  reset(): void {
+    this.#position = 0;
+    this.#at = 0;
+    this.#taken = 0;
+    Atomics.store(this.#words, WORD.taken, 0);
+  }
+
+  /** Takes what has finished since the last time, and wakes the thread if it waits for room. */
+  take(): Taken {
+    const at = this.#position;
+    const end = Atomics.load(this.#words, WORD.completed);
+    if (end <= at) return { at, count: 0, sizes: 0, data: NO_BYTES, failures: [] };
+    const taken = this.#isPlain(at, end) ? this.#takePlain(at, end) : this.#takeMixed(at, end);
+    this.#position = end;
+    Atomics.store(this.#words, WORD.taken, this.#taken | 0);
+    Atomics.notify(this.#words, WORD.taken);
+    return taken;
+  }
+
+  /** All of one size and none failed, as most pages are. */
+  #isPlain(at: number, end: number): boolean {
+    const sizes = this.#sizes;
+    const size = sizes[at]!;
+    if (size >= FAILED_BIT) return false;
+    for (let position = at + 1; position < end; position++) if (sizes[position] !== size) return false;
+    return true;
+  }
+
+  #takePlain(at: number, end: number): Taken {
+    const size = this.#sizes[at]!;
+    const count = end - at;
+    const data = bytes(size * count);
+    for (let done = 0; done < count; ) {
+      this.#wrap(size);
+      const fitting = size === 0 ? count : Math.floor((RING_BYTES - this.#at) / size);
+      const run = Math.min(count - done, fitting);
+      this.#copy(run * size, data, done * size);
+      done += run;
+    }
+    return { at, count, sizes: size, data, failures: [] };
+  }
+
+  #takeMixed(at: number, end: number): Taken {
+    const count = end - at;
+    const sizes = new Uint8Array(count * 4);
+    const data = bytes(this.#bytesBetween(at, end));
+    const failures: SlotFailure[] = [];
+    let length = 0;
+    for (let i = 0; i < count; i++) {
+      const word = this.#sizes[at + i]!;
+      const size = word & ~FAILED_BIT;
+      this.#wrap(size);
+      if (word >= FAILED_BIT) failures.push(this.#failureAt(at + i, size));
+      else {
+        writeU32(sizes, i * 4, size);
+        this.#copy(size, data, length);
+        length += size;
+      }
+    }
+    return { at, count, sizes, data, failures };
+  }
+
+  #bytesBetween(at: number, end: number): number {
+    let total = 0;
+    for (let position = at; position < end; position++) {
+      const word = this.#sizes[position]!;
+      if (word < FAILED_BIT) total += word;
+    }
+    return total;
+  }
+
+  #failureAt(position: number, size: number): SlotFailure {
+    const copy = new Uint8Array(size);
+    this.#copy(size, copy, 0);
+    return { position, ...(decodeMsgpack(copy) as Omit<SlotFailure, 'position'>) };
+  }
+
+  /** A value of this size stands at the ring's start if it does not fit before its end. */
+  #wrap(size: number): void {
+    if (this.#at + size <= RING_BYTES) return;
+    this.#taken += RING_BYTES - this.#at;
+    this.#at = 0;
+  }
+
+  #copy(size: number, to: Uint8Array, at: number): void {
+    if (size > 0) to.set(this.#ring.subarray(this.#at, this.#at + size), at);
+    this.#at += size;
+    this.#taken += size;
+  }
+}
+
+/** Memory that will be written whole. */
+function bytes(length: number): Uint8Array {
+  return length === 0 ? NO_BYTES : Buffer.allocUnsafeSlow(length);
+}

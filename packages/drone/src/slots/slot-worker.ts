@@ -1,0 +1,214 @@
+/**
+ * The thread of a slot: runs the tasks of one lease after another, and nothing else. Started by slot.ts.
+ *
+ * Cost goal: for kinds that never wait, nothing per task but the claim (two shared words), the kind's own call and the
+ * commit (one shared word): no object, promise or message, and a look at the clock only about every 0.2 ms.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { TaskFailure } from '../kinds/failure.ts';
+import { BUILT_IN, type Kind, type Runner } from '../kinds/kind.ts';
+import {
+  type ControlBlock,
+  clock,
+  controlBlock,
+  SAYS,
+  type ThreadData,
+  type ThreadJob,
+  TIME,
+  type ToThread,
+  WORD,
+} from './control-block.ts';
+import { ThreadTask } from './thread-task.ts';
+
+const CLOCK_MILLIS = 0.2;
+const STRIDE_MAX = 4096;
+/** Texts of failures are cut here; what a Queen accepts is longer. */
+const MESSAGE_MAX = 2_000;
+
+interface Prepared {
+  readonly job: ThreadJob;
+  readonly run: Runner;
+}
+
+class Thread {
+  readonly #block: ControlBlock;
+  readonly #words: Int32Array;
+  readonly #task: ThreadTask;
+  readonly #kinds: ReadonlyMap<string, Kind>;
+  readonly #jobs = new Map<number, Prepared>();
+  readonly #say: (code: number) => void;
+  #run: Runner = () => {};
+  /** Tasks until the clock is read again, and how many it is at a time. */
+  #untilClock = 1;
+  #stride = 1;
+  #strideMax = STRIDE_MAX;
+  #clockAt = 0;
+  #isRunning = false;
+
+  constructor({ memory }: ThreadData, kinds: ReadonlyMap<string, Kind>) {
+    const port = parentPort!;
+    this.#kinds = kinds;
+    this.#block = controlBlock(memory.control);
+    this.#words = this.#block.words;
+    this.#say = (code) => port.postMessage(code);
+    this.#task = new ThreadTask(memory, this.#block, this.#say, (pull) => port.postMessage(pull));
+    port.on('message', (message: ToThread) => this.#receive(message));
+    this.#say(SAYS.ready);
+  }
+
+  #receive(message: ToThread): void {
+    if (typeof message === 'number') {
+      if (message !== 0) this.#begin();
+      this.#drive();
+      return;
+    }
+    if (message.type === 'job') this.#prepare(message.id, message.job);
+    else if (message.type === 'forgetJob') this.#jobs.delete(message.id);
+    else if (message.type === 'input') this.#task.useInput(message.input);
+    else if (message.type === 'abort') this.#abort(message.position, message.reason);
+    else this.#task.chunkArrived(message.position, message.offset, message.data, message.last, message.error);
+  }
+
+  #prepare(id: number, job: ThreadJob): void {
+    let run: Runner;
+    try {
+      const kind = this.#kinds.get(job.kind);
+      if (kind === undefined) throw new TaskFailure('unknownKind', `There is no kind "${job.kind}" here.`);
+      run = kind.prepare(job);
+    } catch (error) {
+      run = () => {
+        throw error;
+      };
+    }
+    this.#jobs.set(id, { job, run });
+  }
+
+  #abort(position: number | null, reason: string): void {
+    if (!this.#isRunning || (position !== null && position !== this.#task.position)) return;
+    this.#task.abort(reason);
+  }
+
+  #begin(): void {
+    const { job, run } = this.#jobs.get(this.#words[WORD.job]!)!;
+    this.#run = run;
+    this.#task.begin(job);
+    this.#strideMax = this.#words[WORD.isTimed] === 1 ? 1 : STRIDE_MAX;
+    this.#stride = 1;
+    this.#block.times[TIME.busy] = 0;
+  }
+
+  /** Runs tasks until there are none left to claim. */
+  #drive(): void {
+    this.#clockAt = clock();
+    this.#untilClock = 1;
+    this.#continue();
+  }
+
+  #continue(): void {
+    const pending = this.#runAll();
+    if (pending === null) {
+      this.#readClock(-1);
+      this.#say(SAYS.stopped);
+      return;
+    }
+    this.#isRunning = true;
+    pending.then(
+      () => this.#settled(null),
+      (error: unknown) => this.#settled({ error }),
+    );
+  }
+
+  #settled(thrown: { error: unknown } | null): void {
+    this.#isRunning = false;
+    this.#finish(thrown);
+    this.#untilClock = 1;
+    this.#continue();
+  }
+
+  /** The tight loop: returns a promise when a task waits, null when it may start no more. */
+  #runAll(): Promise<void> | null {
+    const words = this.#words;
+    const task = this.#task;
+    const run = this.#run;
+    for (let n = words[WORD.next]!; ; n++) {
+      Atomics.store(words, WORD.next, n + 1);
+      if (n >= Atomics.load(words, WORD.end)) {
+        Atomics.store(words, WORD.next, n);
+        return null;
+      }
+      if (--this.#untilClock <= 0) this.#readClock(n);
+      task.load(n);
+      if (words[WORD.aborts] !== 0 && this.#isMarked(n)) {
+        task.failed({
+          outcome: 'cancelled',
+          code: 'cancelled',
+          message: 'The task was cancelled before it started.',
+        });
+        continue;
+      }
+      try {
+        const pending = run(task);
+        if (pending !== undefined) return pending;
+        task.succeeded();
+      } catch (error) {
+        this.#finish({ error });
+      }
+    }
+  }
+
+  #finish(thrown: { error: unknown } | null): void {
+    if (thrown === null) this.#task.succeeded();
+    else this.#task.failed(failureOf(thrown.error, this.#task.isAborted));
+  }
+
+  #isMarked(position: number): boolean {
+    return ((this.#block.abortBits[position >>> 3]! >>> (position & 7)) & 1) === 1;
+  }
+
+  /** Counts the time since the last look as work, and sets when to look again. -1: nothing starts now. */
+  #readClock(position: number): void {
+    const { times } = this.#block;
+    const now = clock();
+    const elapsed = now - this.#clockAt;
+    // Waiting for room is not work; it is not known how much of the time it was.
+    if (this.#task.hasWaited) this.#task.hasWaited = false;
+    else times[TIME.busy] = times[TIME.busy]! + elapsed;
+    this.#clockAt = now;
+    if (elapsed < CLOCK_MILLIS / 2) this.#stride = Math.min(this.#stride * 2, this.#strideMax);
+    else if (elapsed > CLOCK_MILLIS * 2) {
+      this.#stride = Math.max(1, Math.floor((this.#stride * CLOCK_MILLIS) / elapsed));
+    }
+    this.#untilClock = this.#stride;
+    if (position < 0) return;
+    times[TIME.startedAt] = now;
+    Atomics.store(this.#words, WORD.startedPosition, position);
+  }
+}
+
+function failureOf(error: unknown, isAborted: boolean) {
+  const message = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_MAX);
+  if (isAborted) return { outcome: 'cancelled', code: 'cancelled', message };
+  if (error instanceof TaskFailure) {
+    const { code, retryable } = error;
+    return { outcome: 'failed', code, message, ...(retryable ? {} : { retryable: false }) };
+  }
+  const code = (error as { code?: unknown } | null)?.code;
+  const name = error instanceof Error ? error.name : 'Error';
+  return {
+    outcome: 'failed',
+    code: typeof code === 'string' ? code.slice(0, 256) : name.slice(0, 256),
+    message,
+  };
+}
+
+async function loadKinds({ kindModules }: ThreadData): Promise<Map<string, Kind>> {
+  const kinds = new Map(BUILT_IN.map((kind) => [kind.name, kind]));
+  for (const [name, url] of Object.entries(kindModules)) {
+    const module = (await import(url)) as { kind: Kind };
+    kinds.set(name, module.kind);
+  }
+  return kinds;
+}
+
+const data = workerData as ThreadData;
+new Thread(data, await loadKinds(data));

@@ -1,0 +1,337 @@
+/**
+ * A slot as the main thread sees it: one worker thread, the memory shared with it, and the lease that it runs. It does
+ * what the agent orders and says what happened; it decides nothing.
+ *
+ * States: `starting` (a thread was made; left when it says that it is up; a lease given meanwhile waits for that),
+ * `idle`, `running` (a lease is in the thread), `parked` (the thread has stopped before the end, because the lease is
+ * paused), `closed`. A thread that ends in any of them is replaced, after its results were taken out.
+ */
+import { Worker } from 'node:worker_threads';
+import type {
+  AgentEvent,
+  LeaseOrder,
+  RunNumber,
+  RunningTask,
+  SlotEffect,
+  SlotNumber,
+} from '../agent/events.ts';
+import { positionOf } from '../agent/lease.ts';
+import {
+  type ControlBlock,
+  clock,
+  controlBlock,
+  type FromThread,
+  inputLayout,
+  newSharedMemory,
+  SAYS,
+  type SharedMemory,
+  type ThreadData,
+  type ThreadJob,
+  TIME,
+  type ToThread,
+  WORD,
+} from './control-block.ts';
+import { ResultReader } from './results.ts';
+
+export interface SlotOptions {
+  /** Names of further kinds and the URLs of their modules. */
+  readonly kindModules: Readonly<Record<string, string>>;
+  /** Heap of the thread, in MiB; Node's default if absent. */
+  readonly heapMiB?: number;
+}
+type Emit = (event: AgentEvent) => void;
+type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
+
+const THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? './slot-worker.ts' : './slot-worker.js',
+  import.meta.url,
+);
+/** Jobs that a thread remembers. */
+const JOBS_MAX = 64;
+/** A thread that cannot even start is not tried again at once. */
+const RESTART_MILLIS = 1_000;
+
+interface Run {
+  readonly number: RunNumber;
+  readonly ranges: readonly number[];
+  /** Positions from here on are not this slot's any more. */
+  end: number;
+  isPaused: boolean;
+  /** The thread has stopped at what it took for the end. */
+  isParked: boolean;
+  busyReported: number;
+  /** The task that the last look saw running, and when that was. */
+  seen: { position: number; at: number };
+}
+
+export class Slot {
+  readonly number: SlotNumber;
+  readonly #options: SlotOptions;
+  readonly #emit: Emit;
+  readonly #memory: SharedMemory = newSharedMemory();
+  readonly #block: ControlBlock = controlBlock(this.#memory.control);
+  readonly #results = new ResultReader(this.#block, this.#memory.sizes, this.#memory.ring);
+  #input = this.#memory.input;
+  #worker: Worker;
+  #isReady = false;
+  #isClosed = false;
+  #run: Run | null = null;
+  /** Specs that the thread knows, oldest first, and their numbers there. */
+  readonly #jobs = new Map<object, number>();
+  #jobsMade = 0;
+  #lastError = '';
+  #restart: NodeJS.Timeout | null = null;
+
+  constructor(number: SlotNumber, options: SlotOptions, emit: Emit) {
+    this.number = number;
+    this.#options = options;
+    this.#emit = emit;
+    this.#worker = this.#spawn();
+  }
+
+  /** Carries out one order. What is meant for a run that is over is dropped. */
+  obey(effect: SlotEffect): void {
+    if (effect.type === 'startLease') {
+      this.#start(effect);
+      return;
+    }
+    const run = this.#run;
+    if (run === null || run.number !== effect.run || this.#isClosed) return;
+    this.#orders[effect.type](run, effect as never);
+  }
+
+  readonly #orders: {
+    readonly [T in Exclude<SlotEffect['type'], 'startLease'>]: (run: Run, effect: OrderOf<T>) => void;
+  } = {
+    retractLease: (run, { end }) => this.#retract(run, end),
+    sampleSlot: (run) => this.#sample(run),
+    pauseSlot: (run) => this.#pause(run),
+    resumeSlot: (run) => this.#resume(run),
+    abortTask: (run, { position, reason }) => this.#abort(run, position, reason),
+    deliverChunk: (_run, { position, offset, data, last, error }) => {
+      const own = data.slice();
+      this.#tell({ type: 'chunk', position, offset, data: own, last, error }, [own.buffer]);
+    },
+    killSlot: () => void this.#worker.terminate(),
+  };
+
+  /** Ends the thread for good. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    await this.#worker.terminate();
+  }
+
+  #start(order: LeaseOrder): void {
+    const { words } = this.#block;
+    this.#run = {
+      number: order.run,
+      ranges: order.ranges,
+      end: order.end,
+      isPaused: false,
+      isParked: false,
+      busyReported: 0,
+      seen: { position: -1, at: 0 },
+    };
+    this.#writeInput(order);
+    words[WORD.job] = this.#jobNumber(order);
+    words[WORD.isTimed] = order.spec.attemptTimeoutMillis === undefined ? 0 : 1;
+    words[WORD.startedPosition] = -1;
+    if (words[WORD.aborts] !== 0) this.#block.abortBits.fill(0);
+    words[WORD.aborts] = 0;
+    words[WORD.next] = 0;
+    words[WORD.completed] = 0;
+    this.#results.reset();
+    Atomics.store(words, WORD.end, order.end);
+    if (this.#isReady) this.#tell(order.run);
+  }
+
+  #writeInput({ ranges, sizes, data, streams }: LeaseOrder): void {
+    const { words } = this.#block;
+    let count = 0;
+    for (let i = 1; i < ranges.length; i += 2) count += ranges[i]!;
+    const isUniform = typeof sizes === 'number';
+    const layout = inputLayout(ranges.length / 2, streams.length, count, isUniform);
+    this.#makeInput(layout.dataAt + data.length);
+    const floats = new Float64Array(this.#input, 0, ranges.length + streams.length * 2);
+    floats.set(ranges);
+    streams.forEach(({ index, bytes }, i) => {
+      floats[ranges.length + i * 2] = positionOf({ ranges }, index) ?? -1;
+      floats[ranges.length + i * 2 + 1] = bytes;
+    });
+    const bytes = new Uint8Array(this.#input);
+    if (!isUniform) bytes.set(sizes, layout.sizesAt);
+    bytes.set(data, layout.dataAt);
+    words[WORD.ranges] = ranges.length / 2;
+    words[WORD.streams] = streams.length;
+    words[WORD.count] = count;
+    words[WORD.size] = isUniform ? sizes : -1;
+  }
+
+  #makeInput(bytes: number): void {
+    if (bytes <= this.#input.byteLength) return;
+    let room = this.#input.byteLength;
+    while (room < bytes) room *= 2;
+    this.#input = new SharedArrayBuffer(room);
+    this.#tell({ type: 'input', input: this.#input });
+  }
+
+  #jobNumber({ spec }: LeaseOrder): number {
+    const known = this.#jobs.get(spec);
+    if (known !== undefined) return known;
+    if (this.#jobs.size >= JOBS_MAX) {
+      const [oldest, number] = this.#jobs.entries().next().value!;
+      this.#jobs.delete(oldest);
+      this.#tell({ type: 'forgetJob', id: number });
+    }
+    const id = ++this.#jobsMade;
+    this.#jobs.set(spec, id);
+    const { kind, encoding, params = {}, range } = spec;
+    const job: ThreadJob = { kind, encoding, params, range: range ?? null };
+    this.#tell({ type: 'job', id, job });
+    return id;
+  }
+
+  #retract(run: Run, wanted: number): void {
+    const { words } = this.#block;
+    const end = Math.min(wanted, run.end);
+    Atomics.store(words, WORD.end, Math.min(end, Atomics.load(words, WORD.end)));
+    // Whatever was claimed by now may have been started, so it stays.
+    run.end = Math.min(run.end, Math.max(end, Atomics.load(words, WORD.next)));
+    if (!run.isPaused) Atomics.store(words, WORD.end, run.end);
+    const { slot, task } = { slot: this.number, task: this.#runningTask(run) };
+    this.#emit({ type: 'slotRetracted', slot, run: run.number, end: run.end, task });
+    if (run.isParked) this.#stopped(run);
+  }
+
+  #pause(run: Run): void {
+    run.isPaused = true;
+    Atomics.store(this.#block.words, WORD.end, 0);
+  }
+
+  #resume(run: Run): void {
+    run.isPaused = false;
+    Atomics.store(this.#block.words, WORD.end, run.end);
+    if (run.isParked) this.#stopped(run);
+  }
+
+  #abort(run: Run, position: number | null, reason: string): void {
+    const { words, abortBits } = this.#block;
+    if (position !== null) {
+      abortBits[position >>> 3]! |= 1 << (position & 7);
+      Atomics.add(words, WORD.aborts, 1);
+    }
+    if (position === null || position < Atomics.load(words, WORD.next)) {
+      this.#tell({ type: 'abort', position: position ?? this.#runningTask(run)?.position ?? null, reason });
+    }
+  }
+
+  #sample(run: Run): void {
+    this.#take(run, false);
+    if (this.#run !== run) return;
+    this.#emit({ type: 'slotProgressed', slot: this.number, run: run.number, task: this.#runningTask(run) });
+  }
+
+  /** Reports what has finished since the last report; nothing, if it is nothing and not the end. */
+  #take(run: Run, ended: boolean): void {
+    const { at, count, sizes, data, failures } = this.#results.take();
+    if (count === 0 && !ended) return;
+    const busy = this.#block.times[TIME.busy]!;
+    const busyMicros = Math.max(0, Math.round((busy - run.busyReported) * 1_000));
+    run.busyReported = busy;
+    if (ended) this.#run = null;
+    const { number: slot } = this;
+    this.#emit({
+      type: 'slotReported',
+      slot,
+      run: run.number,
+      at,
+      count,
+      sizes,
+      data,
+      failures,
+      busyMicros,
+      ended,
+    });
+  }
+
+  #runningTask(run: Run): RunningTask | null {
+    const { words, times } = this.#block;
+    const completed = Atomics.load(words, WORD.completed);
+    if (!this.#isReady || Atomics.load(words, WORD.next) <= completed) return null;
+    const now = clock();
+    // The thread does not read the clock for every task; then the first look that saw this one has to do.
+    if (run.seen.position !== completed) run.seen = { position: completed, at: now };
+    const isKnown = Atomics.load(words, WORD.startedPosition) === completed;
+    const since = isKnown ? times[TIME.startedAt]! : run.seen.at;
+    return { position: completed, runningMillis: Math.max(0, now - since) };
+  }
+
+  #spawn(): Worker {
+    const { kindModules, heapMiB } = this.#options;
+    const workerData: ThreadData = { memory: { ...this.#memory, input: this.#input }, kindModules };
+    const worker = new Worker(THREAD, {
+      workerData,
+      name: `slot ${this.number}`,
+      ...(heapMiB === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMiB } }),
+    });
+    this.#lastError = '';
+    worker.on('message', (message: FromThread) => this.#receive(message));
+    worker.on('error', (error: unknown) => {
+      this.#lastError = error instanceof Error ? error.message : String(error);
+    });
+    worker.once('exit', (code) => this.#exited(code));
+    return worker;
+  }
+
+  #receive(message: FromThread): void {
+    if (message === SAYS.ready) {
+      this.#threadUp();
+      return;
+    }
+    const run = this.#run;
+    if (run === null || this.#isClosed) return;
+    if (typeof message === 'object') {
+      this.#emit({ type: 'slotPulled', slot: this.number, run: run.number, ...message });
+    } else if (message === SAYS.much) this.#take(run, false);
+    else this.#stopped(run);
+  }
+
+  /** The thread has stopped: at the end of the lease, or because it was paused, or before an end that was raised again. */
+  #stopped(run: Run): void {
+    const isThrough = Atomics.load(this.#block.words, WORD.completed) >= run.end;
+    run.isParked = !isThrough && run.isPaused;
+    if (isThrough) this.#take(run, true);
+    else if (!run.isPaused) this.#tell(0);
+  }
+
+  #threadUp(): void {
+    this.#isReady = true;
+    this.#emit({ type: 'slotReady', slot: this.number });
+  }
+
+  /** The thread is gone. What it had finished stands in the memory; the task that it ran is the one to name. */
+  #exited(code: number): void {
+    if (this.#isClosed) return;
+    const wasReady = this.#isReady;
+    const run = this.#run;
+    this.#jobs.clear();
+    const message = this.#lastError || `the thread ended with exit code ${code}`;
+    if (run !== null) this.#take(run, false);
+    const position = run === null ? null : (this.#runningTask(run)?.position ?? null);
+    this.#isReady = false;
+    this.#run = null;
+    if (wasReady) this.#worker = this.#spawn();
+    else this.#restart = setTimeout(() => this.#respawn(), RESTART_MILLIS);
+    this.#emit({ type: 'slotDied', slot: this.number, run: run?.number ?? null, position, message });
+  }
+
+  #respawn(): void {
+    this.#restart = null;
+    if (!this.#isClosed) this.#worker = this.#spawn();
+  }
+
+  #tell(message: ToThread, transfer: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+}
