@@ -1,0 +1,105 @@
+/**
+ * `node scripts/pack-check.ts`: what a stranger gets. Builds and packs the packages, installs the tarballs with plain npm in
+ * an empty project outside the workspace, and there type-checks and runs a short program for each.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from './build.ts';
+
+const root = join(import.meta.dirname, '..');
+
+/** Packages in the order of their dependencies, each with a program that uses it; it must print `expected`. */
+const CHECKED: readonly { name: string; program: string; expected: string }[] = [
+  {
+    name: 'shared',
+    expected: 'Hello from bee, then TaskRequest for 2',
+    program: `
+import { decode, encode, FrameDecoder, type Message, type PeerId, PROTOCOL_VERSION, Session } from '@hive/shared';
+const peer = '00112233445566778899aabbccddeeff' as PeerId;
+const { min: protocolMin, max: protocolMax } = PROTOCOL_VERSION;
+const hello: Message<'Hello'> = { type: 'Hello', magic: 'hive', protocolMin, protocolMax, role: 'drone', peer, name: 'bee', capabilities: [] };
+const session = new Session(null);
+const heard = [...session.receive(encode(hello))][0];
+if (heard?.type === 'Hello') session.open(heard.role);
+const bytes = encode({ type: 'TaskRequest', slots: 2 });
+for (const body of new FrameDecoder().push(bytes)) {
+  const message = decode(body);
+  if (heard?.type === 'Hello' && message.type === 'TaskRequest') console.log(\`Hello from \${heard.name}, then TaskRequest for \${message.slots}\`);
+}`,
+  },
+];
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}
+/** pnpm, which may be installed, or only be running this script, or be fetched by npx. */
+function pnpm(args: readonly string[], cwd: string): string {
+  const isOurs = process.env['npm_config_user_agent']?.startsWith('pnpm/') === true;
+  return isOurs ? run('pnpm', args, cwd) : run('npx', ['-y', 'pnpm@12', ...args], cwd);
+}
+
+function pack(names: readonly string[], to: string): string[] {
+  for (const name of names) pnpm(['pack', '--pack-destination', to], join(root, 'packages', name));
+  return readdirSync(to).filter((file) => file.endsWith('.tgz'));
+}
+
+/** Refuses a package that still points into its sources or its workspace. */
+function checkInstalled(folder: string): void {
+  const text = readFileSync(join(folder, 'package.json'), 'utf8');
+  for (const wrong of ['workspace:', './src/']) {
+    if (text.includes(wrong)) throw new Error(`${folder}/package.json says ${wrong}`);
+  }
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const stray = files.find((file) => /\.test\.|(?<!\.d)\.ts$|^src\b|^test\b/.test(file));
+  if (stray !== undefined) throw new Error(`${folder} has ${stray}, which nobody needs`);
+  if (!files.includes('LICENSE')) throw new Error(`${folder} has no LICENSE`);
+}
+
+function check(project: string, names: readonly string[]): void {
+  const tarballs = pack(names, project);
+  const dependencies = Object.fromEntries(
+    names.map((name) => {
+      const file = tarballs.find((one) => one.startsWith(`hive-${name}-`));
+      if (file === undefined) throw new Error(`no tarball of ${name}`);
+      return [`@hive/${name}`, `file:./${file}`];
+    }),
+  );
+  const write = (file: string, content: object | string) =>
+    writeFileSync(join(project, file), typeof content === 'string' ? content : JSON.stringify(content));
+  write('package.json', { name: 'stranger', private: true, type: 'module', dependencies });
+  write('tsconfig.json', {
+    compilerOptions: {
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023'],
+      strict: true,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules/@types')],
+      outDir: 'out',
+    },
+    include: ['*.ts'],
+  });
+  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], project);
+  for (const name of names) checkInstalled(join(project, 'node_modules/@hive', name));
+  const programs = CHECKED.filter(({ name }) => names.includes(name));
+  for (const { name, program } of programs) {
+    write(`${name}-program.ts`, `${program}\n`);
+  }
+  run(join(root, 'node_modules/.bin/tsc'), ['-p', '.'], project);
+  for (const { name, expected } of programs) {
+    const said = run(process.execPath, [`out/${name}-program.js`], project).trim();
+    if (said !== expected) throw new Error(`the program of ${name} said ${JSON.stringify(said)}`);
+    console.log(`pack-check: @hive/${name} works outside of the workspace`);
+  }
+}
+
+const names = CHECKED.map(({ name }) => name);
+const project = realpathSync(mkdtempSync(join(tmpdir(), 'hive-pack-')));
+try {
+  build(names);
+  check(project, names);
+} finally {
+  rmSync(project, { recursive: true });
+}
