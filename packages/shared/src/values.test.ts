@@ -154,6 +154,38 @@ describe('msgpack', () => {
     expect(() => readValue(Uint8Array.from(bytes), 0, bytes.length, 'msgpack')).toThrow('not plain msgpack');
   });
 
+  test('whatever the bytes are, they are a value or a UsageError', () => {
+    const heads = fc.constantFrom(
+      0x80,
+      0x81,
+      0x91,
+      0xa1,
+      0xc4,
+      0xca,
+      0xcb,
+      0xcf,
+      0xd3,
+      0xd4,
+      0xd6,
+      0xdc,
+      0xdf,
+    );
+    const bytes = fc
+      .array(fc.oneof(fc.nat(255), heads), { maxLength: 40 })
+      .map((list) => Uint8Array.from(list));
+    fc.assert(
+      fc.property(bytes, (random) => {
+        try {
+          // What is a value can be sent on, unless it has an entry that we refuse by name.
+          encodeMsgpack(decodeMsgpack(random));
+        } catch (error) {
+          expect(error).toBeInstanceOf(UsageError);
+        }
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   test('a value is read where it stands, and no further', () => {
     expect(readValue(Uint8Array.of(9, 0xcd, 1, 2, 9), 1, 3, 'msgpack')).toBe(0x102);
     expect(readValue(Uint8Array.of(9, 0xce, 0xff, 0xff, 0xff, 0xff), 1, 5, 'msgpack')).toBe(0xffff_ffff);
