@@ -29,6 +29,21 @@ for (const body of new FrameDecoder().push(bytes)) {
   if (heard?.type === 'Hello' && message.type === 'TaskRequest') console.log(\`Hello from \${heard.name}, then TaskRequest for \${message.slots}\`);
 }`,
   },
+  {
+    name: 'client',
+    expected: 'noQueen',
+    program: `
+import { connect, type Hive, UsageError } from '@hive/client';
+const nobody = '127.0.0.1:9';
+async function double(hive: Hive): Promise<unknown> {
+  return await hive.call('echo', 21);
+}
+try {
+  console.log(String(await double(await connect({ queen: nobody, timeoutMillis: 50 }))));
+} catch (error) {
+  console.log(error instanceof UsageError ? error.code : String(error));
+}`,
+  },
 ];
 
 function run(command: string, args: readonly string[], cwd: string): string {
