@@ -65,6 +65,12 @@ test.each(REFUSED)('refused: $name', ({ frame, problem }) => {
   expect(() => decode(body(frame))).toThrow(problem);
 });
 
+test('another protocol in our clothes is told apart', () => {
+  const { message } = FRAMES[0]!;
+  const other = encode({ ...message, magic: 'wasp' } as unknown as Message);
+  expect(() => decode(body(other))).toThrow(expect.objectContaining({ code: 'badMagic' }));
+});
+
 test('every required field is missed by name, and nil never stands for an absent one', () => {
   for (const { message } of FRAMES) {
     for (const [key, field] of Object.entries(MESSAGES[message.type].fields)) {

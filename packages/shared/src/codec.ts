@@ -94,7 +94,10 @@ export function decode(body: Uint8Array): Message {
   const rule = Object.hasOwn(MESSAGES, type) ? MESSAGES[type as MessageType] : undefined;
   if (rule === undefined) throw new ProtocolError(`an unknown message ${JSON.stringify(type.slice(0, 40))}`);
   const wrong = rule.problem(value);
-  if (wrong !== null) throw new ProtocolError(`${type}${wrong.startsWith('.') ? '' : ' '}${wrong}`);
+  if (wrong !== null) {
+    const code = wrong.startsWith('.magic') ? 'badMagic' : 'protocolError';
+    throw new ProtocolError(`${type}${wrong.startsWith('.') ? '' : ' '}${wrong}`, code);
+  }
   return value as Message;
 }
 
