@@ -63,6 +63,7 @@ class DroneRuntime implements Drone, LinkHost {
   #timerAt = Number.POSITIVE_INFINITY;
   #orphanTimer: NodeJS.Timeout | null = null;
   #isEnding = false;
+  #isLingerDue = false;
   #resolve: (end: DroneEnd) => void = () => {};
 
   constructor(config: DroneConfig) {
@@ -195,7 +196,20 @@ class DroneRuntime implements Drone, LinkHost {
       this.#bySession.get(effect.session)?.closeSession(effect.code, effect.message);
     } else if (effect.type === 'report') this.tell(effect.event);
     else if (effect.type === 'drained') this.#end({ how: 'drained' });
-    else this.#slots[effect.slot]?.obey(effect);
+    else {
+      this.#slots[effect.slot]?.obey(effect);
+      if (effect.type === 'startLease' && effect.end === 1) this.#lingerSoon(effect.slot);
+    }
+  }
+
+  /** After what came in with this task has been dealt with: if it is all there is to do, its end is worth waiting for. */
+  #lingerSoon(slot: number): void {
+    if (this.#isLingerDue) return;
+    this.#isLingerDue = true;
+    setImmediate(() => {
+      this.#isLingerDue = false;
+      if (!this.#slots.some((other) => other.isBusy && other.number !== slot)) this.#slots[slot]?.linger();
+    });
   }
 
   /** A timer that fires too early costs nothing, so it is moved only to an earlier time. */

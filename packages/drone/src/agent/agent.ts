@@ -12,6 +12,7 @@ import type { AgentEffect, AgentEffects, AgentEvent, DroneCounters } from './eve
 import { type Display, Journal } from './journal.ts';
 import { Places } from './places.ts';
 import { type AgentSession, Queens, type Turn } from './queens.ts';
+import { Replies } from './replies.ts';
 import { Work } from './work.ts';
 
 export interface AgentOptions {
@@ -32,6 +33,7 @@ export class Agent {
   readonly #places: Places;
   readonly #queens: Queens;
   readonly #journal: Journal;
+  readonly #replies: Replies;
   readonly #work: Work;
   #hasDrained = false;
 
@@ -40,7 +42,8 @@ export class Agent {
     this.#queens = new Queens(this.#turn, (slot, bytes) => this.#work.released(slot, bytes));
     this.#journal = new Journal(this.#turn, options.display ?? null, () => this.#places.unackedBytes);
     const kinds = new Set(options.kinds);
-    this.#work = new Work(this.#turn, this.#queens, this.#places, this.#journal, kinds);
+    this.#replies = new Replies(this.#turn, this.#queens, this.#places);
+    this.#work = new Work(this.#turn, this.#queens, this.#places, this.#journal, this.#replies, kinds);
   }
 
   get counters(): DroneCounters {
@@ -115,8 +118,8 @@ export class Agent {
     const before = this.#queens.lastOf(link);
     const session = this.#queens.open(number, link, welcome);
     for (const queen of this.#queens.strangersTo(session, before)) this.#work.drop(queen);
-    this.#work.tellAll(session);
-    if (this.#work.isDraining) this.#queens.send(session, { type: 'Drain' });
+    this.#replies.tellAll(session);
+    if (this.#replies.isDraining) this.#queens.send(session, { type: 'Drain' });
   }
 
   #sessionClosed({ session: number }: EventOf<'sessionClosed'>): void {
@@ -160,7 +163,7 @@ export class Agent {
   }
 
   #drain(): void {
-    if (this.#work.isDraining) return;
+    if (this.#replies.isDraining) return;
     this.#work.drain();
     for (const session of this.#queens.sessions()) this.#queens.send(session, { type: 'Drain' });
   }
@@ -168,7 +171,7 @@ export class Agent {
   /** Every session may send as many leases as there are free slots; what several send at once is handed back. */
   #balanceCredit(): void {
     for (const session of this.#queens.sessions()) {
-      const change = this.#work.wanted(session) - session.credit;
+      const change = this.#replies.wanted(session) - session.credit;
       if (change === 0) continue;
       session.credit += change;
       this.#queens.send(session, { type: 'TaskRequest', slots: change });
@@ -177,7 +180,7 @@ export class Agent {
 
   /** What a Queen who is away has not acknowledged cannot be waited for. */
   #maybeDrained(): void {
-    if (!this.#work.isDraining || this.#hasDrained) return;
+    if (!this.#replies.isDraining || this.#hasDrained) return;
     for (const queen of this.#queens.all()) {
       if (queen.leases.size > 0 || (queen.session !== null && !queen.outbox.isEmpty)) return;
     }

@@ -10,10 +10,11 @@ import { completionsOf, type Finished } from './completions.ts';
 import type { AgentEvent, SlotFailure, SlotNumber } from './events.ts';
 import type { Journal } from './journal.ts';
 import { judge, sampleAtOf } from './judge.ts';
-import { indexAt, type Lease, leaseOf, positionOf, slotsOf } from './lease.ts';
-import { costOf, keyOf, withIncarnation } from './outbox.ts';
+import { type Lease, leaseOf, positionOf, slotsOf } from './lease.ts';
+import { costOf, keyOf } from './outbox.ts';
 import type { Place, Places } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
+import { type Replies, rememberEnd } from './replies.ts';
 
 type SlotEvent<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
 type Running = Extract<Lease['stage'], { at: 'running' }>;
@@ -30,14 +31,22 @@ export class Work {
   readonly #places: Places;
   readonly #journal: Journal;
   readonly #kinds: ReadonlySet<string>;
+  readonly #replies: Replies;
   #runs = 0;
-  isDraining = false;
 
-  constructor(turn: Turn, queens: Queens, places: Places, journal: Journal, kinds: ReadonlySet<string>) {
+  constructor(
+    turn: Turn,
+    queens: Queens,
+    places: Places,
+    journal: Journal,
+    replies: Replies,
+    kinds: ReadonlySet<string>,
+  ) {
     this.#turn = turn;
     this.#queens = queens;
     this.#places = places;
     this.#journal = journal;
+    this.#replies = replies;
     this.#kinds = kinds;
   }
 
@@ -60,10 +69,10 @@ export class Work {
       this.#refuseKind(session, lease);
       return;
     }
-    const isDraining = this.isDraining || session.isDraining;
+    const isDraining = this.#replies.isDraining || session.isDraining;
     const place = isDraining || ahead?.waiting ? null : (ahead ?? this.#places.take(slotsOf(spec)));
     if (place === null) {
-      this.#handBack(session, lease);
+      this.#replies.handBack(session, lease);
       return;
     }
     queen.leases.set(key, lease);
@@ -114,7 +123,7 @@ export class Work {
 
   /** Hands back what waits, and lets what runs end with the task that it is at. */
   drain(): void {
-    this.isDraining = true;
+    this.#replies.isDraining = true;
     for (const place of [...this.#places.taken()]) {
       if (place.waiting !== null) this.#giveUpWaiting(place.waiting);
       const stage = place.running?.stage;
@@ -139,18 +148,6 @@ export class Work {
     if (leases.length === 0) return;
     const event = { type: 'leasesDropped', queen: queen.id, leases: leases.length } as const;
     this.#turn.effects.push({ type: 'report', event });
-  }
-
-  /** After a reconnect: everything that is held, then what was not acknowledged, then what was asked for in vain. */
-  tellAll(session: AgentSession): void {
-    const { queen } = session;
-    const leases = [...queen.leases.values()].filter((lease) => !lease.isSilent);
-    this.#queens.send(session, { type: 'Holdings', leases: leases.map((lease) => this.#heldLease(lease)) });
-    for (const message of queen.outbox.toResend(session.incarnation)) this.#queens.send(session, message);
-    for (const lease of leases) {
-      lease.retractsAsked = 0;
-      for (const pull of lease.pulls.values()) this.#sendPull(session, lease, pull);
-    }
   }
 
   // What the slots say
@@ -204,7 +201,7 @@ export class Work {
     if (session === null) return;
     const startedMillis = event.task === null ? {} : { startedMillis: Math.floor(event.task.runningMillis) };
     this.#queens.send(session, { type: 'Retracted', lease: lease.number, end: lease.end, ...startedMillis });
-    if (lease.isSilent) rememberEnd(session, lease.number, false, this.#endsKept);
+    if (lease.isSilent) rememberEnd(session, lease.number, false);
   }
 
   slotPulled(event: SlotEvent<'slotPulled'>): void {
@@ -213,7 +210,7 @@ export class Work {
     const { position, offset, length } = event;
     running.lease.pulls.set(`${position}:${offset}`, { position, offset, length });
     const { session } = this.#queenOf(running.lease);
-    if (session !== null) this.#sendPull(session, running.lease, event);
+    if (session !== null) this.#replies.pull(session, running.lease, event);
   }
 
   slotDied(event: SlotEvent<'slotDied'>): void {
@@ -305,7 +302,7 @@ export class Work {
     else {
       this.#close(running);
       if (session !== null) {
-        this.#sendEnd(session, lease, completionsOf(lease, { ...NOTHING, at: lease.done }), place);
+        this.#replies.end(session, lease, completionsOf(lease, { ...NOTHING, at: lease.done }), place);
       }
     }
     this.#queens.forgetIfIdle(queen);
@@ -329,11 +326,11 @@ export class Work {
       this.#journal.ended(lease, startedAt, finished.failures[0]?.outcome ?? 'succeeded', display);
     }
     if (isEnd && queen.session !== null) {
-      if (!lease.isSilent) this.#sendEnd(queen.session, lease, messages, place, stage.slot);
+      if (!lease.isSilent) this.#replies.end(queen.session, lease, messages, place, stage.slot);
       return;
     }
     if (isEnd) messages.push({ ...messages.pop()!, ended: true });
-    this.#deliver(queen, lease, messages, stage.slot);
+    this.#replies.deliver(queen, lease, messages, stage.slot);
   }
 
   #note(lease: Lease, messages: Message<'TaskComplete'>[], finished: Finished): string | null {
@@ -352,43 +349,6 @@ export class Work {
     this.#advance(place);
   }
 
-  /** Sends the last word on a lease; it asks for work for the place, if that is free now. */
-  #sendEnd(
-    session: AgentSession,
-    lease: Lease,
-    messages: Message<'TaskComplete'>[],
-    place: Place,
-    slot: SlotNumber | null = null,
-  ): void {
-    const wanted = this.wanted(session);
-    const count = slotsOf(lease.spec);
-    const isAsking = place.running === null && place.waiting === null && wanted >= session.credit + count;
-    if (isAsking) session.credit += count;
-    rememberEnd(session, lease.number, isAsking, this.#endsKept);
-    messages.push({ ...messages.pop()!, ended: true, ...(isAsking && { request: true }) });
-    this.#deliver(session.queen, lease, messages, slot);
-  }
-
-  #deliver(
-    queen: Queen,
-    lease: Lease,
-    messages: readonly Message<'TaskComplete'>[],
-    slot: SlotNumber | null,
-  ): void {
-    const { session } = queen;
-    for (const message of messages) {
-      if (message.count > 0) queen.outbox.add(lease.incarnation, slot, message);
-      if (session !== null) {
-        this.#queens.send(session, withIncarnation(message, lease.incarnation, session.incarnation));
-      }
-    }
-  }
-
-  /** Credit that this session should have. */
-  wanted(session: AgentSession): number {
-    return this.isDraining || session.isDraining ? 0 : this.#places.free;
-  }
-
   #refuseKind(session: AgentSession, lease: Lease): void {
     const message = `This Drone does not run tasks of the kind "${lease.spec.kind}".`;
     const failures: SlotFailure[] = [];
@@ -397,20 +357,14 @@ export class Work {
     }
     const messages = completionsOf(lease, { ...NOTHING, at: 0, count: lease.count, failures });
     this.#journal.finished(lease.count, lease.count, 0);
-    this.#sendEnd(session, lease, messages, { slots: [], running: null, waiting: null });
-  }
-
-  /** A lease that never came into a place. */
-  #handBack(session: AgentSession, lease: Lease): void {
-    rememberEnd(session, lease.number, false, this.#endsKept);
-    this.#queens.send(session, { type: 'Retracted', lease: lease.number, end: 0 });
+    this.#replies.end(session, lease, messages, { slots: [], running: null, waiting: null });
   }
 
   /** A lease that waits at a place and cannot start there. */
   #giveUpWaiting(lease: Lease): void {
     const { session } = this.#queenOf(lease);
     this.#removeWaiting(lease);
-    if (session !== null) this.#handBack(session, lease);
+    if (session !== null) this.#replies.handBack(session, lease);
   }
 
   #removeWaiting(lease: Lease): void {
@@ -431,8 +385,8 @@ export class Work {
       this.#removeWaiting(lease);
       if (queen.session === null) return;
       const [message] = completionsOf(lease, { ...NOTHING, at: 0 });
-      rememberEnd(queen.session, lease.number, false, this.#endsKept);
-      this.#deliver(queen, lease, [{ ...message!, ended: true }], null);
+      rememberEnd(queen.session, lease.number, false);
+      this.#replies.deliver(queen, lease, [{ ...message!, ended: true }], null);
       return;
     }
     const { slot, run } = stage;
@@ -466,35 +420,6 @@ export class Work {
     }
   }
 
-  #sendPull(
-    session: AgentSession,
-    lease: Lease,
-    { position, offset, length }: { position: number; offset: number; length: number },
-  ): void {
-    const { job, number } = lease;
-    const index = indexAt(lease, position);
-    this.#queens.send(session, {
-      type: 'StreamGet',
-      job,
-      index,
-      direction: 'in',
-      offset,
-      length,
-      lease: number,
-    });
-  }
-
-  #heldLease({ queen, incarnation, number, job, ranges, done, stage }: Lease) {
-    const task = stage.at === 'running' && stage.task?.position === done ? stage.task : null;
-    const startedMillis =
-      task === null ? {} : { startedMillis: Math.max(0, Math.floor(this.#turn.now - task.since)) };
-    return { queen, incarnation, lease: number, job, ranges, done, ...startedMillis };
-  }
-
-  get #endsKept(): number {
-    return LIMITS.slotsMax * 4;
-  }
-
   #running({ slot, run }: { slot: SlotNumber; run: number }): RunningLease | null {
     const place = this.#places.placeOf(slot);
     const lease = place?.running;
@@ -515,15 +440,6 @@ export class Work {
     if (queen === undefined)
       throw new InvariantError(`lease ${lease.number} has outlived its Queen's record`);
     return queen;
-  }
-}
-
-function rememberEnd(session: AgentSession, lease: LeaseNumber, isAsking: boolean, kept: number): void {
-  session.ended.set(lease, isAsking);
-  if (session.ended.size <= kept) return;
-  for (const oldest of session.ended.keys()) {
-    session.ended.delete(oldest);
-    return;
   }
 }
 

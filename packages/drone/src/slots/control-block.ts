@@ -34,6 +34,8 @@ export const WORD = {
   size: 10,
   /** 1 if the clock is to be read for every task. */
   isTimed: 11,
+  /** The run at whose end, as it then was, the thread has come to rest. */
+  stopped: 12,
 } as const;
 const WORDS = 16;
 /** Float64 words behind them: time worked in this lease, and when the task at `startedPosition` began; milliseconds. */
@@ -90,7 +92,7 @@ export function inputLayout(ranges: number, streams: number, count: number, isUn
   return { streamsAt, sizesAt, dataAt: sizesAt + (isUniform ? 0 : count * 4) };
 }
 
-/** From the main thread; a number starts the lease in the block, 0 goes on with it. */
+/** From the main thread; n > 0 starts the lease in the block as run n, 0 goes on with it. */
 export type ToThread =
   | number
   | { readonly type: 'job'; readonly id: number; readonly job: ThreadJob }
@@ -113,8 +115,8 @@ export interface ThreadJob {
   readonly range: { readonly start: number; readonly step: number } | null;
 }
 
-/** From the thread: that it is up, that there is much to report, that it has stopped, or that a task reads its stream. */
-export const SAYS = { ready: 0, much: 1, stopped: 2 } as const;
+/** From the thread: that it is up, that there is much to report, that a task reads its stream; -n: run n has stopped. */
+export const SAYS = { ready: 0, much: 1 } as const;
 export type FromThread =
   | number
   | { readonly position: number; readonly offset: number; readonly length: number };

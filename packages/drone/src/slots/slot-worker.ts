@@ -37,6 +37,7 @@ class Thread {
   readonly #kinds: ReadonlyMap<string, Kind>;
   readonly #jobs = new Map<number, Prepared>();
   readonly #say: (code: number) => void;
+  #number = 0;
   #run: Runner = () => {};
   /** Tasks until the clock is read again, and how many it is at a time. */
   #untilClock = 1;
@@ -58,7 +59,7 @@ class Thread {
 
   #receive(message: ToThread): void {
     if (typeof message === 'number') {
-      if (message !== 0) this.#begin();
+      if (message !== 0) this.#begin(message);
       this.#drive();
       return;
     }
@@ -88,7 +89,8 @@ class Thread {
     this.#task.abort(reason);
   }
 
-  #begin(): void {
+  #begin(number: number): void {
+    this.#number = number;
     const { job, run } = this.#jobs.get(this.#words[WORD.job]!)!;
     this.#run = run;
     this.#task.begin(job);
@@ -108,7 +110,8 @@ class Thread {
     const pending = this.#runAll();
     if (pending === null) {
       this.#readClock(-1);
-      this.#say(SAYS.stopped);
+      Atomics.store(this.#words, WORD.stopped, this.#number);
+      this.#say(-this.#number);
       return;
     }
     this.#isRunning = true;

@@ -51,6 +51,10 @@ const JOBS_MAX = 64;
 /** A thread that cannot even start is not tried again at once. */
 const RESTART_MILLIS = 1_000;
 
+/** The longest wait of `linger`; after some in vain, most are left out. */
+const LINGER_MILLIS = 0.04;
+const LINGERS_IN_VAIN_MAX = 8;
+
 interface Run {
   readonly number: RunNumber;
   readonly ranges: readonly number[];
@@ -80,6 +84,8 @@ export class Slot {
   readonly #jobs = new Map<object, number>();
   #jobsMade = 0;
   #lastError = '';
+  #lingersInVain = 0;
+  #lingersToSkip = 0;
   #restart: NodeJS.Timeout | null = null;
 
   constructor(number: SlotNumber, options: SlotOptions, emit: Emit) {
@@ -115,6 +121,33 @@ export class Slot {
     killSlot: () => void this.#worker.terminate(),
   };
 
+  get isBusy(): boolean {
+    return this.#run !== null;
+  }
+
+  /**
+   * Waits a moment, without sleeping, for the end of the lease that runs, when leases before it were as short as that.
+   * Sleeping and being woken by the thread costs more time than a short task does.
+   */
+  linger(): void {
+    const run = this.#run;
+    if (run === null || !this.#isReady || this.#lingersToSkip-- > 0) return;
+    const { words } = this.#block;
+    const until = clock() + LINGER_MILLIS;
+    while (
+      Atomics.load(words, WORD.stopped) !== run.number ||
+      Atomics.load(words, WORD.completed) < run.end
+    ) {
+      if (clock() < until) continue;
+      this.#lingersInVain = Math.min(this.#lingersInVain + 1, LINGERS_IN_VAIN_MAX);
+      this.#lingersToSkip = 2 ** this.#lingersInVain;
+      return;
+    }
+    this.#lingersInVain = 0;
+    this.#lingersToSkip = 0;
+    this.#stopped(run);
+  }
+
   /** Ends the thread for good. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -139,6 +172,7 @@ export class Slot {
     words[WORD.startedPosition] = -1;
     if (words[WORD.aborts] !== 0) this.#block.abortBits.fill(0);
     words[WORD.aborts] = 0;
+    words[WORD.stopped] = 0;
     words[WORD.next] = 0;
     words[WORD.completed] = 0;
     this.#results.reset();
@@ -294,7 +328,7 @@ export class Slot {
     if (typeof message === 'object') {
       this.#emit({ type: 'slotPulled', slot: this.number, run: run.number, ...message });
     } else if (message === SAYS.much) this.#take(run, false);
-    else this.#stopped(run);
+    else if (-message === run.number) this.#stopped(run);
   }
 
   /** The thread has stopped: at the end of the lease, or because it was paused, or before an end that was raised again. */
@@ -302,7 +336,10 @@ export class Slot {
     const isThrough = Atomics.load(this.#block.words, WORD.completed) >= run.end;
     run.isParked = !isThrough && run.isPaused;
     if (isThrough) this.#take(run, true);
-    else if (!run.isPaused) this.#tell(0);
+    else if (!run.isPaused) {
+      Atomics.store(this.#block.words, WORD.stopped, 0);
+      this.#tell(0);
+    }
   }
 
   #threadUp(): void {

@@ -1,0 +1,115 @@
+/**
+ * What the agent says of leases: their results, their ends, what is held after a reconnect. The only place that sends a
+ * TaskComplete, and so the one that sees to it that every result is kept until it is acknowledged.
+ */
+import { type LeaseNumber, LIMITS, type Message } from '@hive/shared';
+import type { SlotNumber } from './events.ts';
+import { indexAt, type Lease, slotsOf } from './lease.ts';
+import { withIncarnation } from './outbox.ts';
+import type { Place, Places } from './places.ts';
+import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
+
+/** Ends of leases that are remembered, for a lease that was sent behind one of them. */
+const ENDS_KEPT = LIMITS.slotsMax * 4;
+
+export class Replies {
+  readonly #turn: Turn;
+  readonly #queens: Queens;
+  readonly #places: Places;
+  isDraining = false;
+
+  constructor(turn: Turn, queens: Queens, places: Places) {
+    this.#turn = turn;
+    this.#queens = queens;
+    this.#places = places;
+  }
+
+  /** After a reconnect: everything that is held, then what was not acknowledged, then what was asked for in vain. */
+  tellAll(session: AgentSession): void {
+    const { queen } = session;
+    const leases = [...queen.leases.values()].filter((lease) => !lease.isSilent);
+    this.#queens.send(session, { type: 'Holdings', leases: leases.map((lease) => this.#heldLease(lease)) });
+    for (const message of queen.outbox.toResend(session.incarnation)) this.#queens.send(session, message);
+    for (const lease of leases) {
+      lease.retractsAsked = 0;
+      for (const pull of lease.pulls.values()) this.pull(session, lease, pull);
+    }
+  }
+
+  /** Sends the last word on a lease; it asks for work for the place, if that is free now. */
+  end(
+    session: AgentSession,
+    lease: Lease,
+    messages: Message<'TaskComplete'>[],
+    place: Place,
+    slot: SlotNumber | null = null,
+  ): void {
+    const wanted = this.wanted(session);
+    const count = slotsOf(lease.spec);
+    const isAsking = place.running === null && place.waiting === null && wanted >= session.credit + count;
+    if (isAsking) session.credit += count;
+    rememberEnd(session, lease.number, isAsking);
+    messages.push({ ...messages.pop()!, ended: true, ...(isAsking && { request: true }) });
+    this.deliver(session.queen, lease, messages, slot);
+  }
+
+  deliver(
+    queen: Queen,
+    lease: Lease,
+    messages: readonly Message<'TaskComplete'>[],
+    slot: SlotNumber | null,
+  ): void {
+    const { session } = queen;
+    for (const message of messages) {
+      if (message.count > 0) queen.outbox.add(lease.incarnation, slot, message);
+      if (session !== null) {
+        this.#queens.send(session, withIncarnation(message, lease.incarnation, session.incarnation));
+      }
+    }
+  }
+
+  /** Credit that this session should have. */
+  wanted(session: AgentSession): number {
+    return this.isDraining || session.isDraining ? 0 : this.#places.free;
+  }
+
+  /** A lease that never came into a place. */
+  handBack(session: AgentSession, lease: Lease): void {
+    rememberEnd(session, lease.number, false);
+    this.#queens.send(session, { type: 'Retracted', lease: lease.number, end: 0 });
+  }
+
+  pull(
+    session: AgentSession,
+    lease: Lease,
+    { position, offset, length }: { position: number; offset: number; length: number },
+  ): void {
+    const { job, number } = lease;
+    const index = indexAt(lease, position);
+    this.#queens.send(session, {
+      type: 'StreamGet',
+      job,
+      index,
+      direction: 'in',
+      offset,
+      length,
+      lease: number,
+    });
+  }
+
+  #heldLease({ queen, incarnation, number, job, ranges, done, stage }: Lease) {
+    const task = stage.at === 'running' && stage.task?.position === done ? stage.task : null;
+    const startedMillis =
+      task === null ? {} : { startedMillis: Math.max(0, Math.floor(this.#turn.now - task.since)) };
+    return { queen, incarnation, lease: number, job, ranges, done, ...startedMillis };
+  }
+}
+
+export function rememberEnd(session: AgentSession, lease: LeaseNumber, isAsking: boolean): void {
+  session.ended.set(lease, isAsking);
+  if (session.ended.size <= ENDS_KEPT) return;
+  for (const oldest of session.ended.keys()) {
+    session.ended.delete(oldest);
+    return;
+  }
+}
