@@ -10,13 +10,19 @@ import {
   ProtocolError,
   Session,
 } from '@hive/shared';
-import { Connection, type ConnectionHandlers, dial } from '@hive/shared/node';
+import { Connection, dial } from '@hive/shared/node';
 import { type Candidate, type Failed, noQueen, reasonOf } from './addresses.ts';
 import { Deferred } from './deferred.ts';
 
 export interface OpenSession {
   readonly connection: Connection;
   readonly welcome: Message<'Welcome'>;
+}
+/** What becomes of a session that was opened. It says which one, because several may have been dialled at once. */
+export interface SessionHandlers {
+  message(connection: Connection, message: Message): void;
+  closed(connection: Connection): void;
+  drained(): void;
 }
 export interface WhoWeAre {
   readonly peer: PeerId;
@@ -27,7 +33,7 @@ export interface WhoWeAre {
 export async function greet(
   candidate: Candidate,
   who: WhoWeAre,
-  handlers: ConnectionHandlers,
+  handlers: SessionHandlers,
   timeoutMillis: number,
   signal: AbortSignal,
 ): Promise<OpenSession> {
@@ -38,7 +44,7 @@ export async function greet(
   const connection: Connection = new Connection(socket, session, {
     message: (message) => {
       if (session.state === 'open') {
-        handlers.message(message);
+        handlers.message(connection, message);
         return;
       }
       try {
@@ -51,9 +57,9 @@ export async function greet(
     },
     closed: (error) => {
       answer.reject(notAQueen(error));
-      handlers.closed(error);
+      handlers.closed(connection);
     },
-    drained: () => handlers.drained?.(),
+    drained: () => handlers.drained(),
   });
   const giveUp = () => connection.destroy(new Error(`no answer within ${timeoutMillis} ms`));
   const timer = setTimeout(giveUp, Math.max(0, deadline - performance.now()));
@@ -106,7 +112,7 @@ const HEAD_START_MILLIS = 400;
 export async function findQueen(
   list: readonly Candidate[],
   who: WhoWeAre,
-  handlers: ConnectionHandlers,
+  handlers: SessionHandlers,
   timeoutMillis: number,
   signal: AbortSignal,
 ): Promise<OpenSession> {

@@ -15,9 +15,8 @@ const NO_OPTIONS: CallOptions = {};
 
 export class Hive implements AsyncDisposable {
   readonly #router: Router;
-  /** Open call jobs by kind and options; plain kinds have their own map because that is the hot path. */
-  readonly #callsByKind = new Map<string, CallJob>();
-  readonly #callsByKey = new Map<string, CallJob>();
+  /** Open call jobs by kind and options. */
+  readonly #calls = new Map<string, CallJob>();
   readonly #ended: () => Promise<void>;
   #closing: Promise<void> | null = null;
 
@@ -42,17 +41,15 @@ export class Hive implements AsyncDisposable {
    * 'tooLarge', 'unknownKind', 'jobLost', 'closed', …).
    */
   call(kind: string, input: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
-    const isPlain = options === NO_OPTIONS;
-    const jobs = isPlain ? this.#callsByKind : this.#callsByKey;
-    const key = isPlain ? kind : callKey(kind, options);
-    let job = jobs.get(key);
+    const key = options === NO_OPTIONS ? kind : callKey(kind, options);
+    let job = this.#calls.get(key);
     if (job === undefined || !job.isOpen) {
       try {
         job = this.#openCalls(kind, options);
       } catch (error) {
         return Promise.reject(error);
       }
-      jobs.set(key, job);
+      this.#calls.set(key, job);
     }
     return job.call(input, options.signal);
   }

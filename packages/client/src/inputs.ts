@@ -46,8 +46,9 @@ export class InputEncoder {
   get cost(): number {
     return this.#builder.bytes + 4 * this.#builder.count;
   }
+  /** Whether what has gathered should be taken: a page is full, or so much is held in memory that results must come first. */
   get isFull(): boolean {
-    return this.#builder.isFull;
+    return this.#builder.isFull || (this.#streams.length > 0 && this.#sources.isFull);
   }
 
   /**

@@ -81,21 +81,23 @@ export class Link {
   async #dial(timeoutMillis: number): Promise<void> {
     const abort = new AbortController();
     this.#state = { name: 'dialling', abort };
-    let current: Connection | null = null;
     const session = await findQueen(
       this.#look(),
       this.#who,
       {
-        message: (message) => this.#received(message),
-        closed: () => this.#closed(current),
+        message: (connection, message) => this.#received(connection, message),
+        closed: (connection) => this.#closed(connection),
         drained: () => this.#handlers.drained(),
       },
       timeoutMillis,
       abort.signal,
     );
-    current = session.connection;
-    if (this.#isClosed) return current.destroy();
-    if (current.isClosed) throw noQueen([]);
+    const { connection } = session;
+    if (this.#isClosed) {
+      connection.destroy();
+      return;
+    }
+    if (connection.isClosed) throw noQueen([]);
     this.#attempt = 0;
     this.#state = { name: 'open', session, timer: setTimeout(() => {}, 0) };
     this.#armTimer();
@@ -106,12 +108,13 @@ export class Link {
     return this.#state.name === 'closed';
   }
 
-  #received(message: Message): void {
-    if (message.type === 'Goodbye') this.connection?.end();
-    else if (this.#state.name === 'open') this.#handlers.message(message);
+  #received(connection: Connection, message: Message): void {
+    if (connection !== this.connection) return;
+    if (message.type === 'Goodbye') connection.end();
+    else this.#handlers.message(message);
   }
 
-  #closed(connection: Connection | null): void {
+  #closed(connection: Connection): void {
     const state = this.#state;
     if (state.name !== 'open' || state.session.connection !== connection) return;
     clearTimeout(state.timer);

@@ -86,11 +86,11 @@ export function specOf(kind: string, options: JobOptions & Partial<SubmitOptions
   return spec as unknown as Spec;
 }
 
-/** The same for options that a kind's calls can share one job for. */
-export function callKey(
-  kind: string,
-  { params, encoding, priority, retries, attemptTimeoutMillis }: CallOptions,
-): string {
+/** The same text for calls that can share one job. */
+export function callKey(kind: string, options: CallOptions): string {
+  const { params, encoding, priority, retries, attemptTimeoutMillis } = options;
   const own = params === undefined ? '' : JSON.stringify(params);
-  return `${kind} ${encoding ?? ''} ${priority ?? ''} ${retries ?? ''} ${attemptTimeoutMillis ?? ''} ${own}`;
+  const key = `${encoding ?? ''} ${priority ?? ''} ${retries ?? ''} ${attemptTimeoutMillis ?? ''} ${own}`;
+  return key === NO_KEY ? kind : `${kind} ${key}`;
 }
+const NO_KEY = '    ';

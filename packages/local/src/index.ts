@@ -1,1 +1,12 @@
-export {};
+/** A Queen and Drones beside the caller: in its process (`startLocal`), or in processes of their own (`startProcesses`). */
+export type { Exit } from './child-process.ts';
+export type { LocalDrone } from './drone.ts';
+export type { Usage } from './ipc.ts';
+export { type Local, type LocalOptions, startLocal } from './local.ts';
+export {
+  type DroneProcess,
+  type Processes,
+  type ProcessesOptions,
+  type QueenProcess,
+  startProcesses,
+} from './processes.ts';

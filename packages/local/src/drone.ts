@@ -1,0 +1,34 @@
+/** A Drone that works for one Queen, ready when it has joined her. */
+import { type Drone, type DroneEnd, startDrone } from '@hive/drone';
+import type { Address } from '@hive/shared/node';
+
+export interface JoinOptions {
+  readonly queen: Address;
+  readonly name: string;
+  /** Default: as many as this machine runs in parallel. */
+  readonly slots?: number;
+}
+export type LocalDrone = Drone;
+
+/** Resolves when the Drone has joined. @throws UsageError when its options make no sense or the Queen refuses it */
+export async function joinQueen({ queen, name, slots }: JoinOptions): Promise<LocalDrone> {
+  let joined = () => {};
+  const whenJoined = new Promise<null>((resolve) => {
+    joined = () => resolve(null);
+  });
+  const drone = startDrone({
+    queens: () => [queen],
+    name,
+    ...(slots === undefined ? {} : { slots }),
+    onEvent: ({ type }) => {
+      if (type === 'connected') joined();
+    },
+  });
+  const end = await Promise.race([whenJoined, drone.closed]);
+  if (end !== null) throw errorOf(end);
+  return drone;
+}
+
+function errorOf(end: DroneEnd): Error {
+  return 'error' in end ? end.error : new Error(`The Drone ended before it had joined: ${end.how}.`);
+}

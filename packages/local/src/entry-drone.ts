@@ -1,0 +1,9 @@
+/** A Drone as a process of its own, started by `startProcesses`. */
+import { serveParent } from './child.ts';
+import { joinQueen } from './drone.ts';
+import type { DroneConfig } from './ipc.ts';
+
+serveParent<DroneConfig, null>(async ({ queen, name, slots }) => {
+  const drone = await joinQueen({ queen, name, slots });
+  return { ready: null, stop: async () => void (await drone.stop({ drain: false })) };
+});

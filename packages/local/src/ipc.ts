@@ -1,0 +1,36 @@
+/** What a parent and the Queens and Drones that it forked say to each other, over Node's IPC channel. */
+import type { Address } from '@hive/shared/node';
+
+/** What a forked Queen is told. */
+export interface QueenConfig {
+  readonly port: number;
+  readonly isPortFixed: boolean;
+  readonly data: string;
+  readonly name?: string;
+}
+/** What a forked Drone is told. */
+export interface DroneConfig {
+  readonly queen: Address;
+  readonly name: string;
+  readonly slots: number;
+}
+
+/** What a process has used since it started. */
+export interface Usage {
+  /** CPU time of all its threads, in milliseconds. */
+  readonly userMillis: number;
+  readonly systemMillis: number;
+  /** The most memory it ever held, and what it holds now, in bytes. */
+  readonly peakBytes: number;
+  readonly residentBytes: number;
+}
+
+export type ToChild<Config> =
+  | { readonly type: 'start'; readonly config: Config }
+  | { readonly type: 'usage'; readonly request: number }
+  | { readonly type: 'stop' };
+
+export type ToParent<Ready> =
+  | { readonly type: 'ready'; readonly ready: Ready }
+  | { readonly type: 'failed'; readonly message: string; readonly code: string }
+  | { readonly type: 'usage'; readonly request: number; readonly usage: Usage };

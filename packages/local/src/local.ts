@@ -1,0 +1,49 @@
+/** A Queen and Drones inside the caller's process: for tests, and for `connect({ local: true })`. */
+import { type QueenOptions, startQueen } from '@hive/queen';
+import { type Address, formatAddress, LOOPBACK, parseAddress } from '@hive/shared/node';
+import { joinQueen, type LocalDrone } from './drone.ts';
+
+export interface LocalOptions {
+  /** Default 1. */
+  readonly drones?: number;
+  /** Slots of each Drone; default: as many as this machine runs in parallel. */
+  readonly slots?: number;
+  /** Data folder of the Queen; default: none, she leaves nothing behind. */
+  readonly data?: string;
+  /** Address of a Queen that runs already, `host:port`: then only Drones are started. */
+  readonly queen?: string;
+}
+
+export interface Local {
+  /** `host:port` of the Queen. */
+  readonly address: string;
+  readonly drones: readonly LocalDrone[];
+  /** Ends the Drones, then the Queen. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when the Drones have joined. @throws UsageError when the Queen cannot listen */
+export async function startLocal({ drones = 1, slots, data, queen }: LocalOptions = {}): Promise<Local> {
+  const own = queen === undefined ? await startOwnQueen(data) : null;
+  const address: Address = own?.address ?? parseAddress(queen!);
+  const joined: LocalDrone[] = [];
+  const stop = async () => {
+    await Promise.all(joined.map((drone) => drone.stop({ drain: false })));
+    await own?.stop();
+  };
+  try {
+    for (let n = 1; n <= drones; n++) {
+      const name = `local-${n}`;
+      joined.push(await joinQueen({ queen: address, name, ...(slots === undefined ? {} : { slots }) }));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { address: formatAddress(address), drones: joined, stop };
+}
+
+function startOwnQueen(data: string | undefined) {
+  const options: QueenOptions = { host: LOOPBACK, port: 0, data: data ?? null, name: 'local' };
+  return startQueen(options);
+}

@@ -1,0 +1,123 @@
+/**
+ * A Queen and Drones as processes of their own on this machine: for `hive up`, the demo, benchmarks and tests that kill.
+ * Whatever happens to this process, they end with it.
+ */
+import { availableParallelism } from 'node:os';
+import { type Address, formatAddress } from '@hive/shared/node';
+import { Child, type Exit, type ForkOptions } from './child-process.ts';
+import { dataFolder, type Folder } from './folder.ts';
+import type { DroneConfig, QueenConfig, Usage } from './ipc.ts';
+
+export interface ProcessesOptions extends ForkOptions {
+  /** Default 1. */
+  readonly drones?: number;
+  /** Default: the machine's cores, shared out among the Drones. */
+  readonly slotsPerDrone?: number;
+  /** Of the Queen; default 0, any free one. A port that is named must be free. */
+  readonly port?: number;
+  /** Data folder; default: one of its own, removed at the end. */
+  readonly data?: string;
+}
+
+export interface QueenProcess {
+  readonly pid: number;
+  kill(signal?: NodeJS.Signals): boolean;
+  rusage(): Promise<Usage>;
+  readonly exited: Promise<Exit>;
+  /** With `stdio: 'pipe'`. */
+  readonly stdout: NodeJS.ReadableStream | null;
+  readonly stderr: NodeJS.ReadableStream | null;
+}
+export interface DroneProcess extends QueenProcess {
+  readonly name: string;
+  readonly slots: number;
+}
+
+export interface Processes {
+  /** `host:port` of the Queen. */
+  readonly address: string;
+  readonly data: string;
+  readonly queen: QueenProcess;
+  readonly drones: readonly DroneProcess[];
+  /** Starts one more Drone; resolves when it has joined. */
+  addDrone(options?: { name?: string; slots?: number }): Promise<DroneProcess>;
+  /** Ends all of them, Drones first, and removes the folder if it was made here. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when the Drones have joined. @throws UsageError when one of the processes cannot start */
+export async function startProcesses(options: ProcessesOptions = {}): Promise<Processes> {
+  const { drones = 1, slotsPerDrone = slotsEach(drones) } = options;
+  const folder = dataFolder(options.data);
+  const cluster = new Cluster(options, folder);
+  try {
+    await cluster.startQueen();
+    await Promise.all(Array.from({ length: drones }, () => cluster.addDrone({ slots: slotsPerDrone })));
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+  return cluster;
+}
+
+const slotsEach = (drones: number): number =>
+  Math.max(1, Math.floor(availableParallelism() / Math.max(1, drones)));
+
+type QueenChild = Child<QueenConfig, Address>;
+type DroneChild = Child<DroneConfig, null> & { name: string; slots: number };
+
+class Cluster implements Processes {
+  readonly data: string;
+  readonly #options: ProcessesOptions;
+  readonly #folder: Folder;
+  readonly #drones: DroneChild[] = [];
+  #queen: QueenChild | null = null;
+  #address: Address | null = null;
+  #started = 0;
+
+  constructor(options: ProcessesOptions, folder: Folder) {
+    this.#options = options;
+    this.#folder = folder;
+    this.data = folder.path;
+  }
+
+  get address(): string {
+    return formatAddress(this.#address!);
+  }
+  get queen(): QueenProcess {
+    return this.#queen!;
+  }
+  get drones(): readonly DroneProcess[] {
+    return this.#drones;
+  }
+
+  async startQueen(): Promise<void> {
+    const { port = 0 } = this.#options;
+    const config: QueenConfig = { port, isPortFixed: port !== 0, data: this.data };
+    this.#queen = new Child<QueenConfig, Address>('entry-queen', config, this.#fork());
+    this.#address = await this.#queen.ready;
+  }
+
+  async addDrone(options: { name?: string; slots?: number } = {}): Promise<DroneProcess> {
+    const number = ++this.#started;
+    const { name = `drone-${number}`, slots = this.#options.slotsPerDrone ?? 1 } = options;
+    const config: DroneConfig = { queen: this.#address!, name, slots };
+    const child = new Child<DroneConfig, null>('entry-drone', config, this.#fork());
+    const drone: DroneChild = Object.assign(child, { name, slots });
+    this.#drones.push(drone);
+    await drone.ready;
+    return drone;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#drones.map((drone) => drone.stop()));
+    await this.#queen?.stop();
+    this.#folder.remove();
+  }
+
+  /** Whatever such a process looks up by itself, it finds in the cluster's own folder. */
+  #fork(): ForkOptions {
+    const { stdio, env } = this.#options;
+    return { ...(stdio === undefined ? {} : { stdio }), env: { ...env, HIVE_DATA: this.data } };
+  }
+}
