@@ -5,7 +5,7 @@ import { decode, encode, encodeParts } from './codec.ts';
 import { ProtocolError, UsageError } from './errors.ts';
 import { FrameDecoder, readU32 } from './frame.ts';
 import { LIMITS } from './limits.ts';
-import { MESSAGES, type Message } from './messages.ts';
+import { MESSAGES, type Message, STRUCTS } from './messages.ts';
 import { jobId, leaseNumber } from './units.ts';
 
 const body = (frame: Uint8Array) => frame.subarray(4);
@@ -84,6 +84,58 @@ test('every required field is missed by name, and nil never stands for an absent
     }
   }
 });
+
+test('every field, optional or not, is refused by name when its value is of another type', () => {
+  // No field but `plain` takes a negative fraction, except for the share in HaltOn.
+  const wrong = -0.5;
+  for (const { message } of FRAMES) {
+    for (const [key, field] of Object.entries(MESSAGES[message.type].fields)) {
+      if (field.name === 'plain') continue;
+      const arrives = () => decode(body(encode({ ...message, [key]: wrong } as unknown as Message)));
+      expect(arrives).toThrow(`${message.type}.${key} is not`);
+    }
+  }
+  for (const { name, fields } of STRUCTS) {
+    for (const [key, field] of Object.entries(fields)) {
+      if (field.name === 'plain' || field.name === 'number') continue;
+      expect(`${name}.${key} ${field.problem(wrong)}`).toMatch(/ is not /);
+    }
+  }
+});
+
+test('bounds of fields are exact', () => {
+  const at = (type: keyof typeof MESSAGES, key: string, value: unknown) =>
+    MESSAGES[type].fields[key]!.problem(value);
+  for (const [type, key, fits, tooMuch] of [
+    ['Hello', 'slots', 1_024, 1_025],
+    ['Hello', 'slots', 1, 0],
+    ['Hello', 'protocolMin', 0xffff_ffff, 0x1_0000_0000],
+    ['Hello', 'name', 'x'.repeat(256), 'x'.repeat(257)],
+    ['Hello', 'kinds', new Array(256).fill('x'), new Array(257).fill('x')],
+    ['Hello', 'labels', labels(64), labels(65)],
+    ['Reject', 'message', 'x'.repeat(8_192), 'x'.repeat(8_193)],
+    ['Seal', 'count', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER + 1],
+    ['Seal', 'count', 0, -1],
+    ['TaskRequest', 'slots', -Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER - 1],
+    ['Append', 'sizes', 1_048_576, 1_048_577],
+    ['StreamGet', 'length', 262_144, 262_145],
+    ['StreamChunk', 'data', new Uint8Array(262_144), new Uint8Array(262_145)],
+    ['ResultAck', 'leases', new Array(131_072).fill(1), new Array(131_074).fill(1)],
+    ['TaskAssign', 'ranges', new Array(128).fill(1), new Array(130).fill(1)],
+    ['Answer', 'body', nested(16), nested(17)],
+    ['BlobHave', 'hash', 'a'.repeat(64), 'A'.repeat(64)],
+  ] as const) {
+    expect(at(type, key, fits)).toBeNull();
+    expect(at(type, key, tooMuch)).not.toBeNull();
+  }
+});
+
+function labels(n: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: n }, (_, i) => [`label${i}`, 'x']));
+}
+function nested(depth: number): unknown {
+  return depth === 0 ? 1 : [nested(depth - 1)];
+}
 
 test('a nesting bomb of any depth and kind is refused', () => {
   for (const head of [[0x91], [0x81, 0xa1, 0x61], [0xdd, 0, 0, 0, 1], [0xdf, 0, 0, 0, 1, 0xa1, 0x61]]) {
