@@ -5,13 +5,24 @@ import { dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const projects = [
-  ...globSync(['packages/*/tsconfig.json', 'packages/*/src/**/tsconfig.json', 'scripts/tsconfig.json', 'examples/tsconfig.json'], {
-    cwd: root,
-  }),
+  ...globSync(
+    [
+      'packages/*/tsconfig.json',
+      'packages/*/src/**/tsconfig.json',
+      'scripts/tsconfig.json',
+      'examples/tsconfig.json',
+    ],
+    {
+      cwd: root,
+    },
+  ),
 ].sort();
 let failed = 0;
 for (const project of projects) {
-  const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', dirname(project)], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', dirname(project)], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (status === 0) continue;
   failed++;
   console.error(`types: ${dirname(project)} does not compile`);
