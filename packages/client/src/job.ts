@@ -49,6 +49,8 @@ export class Job implements JobPeer {
   readonly #done = new Deferred<JobSummary>();
   readonly #watchers = new Set<(progress: JobProgress) => void>();
   #hasReader = false;
+  /** The first index that the reader asked for; the page that holds it may begin before. */
+  #readFrom = 0;
   #progress: JobProgress = { state: 'waiting', counts: NO_COUNTS, sealed: false };
 
   constructor(host: JobHost, id: JobId, spec: Spec | null, inputs: Inputs | null, encoding: Encoding) {
@@ -87,6 +89,7 @@ export class Job implements JobPeer {
       throw new UsageError(`The results of job ${this.id} have a reader already.`, 'resultsTaken');
     }
     this.#hasReader = true;
+    if (order === 'index') this.#readFrom = after;
     this.#host.keep(this);
     this.#stream.subscribe(order, after);
     return this.#queue;
@@ -100,7 +103,7 @@ export class Job implements JobPeer {
   }
 
   readerOf(page: Message<'Results'>): PageReader {
-    return new PageReader(this.id, page, this.encoding, this.#host.openStream(this.id));
+    return new PageReader(this.id, page, this.encoding, this.#host.openStream(this.id), this.#readFrom);
   }
 
   /** The reader is done with a page. */

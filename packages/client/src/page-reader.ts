@@ -18,13 +18,16 @@ export class PageReader {
   #position = 0;
   #offset = 0;
 
-  constructor(job: JobId, page: Message<'Results'>, encoding: Encoding, openStream: OpenStream) {
+  /** @param from tasks before this index are passed over */
+  constructor(job: JobId, page: Message<'Results'>, encoding: Encoding, openStream: OpenStream, from = 0) {
     this.#job = job;
     this.#page = page;
     this.#encoding = encoding;
     this.#openStream = openStream;
     this.#failures = page.failures?.length ? new Map(page.failures.map((f) => [f.index, f])) : null;
     this.#streams = page.streams?.length ? new Map(page.streams.map((s) => [s.index, s.bytes])) : null;
+    while (page.first + this.#position < from && !this.isAtEnd)
+      this.#offset += sizeAt(page, this.#position++);
   }
 
   get isAtEnd(): boolean {

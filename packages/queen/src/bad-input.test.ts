@@ -348,3 +348,23 @@ describe('a Drone', () => {
     expect((await peer.next('JobDone')).state).toBe('failed');
   });
 });
+
+describe('results in task order', () => {
+  test('resume amid a page with the whole page, so that both ends count the same credit', async () => {
+    const worker = await drone();
+    const peer = await client();
+    await submitThree(peer);
+    await answerAll(worker, 3);
+    await peer.next('JobDone');
+    peer.send({ type: 'ResultCredit', job: ID, order: 'index', after: 1, bytes: 1_000 });
+    const pages: number[][] = [];
+    for (let isLast = false; !isLast; ) {
+      const { first, count, last } = await peer.next('Results');
+      pages.push([first, count]);
+      isLast = last === true;
+    }
+    const [first, count] = pages[0]!;
+    expect(first! <= 1 && 1 < first! + count!).toBe(true);
+    expect(pages.at(-1)!.reduce((a, b) => a + b)).toBe(3);
+  });
+});

@@ -5,7 +5,7 @@
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
 import type { Message, SessionNumber } from '@hive/shared';
-import { cutPage, LIMITS } from '@hive/shared';
+import { LIMITS } from '@hive/shared';
 import type { Connection } from '@hive/shared/node';
 import debug from 'debug';
 import {
@@ -151,15 +151,11 @@ export class Runtime {
     if (results === undefined) return message;
     const stored = this.#store.readResults(results.job, results.seq);
     if (stored === undefined) return null;
-    const { first, count } = results;
-    const { sizes, data } = cutPage(stored.page, first, count);
-    const within = ({ index }: { index: number }) => index >= first && index < first + count;
-    const failures = stored.failures.filter(within);
-    const streams = stored.streams.filter(within);
+    const { page, failures, streams } = stored;
     return {
       ...(message as Message<'Results'>),
-      sizes,
-      data,
+      sizes: page.sizes,
+      data: page.data,
       ...(failures.length === 0 ? {} : { failures }),
       ...(streams.length === 0 ? {} : { streams }),
     };

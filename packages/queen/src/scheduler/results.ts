@@ -115,26 +115,19 @@ function sendResults(state: State, job: Job, subscription: Subscription): void {
   if (wasHeldBack && !job.isHeldBack) state.ready.update(job);
 }
 
-interface NextPage {
-  readonly entry: ResultEntry;
-  readonly first: number;
-  readonly count: number;
-}
-
-function nextPage(job: Job, subscription: Subscription): NextPage | null {
+/** The page that comes next; whole, so that the reader's account of its credit is ours. */
+function nextPage(job: Job, subscription: Subscription): ResultEntry | null {
   const { cursor } = subscription;
   if (subscription.order === 'seq') {
     for (let seq = cursor + 1; seq <= job.seq; seq++) {
       const entry = job.results.bySeq(seq);
-      if (entry !== undefined) return { entry, first: entry.first, count: entry.count };
+      if (entry !== undefined) return entry;
     }
     return null;
   }
   let entry = subscription.isAligned ? job.results.startingAt(cursor) : job.results.holding(cursor);
   if (entry === undefined && !job.isActive) entry = firstAfter(job, cursor);
-  if (entry === undefined) return null;
-  const first = Math.max(entry.first, cursor);
-  return { entry, first, count: entry.first + entry.count - first };
+  return entry ?? null;
 }
 
 /** In an ended job tasks may be missing (cancelled); ordered reading goes on behind them. */
@@ -146,12 +139,8 @@ function firstAfter(job: Job, index: number): ResultEntry | undefined {
   return best;
 }
 
-function sendPage(
-  state: State,
-  job: Job,
-  subscription: Subscription,
-  { entry, first, count }: NextPage,
-): void {
+function sendPage(state: State, job: Job, subscription: Subscription, entry: ResultEntry): void {
+  const { first, count } = entry;
   subscription.credit -= entry.cost;
   subscription.isAligned = true;
   subscription.cursor = subscription.order === 'seq' ? entry.seq : first + count;
@@ -171,7 +160,7 @@ function sendPage(
       data: EMPTY,
       ...(isLast ? { last: true } : {}),
     },
-    { job: job.id, seq: entry.seq, first, count },
+    { job: job.id, seq: entry.seq },
   );
 }
 

@@ -81,12 +81,10 @@ export interface InputRef {
   /** first, count, first, count, … */
   readonly ranges: readonly number[];
 }
-/** The part of a recorded page that the runtime adds to a Results. */
+/** The recorded page that the runtime adds to a Results. */
 export interface ResultRef {
   readonly job: JobId;
   readonly seq: number;
-  readonly first: number;
-  readonly count: number;
 }
 /** A message on its way out. Bytes that the scheduler does not hold are named by `inputs` or `results`. */
 export interface Send {

@@ -1,0 +1,155 @@
+/** `hive bench echo|call|hash`: starts its own Queen and Drones, measures, prints. */
+import { UsageError } from '@hive/shared';
+import type { Argv, CommandModule } from 'yargs';
+import { callBench } from './call.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import { echoBench } from './echo.ts';
+import { hashBench } from './hash.ts';
+import { printReport } from './print.ts';
+import { type Bench, runBench } from './runs.ts';
+import { measureScale, printScale } from './scale.ts';
+
+interface CommonArguments {
+  readonly drones: number;
+  readonly slots: number;
+  readonly runs: number;
+  readonly json: boolean;
+}
+
+const common = <T>(argv: Argv<T>): Argv<T & CommonArguments> =>
+  argv.options({
+    drones: { type: 'number', default: 2, coerce: positive('drones'), describe: 'Drones to start' },
+    slots: { type: 'number', default: 1, coerce: positive('slots'), describe: 'Slots of each Drone' },
+    runs: { type: 'number', default: 5, coerce: positive('runs'), describe: 'Runs to measure, at least 5' },
+    json: { type: 'boolean', default: false, describe: 'Print one JSON object' },
+  }) as Argv<T & CommonArguments>;
+
+interface EchoArguments extends CommonArguments {
+  readonly tasks: number;
+  readonly scale: boolean;
+}
+const echo: CommandModule<object, EchoArguments> = {
+  command: 'echo',
+  describe: 'Arrays of integers, echoed',
+  builder: (argv: Argv) =>
+    common(argv).options({
+      tasks: {
+        type: 'number',
+        default: 1_000_000,
+        coerce: positive('tasks'),
+        describe: 'Integers in the array',
+      },
+      scale: {
+        type: 'boolean',
+        default: false,
+        describe: 'Measure 10,000 tasks and ten times as many, up to --tasks',
+      },
+    }) as unknown as Argv<EchoArguments>,
+  handler: async (argv) => {
+    if (!argv.scale) return measure(argv, () => [echoBench(argv.tasks)]);
+    await withCluster(argv, async (cluster) => {
+      const rows = await measureScale(cluster, argv.tasks, Math.min(argv.runs, 5));
+      console.log(argv.json ? JSON.stringify({ bench: 'echo scale', rows }) : printScale(rows));
+    });
+  },
+};
+
+interface CallArguments extends CommonArguments {
+  readonly calls: number;
+  readonly inFlight: number;
+}
+const call: CommandModule<object, CallArguments> = {
+  command: 'call',
+  describe: 'Single calls, many in flight and one at a time',
+  builder: (argv: Argv) =>
+    common(argv).options({
+      calls: { type: 'number', default: 100_000, coerce: positive('calls'), describe: 'Calls in a run' },
+      'in-flight': {
+        type: 'number',
+        default: 256,
+        coerce: positive('in-flight'),
+        describe: 'Calls under way at once',
+      },
+    }) as unknown as Argv<CallArguments>,
+  handler: (argv) =>
+    measure(argv, () =>
+      argv.inFlight === 1
+        ? [callBench(argv.calls, 1)]
+        : [callBench(argv.calls, argv.inFlight), callBench(Math.ceil(argv.calls / 20), 1)],
+    ),
+};
+
+interface HashArguments extends CommonArguments {
+  readonly size: string;
+  readonly generate: boolean;
+  readonly tasks: number | undefined;
+}
+const hash: CommandModule<object, HashArguments> = {
+  command: 'hash',
+  describe: 'SHA-256 of strings, shipped or made on the Drone',
+  builder: (argv: Argv) =>
+    common(argv).options({
+      size: { type: 'string', default: '1KiB', describe: 'Bytes in a string: 1KiB, 64KiB, 1MiB, …' },
+      generate: { type: 'boolean', default: false, describe: 'Make the bytes on the Drone from a seed' },
+      tasks: { type: 'number', coerce: positive('tasks'), describe: 'Strings in a run (default: by size)' },
+    }) as unknown as Argv<HashArguments>,
+  handler: (argv) => {
+    const size = parseSize(argv.size);
+    const tasks = argv.tasks ?? defaultTasks(size, argv.generate);
+    return measure(argv, () => [hashBench({ tasks, size, generate: argv.generate })]);
+  },
+};
+
+export const benchCommand: CommandModule = {
+  command: 'bench <what>',
+  describe: 'Measure this machine: starts its own Queen and Drones',
+  builder: (argv: Argv) =>
+    argv
+      .command(echo)
+      .command(call)
+      .command(hash)
+      .demandCommand(1, 'Say what to measure: echo, call or hash.'),
+  handler: () => {},
+};
+
+/** About a second of work. */
+function defaultTasks(size: number, generate: boolean): number {
+  const bytes = (generate ? 1024 : 128) * 1024 ** 2;
+  return Math.max(16, Math.min(200_000, Math.floor(bytes / size)));
+}
+
+async function measure(argv: CommonArguments, benches: () => readonly Bench[]): Promise<void> {
+  await withCluster(argv, async (cluster) => {
+    for (const bench of benches()) {
+      const { drones, slots, runs } = argv;
+      const say = argv.json ? () => {} : (line: string) => console.error(`  ${line}`);
+      const report = await runBench(bench, cluster, { drones, slots, runs }, say);
+      console.log(argv.json ? JSON.stringify(report) : printReport(report));
+    }
+  });
+}
+
+async function withCluster(argv: CommonArguments, body: (cluster: Cluster) => Promise<void>): Promise<void> {
+  await using cluster = await startCluster(argv);
+  await body(cluster);
+}
+
+function positive(name: string): (value: unknown) => number | undefined {
+  return (value) => {
+    if (value === undefined) return undefined;
+    const n = Number(value);
+    if (!Number.isInteger(n) || n < 1) throw new UsageError(`--${name} takes a whole number above 0.`);
+    return n;
+  };
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2 };
+/** "1KiB", "64 KiB", "1MiB", "100". @throws UsageError */
+export function parseSize(text: string): number {
+  const match = /^(\d+)\s*(|B|KiB|MiB)$/.exec(text.trim());
+  const size = match === null ? 0 : Number(match[1]) * UNITS[match[2]!]!;
+  if (size < 1 || size > 1024 ** 2) {
+    throw new UsageError(`"${text}" is not a size that fits a page. Write 1KiB, 64KiB or 1MiB.`);
+  }
+  return size;
+}
