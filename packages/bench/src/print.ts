@@ -17,7 +17,7 @@ export function printReport(report: Report): string {
   lines.push(
     `  limit           ${count(report.limitTasksPerSecond)} tasks/s: ${report.limit}`,
     `  share of limit  ${percent(shareOfLimit.median)} median (${percent(shareOfLimit.min)} to ${percent(shareOfLimit.max)}), each run against the limit measured just before it`,
-    `  time of one ${latencyMillis.of.padEnd(4)}p50 ${millis(latencyMillis.p50)}, min ${millis(latencyMillis.min)}, p99 ${millis(latencyMillis.p99)}`,
+    `  time of one ${latencyMillis.of.padEnd(4)} p50 ${millis(latencyMillis.p50)}, min ${millis(latencyMillis.min)}, p99 ${millis(latencyMillis.p99)}`,
     `  CPU per task    Queen ${micros(report.queenCpuMicrosPerTask)}, client ${micros(report.clientCpuMicrosPerTask)}, Drones ${micros(report.dronesCpuMicrosPerTask)}`,
     `  CPU seconds     Queen ${report.cpuSeconds.queen.toFixed(2)}, client ${report.cpuSeconds.client.toFixed(2)}, Drones ${report.cpuSeconds.drones.map((s) => s.toFixed(2)).join(' + ')}`,
     `  peak memory     Queen ${bytes(report.queenPeakBytes)}, client ${bytes(report.clientPeakBytes)}, Drones ${report.dronesPeakBytes.map(bytes).join(' + ')}`,

@@ -7,6 +7,7 @@ describe('statistics', () => {
     expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
     expect(quantile([5], 0.99)).toBe(5);
     expect(spread([3, 1, 2])).toEqual({ median: 2, min: 1, max: 3 });
+    expect(latency(Array.from({ length: 300_000 }, () => 1))).toEqual({ p50: 1, min: 1, p99: 1 });
     expect(latency([1, 2, 3, 4, 5])).toEqual({ p50: 3, min: 1, p99: 4.96 });
   });
 });

@@ -132,6 +132,13 @@ describe('a client', () => {
     expect((await peer.next('Refused')).code).toBe('unsupported');
   });
 
+  test('is refused params over 1 MiB', async () => {
+    const peer = await client();
+    const params = { blob: new Uint8Array(LIMITS.paramsBytesMax) };
+    peer.send({ type: 'Submit', job: ID, spec: { ...SPEC, params } });
+    expect((await peer.next('Refused')).code).toBe('tooLarge');
+  });
+
   test.each<[string, Partial<Message<'Append'>>]>([
     ['sizes that do not add up', { sizes: 2 }],
     ['too few sizes', { sizes: Uint8Array.of(0, 0, 0, 3) }],

@@ -81,6 +81,12 @@ function specProblem(
       text: `This client has ${client.jobs.size} jobs open already; wait for some to end.`,
     };
   }
+  if (spec.params !== undefined && paramsBytes(spec.params) > LIMITS.paramsBytesMax) {
+    return {
+      code: 'tooLarge',
+      text: `A job's params have at most ${LIMITS.paramsBytesMax} bytes. Send large values as inputs.`,
+    };
+  }
   for (const field of NOT_SERVED) {
     if (spec[field] !== undefined)
       return { code: 'unsupported', text: `This Queen cannot serve the job option "${field}" yet.` };
@@ -93,6 +99,17 @@ function specProblem(
       return { code: 'badSpec', text: 'A range job has the encoding "msgpack".' };
   }
   return kindProblem(state, spec.kind);
+}
+
+/** About as many bytes as the wire carried for it. */
+function paramsBytes(value: unknown): number {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value.length + 5;
+  if (typeof value !== 'object' || value === null) return 9;
+  let bytes = 5;
+  for (const [key, inner] of Object.entries(value)) {
+    bytes += (Array.isArray(value) ? 0 : key.length + 1) + paramsBytes(inner);
+  }
+  return bytes;
 }
 
 function kindProblem(state: State, kind: string): { code: RefusalCode; text: string } | null {
