@@ -47,6 +47,7 @@ export class JobStream {
   #download: Download | null = null;
   /** Whether this session has been told of the job, so that what follows finds it. */
   #isAnnounced = false;
+  #mustKnowSeal = false;
   #state: 'open' | 'done' | 'failed' = 'open';
   /** The Queen that accepted the job first: another one cannot have its results. */
   #queen: string | null = null;
@@ -94,6 +95,13 @@ export class JobStream {
   append(page: Page, streams: readonly Streamed[]): void {
     this.#upload.append(page, streams);
     this.#pump();
+  }
+
+  /** Somebody waits to hear that the seal is durable; nobody is told otherwise. */
+  watchSeal(): void {
+    if (this.#mustKnowSeal) return;
+    this.#mustKnowSeal = true;
+    if (this.#state === 'open' && this.#upload.isSealSent) this.#askForSeal();
   }
 
   seal(): void {
@@ -212,10 +220,12 @@ export class JobStream {
     if (this.#state !== 'open') return;
     for (const message of this.#upload.pump()) {
       this.#wire.send(message);
-      // Seal has no answer of its own, and whoever leaves a detached job behind must know that it stands.
-      if (message.type === 'Seal' && this.spec?.attached === false) {
-        this.#wire.send({ type: 'Submit', job: this.id, spec: this.spec });
-      }
+      if (message.type === 'Seal' && this.#mustKnowSeal) this.#askForSeal();
     }
+  }
+
+  /** Seal has no answer of its own; the same Submit again has one, when everything before it is durable. */
+  #askForSeal(): void {
+    if (this.spec !== null) this.#wire.send({ type: 'Submit', job: this.id, spec: this.spec });
   }
 }

@@ -65,6 +65,7 @@ export class Job implements JobPeer {
     return this.#accepted.promise;
   }
   get sealed(): Promise<void> {
+    this.#stream.watchSeal();
     return this.#sealed.promise;
   }
   get done(): Promise<JobSummary> {

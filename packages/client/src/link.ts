@@ -6,9 +6,9 @@
  * delay), `closed` (by `close`; final).
  * It must never hand out a session twice, nor leave a socket or timer behind when closed.
  */
-import { type ClientToQueen, LIMITS, type Message } from '@hive/shared';
+import { type ClientToQueen, LIMITS, type Message, UsageError } from '@hive/shared';
 import { type Connection, redialDelay } from '@hive/shared/node';
-import { type Candidate, noQueen } from './addresses.ts';
+import type { Candidate } from './addresses.ts';
 import { findQueen, type OpenSession, type WhoWeAre } from './greeting.ts';
 
 export interface LinkHandlers {
@@ -97,7 +97,7 @@ export class Link {
       connection.destroy();
       return;
     }
-    if (connection.isClosed) throw noQueen([]);
+    if (connection.isClosed) throw new UsageError('The Queen closed the connection at once.', 'noQueen');
     this.#attempt = 0;
     this.#state = { name: 'open', session, timer: setTimeout(() => {}, 0) };
     this.#armTimer();

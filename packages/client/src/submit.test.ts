@@ -58,6 +58,19 @@ describe('a submitted job', () => {
       expect((await rejection(job.done)).code).toBe('closed');
     }));
 
+  test('tells when it is sealed, whenever it is asked', () =>
+    withFake({}, async (queen, hive) => {
+      queen.isHolding = true;
+      const early = await hive.submit({ kind: 'echo', inputs: [1] });
+      await early.sealed;
+      await early.sealed;
+      const late = await hive.submit({ kind: 'late', inputs: [1] });
+      await queen.until(() => queen.job('late').isSealed);
+      await late.sealed;
+      queen.cut();
+      await late.sealed;
+    }));
+
   test('that is attached is cancelled when its client is closed', () =>
     withFake({}, async (queen, hive) => {
       queen.isHolding = true;

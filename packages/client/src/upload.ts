@@ -51,6 +51,10 @@ export class Upload {
   get isSealed(): boolean {
     return this.#seal === 'durable';
   }
+  /** Whether the Queen has been told in this session that no more inputs come, and has not said that she knows. */
+  get isSealSent(): boolean {
+    return this.#seal === 'sent';
+  }
   /** Credit for new pages, in bytes of page cost; any positive amount admits one page. */
   get room(): number {
     return this.#isAccepted && this.#sent === this.#batches.length && this.#seal === 'open'

@@ -41,6 +41,8 @@ export interface Processes {
   readonly drones: readonly DroneProcess[];
   /** Starts one more Drone; resolves when it has joined. */
   addDrone(options?: { name?: string; slots?: number }): Promise<DroneProcess>;
+  /** Starts the Queen again, after she was killed, with the same port and data folder; the Drones find her by themselves. */
+  restartQueen(): Promise<void>;
   /** Ends all of them, Drones first, and removes the folder if it was made here. */
   stop(): Promise<void>;
 }
@@ -91,8 +93,13 @@ class Cluster implements Processes {
     return this.#drones;
   }
 
+  async restartQueen(): Promise<void> {
+    await this.#queen?.stop();
+    await this.startQueen();
+  }
+
   async startQueen(): Promise<void> {
-    const { port = 0 } = this.#options;
+    const port = this.#address?.port ?? this.#options.port ?? 0;
     const config: QueenConfig = { port, isPortFixed: port !== 0, data: this.data };
     this.#queen = new Child<QueenConfig, Address>('entry-queen', config, this.#fork());
     this.#address = await this.#queen.ready;
