@@ -1,0 +1,83 @@
+/** What readers get (G2): every recorded task once, in the order that was asked for, with the right value, and an end. */
+import { type Message, PageCutter } from '@hive/shared';
+import type { Fail } from '../auditor.ts';
+import { type JobPlan, resultOf } from '../plan.ts';
+import type { JobBook, RecordAudit } from './records.ts';
+
+interface Reader {
+  readonly seen: Set<number>;
+  /** The last seq, or the next index. */
+  cursor: number;
+  hasEnd: boolean;
+}
+
+export class ReaderAudit {
+  readonly #fail: Fail;
+  readonly #records: RecordAudit;
+  readonly #readers = new WeakMap<object, Reader>();
+
+  constructor(fail: Fail, records: RecordAudit) {
+    this.#fail = fail;
+    this.#records = records;
+  }
+
+  read(key: object, plan: JobPlan, order: 'seq' | 'index', message: Message<'Results'>): void {
+    const reader = this.#readerOf(key);
+    if (message.last) reader.hasEnd = true;
+    if (message.count === 0) {
+      if (!message.last) this.#fail(`an empty page of ${plan.name} that is not the last`);
+      return;
+    }
+    const book = this.#records.bookOf(plan);
+    if (order === 'index') this.#checkOrder(reader, book, message);
+    else if (message.seq <= reader.cursor) this.#fail(`page ${message.seq} of ${plan.name} came again`);
+    reader.cursor = order === 'index' ? message.first + message.count : message.seq;
+    this.#checkPage(reader, book, message);
+  }
+
+  /** In task order nothing is left out but what has no outcome when the job has ended. */
+  #checkOrder(reader: Reader, { plan, outcomes, state }: JobBook, { first }: Message<'Results'>): void {
+    if (first < reader.cursor)
+      this.#fail(`G2: ${plan.name} was read backwards, ${first} after ${reader.cursor}`);
+    if (first > reader.cursor && state === null)
+      this.#fail(`G2: ${plan.name} was read with a gap from ${reader.cursor} to ${first}`);
+    for (let index = reader.cursor; index < first; index++) {
+      if (outcomes.has(index)) this.#fail(`G2: the result of task ${index} of ${plan.name} was left out`);
+    }
+  }
+
+  #checkPage({ seen }: Reader, { plan, outcomes }: JobBook, message: Message<'Results'>): void {
+    const failed = new Set((message.failures ?? []).map(({ index }) => index));
+    const cutter = new PageCutter(message);
+    for (let index = message.first; index < message.first + message.count; index++) {
+      if (seen.has(index)) this.#fail(`G2: task ${index} of ${plan.name} was delivered twice`);
+      seen.add(index);
+      const outcome = outcomes.get(index);
+      if (outcome === undefined) this.#fail(`G2: task ${index} of ${plan.name} was delivered, not recorded`);
+      if (failed.has(index) !== (outcome !== 'succeeded'))
+        this.#fail(`G2: task ${index} of ${plan.name} ${outcome}, but its reader was told otherwise`);
+      if (failed.has(index)) continue;
+      if (Buffer.compare(cutter.cut(index, 1).data, resultOf(plan, index)) !== 0)
+        this.#fail(`G2: task ${index} of ${plan.name} was delivered with the wrong value`);
+    }
+  }
+
+  /** The reader has been told that nothing follows. */
+  done(key: object, plan: JobPlan): void {
+    const { seen, hasEnd } = this.#readerOf(key);
+    const { outcomes } = this.#records.bookOf(plan);
+    if (!hasEnd) this.#fail(`${plan.name} was read without its end`);
+    for (const index of outcomes.keys()) {
+      if (!seen.has(index)) this.#fail(`G2: the result of task ${index} of ${plan.name} never came`);
+    }
+  }
+
+  #readerOf(key: object): Reader {
+    let reader = this.#readers.get(key);
+    if (reader === undefined) {
+      reader = { seen: new Set(), cursor: 0, hasEnd: false };
+      this.#readers.set(key, reader);
+    }
+    return reader;
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Whether the scheduler's state makes sense, after every step: each task of a job is in one of its sets, and in one only;
+ * what is counted is there; what points at something is pointed back at. Written anew, with loops over everything.
+ */
+import type { Job, Lease, State } from '@hive/queen';
+
+/** [first, end) and whose it is. */
+type Part = readonly [first: number, end: number, whose: string];
+
+export function stateProblem(state: State): string | null {
+  let ready = 0;
+  for (const job of state.jobs.values()) {
+    if (job.heapPosition >= 0) ready++;
+    const problem = jobProblem(state, job);
+    if (problem !== null) return `job ${job.order} (${job.id}): ${problem}`;
+  }
+  if (ready !== state.ready.size) return `${state.ready.size} jobs are counted as ready, ${ready} are`;
+  return leasesProblem(state) ?? dronesProblem(state) ?? deadlinesProblem(state);
+}
+
+function jobProblem(state: State, job: Job): string | null {
+  const isActive = job.state === 'waiting' || job.state === 'running';
+  if (job.recorded.size > job.appended) return 'more outcomes than tasks';
+  if (job.unreadBytes < 0) return 'negative unread bytes';
+  if (job.nextFresh > job.appended) return 'fresh tasks begin after the last one';
+  if (job.heapPosition >= 0 && !isActive) return 'ended, and still among the ready';
+  if (job.heapPosition >= 0 !== job.isReady)
+    return `ready is ${job.isReady}, its place in the heap ${job.heapPosition}`;
+  if (isActive && job.succeeded + job.failed + job.cancelled !== job.recorded.size)
+    return `${job.succeeded} + ${job.failed} + ${job.cancelled} outcomes are not ${job.recorded.size}`;
+  if (job.inputs.heldBytes < 0 || job.results.heldBytes < 0) return 'negative bytes held';
+  let running = 0;
+  for (const lease of job.leases) {
+    if (lease.job !== job) return `lease ${lease.number} is another job's`;
+    if (isLive(lease)) running += lease.end - lease.done;
+  }
+  if (running !== job.running) return `${job.running} tasks are counted as running, ${running} are leased`;
+  for (const lease of job.lost)
+    if (state.lost.get(lease.number) !== lease) return `lease ${lease.number} is lost twice`;
+  if (!isActive) return endedProblem(state, job);
+  if (state.ended.has(job)) return 'active, and among the ended';
+  return job.hasOverlaps ? coverProblem(job) : (coverProblem(job) ?? overlapProblem(job));
+}
+
+function endedProblem(state: State, job: Job): string | null {
+  if (!state.ended.has(job)) return 'ended, and not among the ended';
+  if (job.returned.size > 0 || job.lost.size > 0 || job.failedTasks.size > 0) return 'ended, with tasks left';
+  for (const lease of job.leases) if (isLive(lease)) return `ended, and lease ${lease.number} is live`;
+  return null;
+}
+
+/** Where the tasks of an active job stand. */
+function partsOf(job: Job): Part[] {
+  const parts: Part[] = [];
+  for (const [first, end] of job.returned) parts.push([first, end, 'returned']);
+  for (const lease of job.leases) {
+    if (!isLive(lease)) continue;
+    for (const [first, end] of openTasks(lease)) parts.push([first, end, `lease ${lease.number}`]);
+  }
+  if (job.nextFresh < job.appended) parts.push([job.nextFresh, job.appended, 'fresh']);
+  return parts;
+}
+function openTasks({ ranges, done, end }: Lease): [number, number][] {
+  const tasks: [number, number][] = [];
+  let position = 0;
+  for (let i = 0; i < ranges.length; i += 2) {
+    const [first, count] = [ranges[i]!, ranges[i + 1]!];
+    const low = Math.max(done, position);
+    const high = Math.min(end, position + count);
+    if (low < high) tasks.push([first + low - position, first + high - position]);
+    position += count;
+  }
+  return tasks;
+}
+
+/** No task is forgotten: each has an outcome, runs, waits, or will wait again when its backoff is over. */
+function coverProblem(job: Job): string | null {
+  const parts = partsOf(job);
+  for (const [first, end] of job.recorded) parts.push([first, end, 'recorded']);
+  let waiting = 0;
+  for (const [index, task] of job.failedTasks) {
+    if (task.retryAt === null) continue;
+    waiting++;
+    parts.push([index, index + 1, 'waiting']);
+  }
+  if (waiting > 0 && (job.retryDeadline === null || job.retryDeadline.heapPosition < 0))
+    return `${waiting} tasks wait for a retry without a deadline`;
+  parts.sort((a, b) => a[0] - b[0]);
+  let covered = 0;
+  for (const [first, end] of parts) {
+    if (first > covered) return `tasks ${covered} to ${first - 1} are nowhere`;
+    covered = Math.max(covered, end);
+  }
+  return covered < job.appended ? `tasks ${covered} to ${job.appended - 1} are nowhere` : null;
+}
+
+/** No task is in two places. A leased or fresh one may have its outcome already: cancelled, or done by a lost lease. */
+function overlapProblem(job: Job): string | null {
+  const parts = partsOf(job).sort((a, b) => a[0] - b[0]);
+  for (let i = 1; i < parts.length; i++) {
+    const [before, after] = [parts[i - 1]!, parts[i]!];
+    if (after[0] < before[1]) return `task ${after[0]} is ${before[2]} and ${after[2]}`;
+  }
+  for (const [first, end] of job.returned) {
+    if (job.recorded.touches(first, end))
+      return `of tasks ${first} to ${end - 1} some are recorded and returned`;
+    for (const [index, { retryAt }] of job.failedTasks) {
+      if (retryAt !== null && index >= first && index < end)
+        return `task ${index} is returned and waits for a retry`;
+    }
+  }
+  return null;
+}
+
+function leasesProblem(state: State): string | null {
+  let held = 0;
+  for (const { drone } of state.sessions.values()) {
+    if (drone === null) continue;
+    for (const [number, lease] of drone.leases) {
+      held++;
+      if (state.leases.get(number) !== lease) return `lease ${number} of ${drone.name} is not in the list`;
+      if (lease.drone !== drone) return `lease ${number} names another Drone than ${drone.name}`;
+      if (lease.state === 'lost') return `lease ${number} of ${drone.name} is lost`;
+      if (!lease.job.leases.has(lease)) return `lease ${number} is not among its job's`;
+      if (lease.done > lease.end) return `lease ${number} is done up to ${lease.done} of ${lease.end}`;
+      if (lease.next !== null && lease.next.previous !== lease)
+        return `lease ${number} has a foreign successor`;
+      if (lease.previous !== null && lease.previous.next !== lease)
+        return `lease ${number} waits for a foreign one`;
+    }
+  }
+  if (held !== state.leases.size) return `${state.leases.size} leases, of which Drones hold ${held}`;
+  for (const lease of state.splittable) {
+    if (state.leases.get(lease.number) !== lease) return `lease ${lease.number} is splittable and gone`;
+  }
+  for (const [number, lease] of state.lost) {
+    if (lease.state !== 'lost' || state.leases.has(number)) return `lease ${number} is lost and found`;
+    if (!lease.job.lost.has(lease)) return `lost lease ${number} is not among its job's`;
+  }
+  return null;
+}
+
+function dronesProblem(state: State): string | null {
+  let drones = 0;
+  let slots = 0;
+  for (const { drone } of state.sessions.values()) {
+    if (drone === null) continue;
+    drones++;
+    slots += drone.slots;
+    const { profile } = drone;
+    if (drone.credit > drone.slots)
+      return `${drone.name} has credit for ${drone.credit} of ${drone.slots} slots`;
+    if (!profile.drones.has(drone)) return `${drone.name} is not in its profile`;
+    const isFree = drone.credit > 0 && drone.hasReported && !drone.isDraining && !drone.isClogged;
+    if (profile.free.has(drone) !== isFree) return `${drone.name} is free: ${isFree}, but not listed so`;
+    for (const lease of profile.short) {
+      if (state.leases.get(lease.number) !== lease) return `lease ${lease.number} is short and gone`;
+    }
+  }
+  if (drones !== state.drones || slots !== state.slots) return 'the numbers of Drones and slots are wrong';
+  let profiled = 0;
+  for (const profile of state.profiles.values()) {
+    if (profile.drones.size === 0) return 'a profile without Drones';
+    for (const drone of profile.drones) profiled += drone.slots;
+  }
+  return profiled === slots ? null : `profiles have ${profiled} slots, Drones ${slots}`;
+}
+
+function deadlinesProblem(state: State): string | null {
+  let set = 0;
+  const owned = [state.progressDeadline, state.rebalanceDeadline];
+  for (const { silence, watch } of state.sessions.values()) {
+    owned.push(silence);
+    if (watch !== null) owned.push(watch.deadline);
+  }
+  for (const { abandonDeadline, retryDeadline } of state.jobs.values()) {
+    if (abandonDeadline !== null) owned.push(abandonDeadline);
+    if (retryDeadline !== null) owned.push(retryDeadline);
+  }
+  for (const { heapPosition } of owned) if (heapPosition >= 0) set++;
+  return set === state.deadlines.size
+    ? null
+    : `${state.deadlines.size} deadlines are set, ${set} have an owner`;
+}
+
+function isLive(lease: Lease): boolean {
+  return lease.state === 'running' || lease.state === 'waiting';
+}

@@ -1,0 +1,133 @@
+/**
+ * Watches a simulation from outside and throws at the first broken promise. It shares no code with the scheduler: it knows
+ * the plans of all jobs, sees what is recorded, sent, run and read, and keeps its own books.
+ *
+ * Each part of it keeps one kind of book: what runs (G3), what is recorded (G2, G4), what is read (G2), what is durable
+ * when it is said, and whether the scheduler's state makes sense (every step) and is empty in the end (G5, G7, G9).
+ */
+import type { LeaseOrder } from '@hive/drone';
+import type { Effects, SchedulerEvent, Send, State } from '@hive/queen';
+import type { Message } from '@hive/shared';
+import { CommitAudit } from './audit/commits.ts';
+import { ReaderAudit } from './audit/readers.ts';
+import { RecordAudit } from './audit/records.ts';
+import { restProblem } from './audit/rest.ts';
+import { RunningAudit } from './audit/running.ts';
+import { stateProblem } from './audit/state.ts';
+import type { JobPlan } from './plan.ts';
+import type { Process } from './process.ts';
+
+/** A promise was broken. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+export type Fail = (text: string) => never;
+
+/** Codes of a Goodbye that blame nobody. */
+const BLAMELESS: ReadonlySet<string> = new Set(['silent', 'replaced', 'stopping']);
+
+export class Auditor {
+  readonly #running: RunningAudit;
+  readonly #records: RecordAudit;
+  readonly #readers: ReaderAudit;
+  readonly #commits: CommitAudit;
+  /** Steps between two looks at the whole state; 1 looks after every step. */
+  readonly #stateEvery: number;
+  steps = 0;
+
+  constructor(planOf: (job: string) => JobPlan, stateEvery: number) {
+    const fail: Fail = (text) => this.fail(text);
+    this.#stateEvery = stateEvery;
+    this.#running = new RunningAudit(fail);
+    this.#records = new RecordAudit(fail, planOf);
+    this.#readers = new ReaderAudit(fail, this.#records);
+    this.#commits = new CommitAudit(fail);
+  }
+
+  fail(text: string): never {
+    throw new Violation(text);
+  }
+
+  // The Queen
+
+  stepped(event: SchedulerEvent, effects: Effects, state: State): void {
+    this.steps++;
+    this.#commits.stepped(effects);
+    this.#records.stepped(effects, state.now);
+    if (this.steps % this.#stateEvery === 0) {
+      const problem = stateProblem(state);
+      if (problem !== null) this.fail(`after ${event.type}: ${problem}`);
+    }
+    if (event.type !== 'settled') return;
+    const problem = restProblem(state);
+    if (problem !== null) this.fail(`G5: ${problem}`);
+  }
+  afterCommit(sends: readonly Send[], durable: number): void {
+    this.#commits.delivered(sends, durable);
+  }
+  /** The Queen closes a session. Nobody here breaks the protocol, so nobody may be blamed. */
+  closed(name: string, { code, message }: Message<'Goodbye'>): void {
+    if (!BLAMELESS.has(code ?? '')) this.fail(`the Queen blames ${name}: ${code} ${message}`);
+  }
+
+  // Drones
+
+  processStarted(process: Process, slots: number): void {
+    this.#running.processStarted(process, slots);
+  }
+  processKilled(process: Process): void {
+    this.#running.processKilled(process);
+  }
+  assigned(process: Process, message: Message<'TaskAssign'>): void {
+    this.#running.assigned(process, message);
+  }
+  droneSaid(process: Process, message: Message): void {
+    if (message.type === 'Retracted') this.#running.retracted(process, message);
+  }
+  /** Returns how often this task has been started in the whole cluster, this time included. */
+  taskStarted(process: Process, order: LeaseOrder, position: number, index: number): number {
+    return this.#running.taskStarted(process, order, position, index);
+  }
+  taskStopped(process: Process, order: LeaseOrder, index: number): void {
+    this.#running.taskStopped(process, order, index);
+  }
+
+  // Clients
+
+  accepted(plan: JobPlan, count: number, sealed: boolean): void {
+    this.#records.accepted(plan, count, sealed);
+  }
+  cancelled(job: string, indices: readonly number[] | null): void {
+    this.#records.cancelAsked(job, indices);
+  }
+  clientKilled(jobs: readonly { readonly order: { readonly plan: JobPlan } }[]): void {
+    for (const { order } of jobs) this.#records.clientKilled(order.plan);
+  }
+  resultsRead(reader: object, plan: JobPlan, order: 'seq' | 'index', message: Message<'Results'>): void {
+    this.#readers.read(reader, plan, order, message);
+  }
+  readerDone(reader: object, plan: JobPlan): void {
+    this.#readers.done(reader, plan);
+  }
+  jobDone(plan: JobPlan, message: Message<'JobDone'>): void {
+    this.#records.jobDone(plan, message);
+  }
+
+  // The end
+
+  /** Every job has ended, and in the right way. */
+  finish(): void {
+    this.#records.finish();
+    this.#running.finish();
+  }
+  isSubmitted(plan: JobPlan): boolean {
+    return this.#records.bookOf(plan).isSubmitted;
+  }
+  /** The name of a job that was submitted and has not ended, or null. */
+  get openJob(): string | null {
+    return this.#records.openJob;
+  }
+  get recorded(): number {
+    return this.#records.recorded;
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * The one source of chance in a simulation: everything that could go one way or another asks here, so that one seed gives
+ * one history. mulberry32: small, fast, and good enough to choose faults with.
+ */
+
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = mix(seed >>> 0);
+  }
+
+  /** A number in [0, 1). */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  }
+  /** A number in [low, high). */
+  between(low: number, high: number): number {
+    return low + (high - low) * this.next();
+  }
+  /** An integer from low to high, both included. */
+  int(low: number, high: number): number {
+    return low + Math.floor(this.next() * (high - low + 1));
+  }
+  /** True with the given probability. */
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+  pick<T>(list: readonly T[]): T {
+    return list[this.int(0, list.length - 1)]!;
+  }
+  /** Waiting time until something that happens every `mean` on average. */
+  exponential(mean: number): number {
+    return -Math.log(1 - this.next()) * mean;
+  }
+  hex(digits: number): string {
+    let text = '';
+    for (let i = 0; i < digits; i++) text += this.int(0, 15).toString(16);
+    return text;
+  }
+  /** A source of its own, so that what one part draws does not change what another gets. */
+  fork(): Random {
+    return new Random(Math.floor(this.next() * 4_294_967_296));
+  }
+}
+
+/** Scrambles 32 bits, so that neighbouring seeds have nothing in common. */
+export function mix(value: number): number {
+  let h = value >>> 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

@@ -1,0 +1,317 @@
+/**
+ * The slots of a simulated Drone, as the agent sees those of packages/drone: a thread claims one task after the other,
+ * results are taken as prefixes, an end can be lowered, a thread can be paused, killed, or die by itself.
+ *
+ * A thread claims in one time step and tells the main thread later that it has stopped, so orders cross with its news.
+ */
+import type { AgentEvent, LeaseOrder, RunningTask, SlotEffect, SlotFailure } from '@hive/drone';
+import { encodeMsgpack, PageBuilder, readU32 } from '@hive/shared';
+import type { Auditor } from './auditor.ts';
+import { type Attempt, attemptOf, type JobPlan, transform } from './plan.ts';
+import type { Process } from './process.ts';
+import type { Random } from './random.ts';
+import type { Timer } from './virtual-time.ts';
+
+export interface SlotHost {
+  readonly process: Process;
+  readonly random: Random;
+  readonly auditor: Auditor;
+  planOf(job: string): JobPlan;
+  /** Something that the agent must hear. */
+  say(event: AgentEvent): void;
+}
+type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
+
+/** Tasks without any duration that a thread does in one time step. */
+const BURST = 200;
+/** Results at which the thread asks for a look. */
+const REPORT_BYTES = 4_096;
+
+interface Run {
+  readonly order: LeaseOrder;
+  readonly plan: JobPlan;
+  /** Byte offset of each input. */
+  readonly offsets: readonly number[];
+  next: number;
+  end: number;
+  completed: number;
+  taken: number;
+  results: PageBuilder;
+  failures: SlotFailure[];
+  busyMillis: number;
+  isPaused: boolean;
+  /** The thread has found nothing to claim and has said so. */
+  isParked: boolean;
+  readonly aborted: Map<number, string>;
+  running: { position: number; startedAt: number; attempt: Attempt; timer: Timer } | null;
+}
+
+export class SimSlot {
+  readonly number: number;
+  readonly #host: SlotHost;
+  #run: Run | null = null;
+  #isReady = false;
+
+  constructor(number: number, host: SlotHost) {
+    this.number = number;
+    this.#host = host;
+    this.#start();
+  }
+
+  get isIdle(): boolean {
+    return this.#run === null;
+  }
+
+  obey(effect: SlotEffect): void {
+    if (effect.type === 'startLease') {
+      this.#startLease(effect);
+      return;
+    }
+    const run = this.#run;
+    if (run === null || run.order.run !== effect.run) return;
+    this.#orders[effect.type](run, effect as never);
+  }
+
+  readonly #orders: {
+    readonly [T in Exclude<SlotEffect['type'], 'startLease'>]: (run: Run, effect: OrderOf<T>) => void;
+  } = {
+    retractLease: (run, { end }) => this.#retract(run, end),
+    sampleSlot: (run) => this.#sample(run),
+    pauseSlot: (run) => {
+      run.isPaused = true;
+    },
+    resumeSlot: (run) => {
+      run.isPaused = false;
+      this.#unpark(run);
+    },
+    abortTask: (run, { position, reason }) => this.#abort(run, position, reason),
+    deliverChunk: () => {},
+    killSlot: () => this.die('the thread was ended'),
+  };
+
+  /** The thread ends; another is started. */
+  die(message: string): void {
+    const run = this.#run;
+    const wasReady = this.#isReady;
+    this.#isReady = false;
+    this.#run = null;
+    if (run !== null) this.#take(run, false);
+    const position = run?.running?.position ?? null;
+    if (run !== null && run.running !== null) this.#stopTask(run);
+    const { number: slot } = this;
+    if (wasReady) this.#host.say({ type: 'slotDied', slot, run: run?.order.run ?? null, position, message });
+    if (wasReady) this.#start();
+  }
+
+  /** The whole process is gone: nothing runs any more, and nobody is told. */
+  vanish(): void {
+    if (this.#run !== null && this.#run.running !== null) this.#stopTask(this.#run);
+    this.#run = null;
+  }
+
+  #start(): void {
+    const { process, random } = this.#host;
+    process.after(random.between(1, 80), () => {
+      this.#isReady = true;
+      this.#host.say({ type: 'slotReady', slot: this.number });
+    });
+  }
+
+  #startLease(order: LeaseOrder): void {
+    if (!this.#isReady || this.#run !== null) {
+      this.#host.auditor.fail(`slot ${this.number} of ${this.#host.process.name} was given two leases`);
+    }
+    this.#run = {
+      order,
+      plan: this.#host.planOf(order.job),
+      offsets: offsetsOf(order),
+      next: 0,
+      end: order.end,
+      completed: 0,
+      taken: 0,
+      results: new PageBuilder(),
+      failures: [],
+      busyMillis: 0,
+      isPaused: false,
+      isParked: true,
+      aborted: new Map(),
+      running: null,
+    };
+    this.#unpark(this.#run);
+  }
+
+  /** Wakes a thread that has found nothing to do. */
+  #unpark(run: Run): void {
+    if (!run.isParked) return;
+    run.isParked = false;
+    this.#host.process.after(0.02, () => this.#claim(run));
+  }
+
+  /** The thread: takes the next task, or says that there is none. */
+  #claim(run: Run): void {
+    for (let burst = 0; this.#run === run && run.running === null; burst++) {
+      if (run.next >= run.end || run.isPaused) {
+        run.isParked = true;
+        this.#host.process.after(0.03, () => this.#stopped(run));
+        return;
+      }
+      if (burst === BURST) {
+        this.#host.process.after(0.01, () => this.#claim(run));
+        return;
+      }
+      this.#startTask(run, run.next++);
+    }
+  }
+
+  #startTask(run: Run, position: number): void {
+    const { process, auditor } = this.#host;
+    const reason = run.aborted.get(position);
+    if (reason !== undefined) {
+      this.#finish(run, { position, outcome: 'cancelled', message: reason });
+      return;
+    }
+    const index = indexAt(run.order.ranges, position);
+    const n = auditor.taskStarted(process, run.order, position, index);
+    const attempt = attemptOf(run.plan, index, n);
+    if (attempt.millis === 0 && attempt.ends !== 'crashes') {
+      auditor.taskStopped(process, run.order, index);
+      this.#complete(run, position, attempt);
+      return;
+    }
+    const timer = process.after(attempt.millis, () => this.#taskOver(run, position, attempt));
+    run.running = { position, startedAt: process.time.now, attempt, timer };
+  }
+
+  #taskOver(run: Run, position: number, attempt: Attempt): void {
+    if (this.#run !== run) return;
+    if (attempt.ends === 'crashes') {
+      this.die('the task killed its thread');
+      return;
+    }
+    this.#stopTask(run);
+    this.#complete(run, position, attempt);
+    this.#claim(run);
+  }
+
+  #stopTask(run: Run): void {
+    const { process, auditor } = this.#host;
+    const { position, startedAt, timer } = run.running!;
+    process.time.cancel(timer);
+    run.running = null;
+    run.busyMillis += process.time.now - startedAt;
+    auditor.taskStopped(process, run.order, indexAt(run.order.ranges, position));
+  }
+
+  #complete(run: Run, position: number, { ends }: Attempt): void {
+    if (ends === 'succeeds') {
+      run.results.push(transform(run.plan, inputAt(run, position)));
+      run.completed++;
+    } else {
+      const isFinal = ends === 'failsForGood' ? { retryable: false } : {};
+      this.#finish(run, { position, outcome: 'failed', message: 'it was meant to fail', ...isFinal });
+    }
+    if (run.results.bytes > REPORT_BYTES) this.#host.process.after(0.05, () => this.#takeOf(run));
+  }
+
+  #finish(run: Run, failure: SlotFailure): void {
+    run.failures.push(failure);
+    run.results.push(new Uint8Array(0));
+    run.completed++;
+  }
+
+  #takeOf(run: Run): void {
+    if (this.#run === run) this.#take(run, false);
+  }
+  /** The main thread hears that the thread has stopped. */
+  #stopped(run: Run): void {
+    if (this.#run !== run || !run.isParked) return;
+    if (run.completed >= run.end) this.#take(run, true);
+    else if (!run.isPaused) this.#unpark(run);
+  }
+
+  #take(run: Run, ended: boolean): void {
+    const { count, sizes, data } = run.results.take();
+    if (count === 0 && !ended) return;
+    const busyMicros = Math.round(run.busyMillis * 1000);
+    const { failures, taken: at } = run;
+    run.failures = [];
+    run.busyMillis = 0;
+    run.taken += count;
+    if (ended) this.#run = null;
+    const { number: slot } = this;
+    this.#host.say({
+      type: 'slotReported',
+      slot,
+      run: run.order.run,
+      at,
+      count,
+      sizes,
+      data,
+      failures,
+      busyMicros,
+      ended,
+    });
+  }
+
+  #retract(run: Run, end: number): void {
+    run.end = Math.min(run.end, Math.max(end, run.next));
+    const task = this.#taskOf(run);
+    this.#host.say({ type: 'slotRetracted', slot: this.number, run: run.order.run, end: run.end, task });
+    if (run.isParked) this.#stopped(run);
+  }
+
+  #sample(run: Run): void {
+    this.#take(run, false);
+    this.#host.say({
+      type: 'slotProgressed',
+      slot: this.number,
+      run: run.order.run,
+      task: this.#taskOf(run),
+    });
+  }
+
+  #taskOf({ running }: Run): RunningTask | null {
+    if (running === null) return null;
+    return { position: running.position, runningMillis: this.#host.process.time.now - running.startedAt };
+  }
+
+  #abort(run: Run, position: number | null, reason: string): void {
+    if (position !== null) run.aborted.set(position, reason);
+    const { running } = run;
+    if (running === null || (position !== null && position !== running.position)) return;
+    if (!running.attempt.isPolite) return;
+    const { process, random } = this.#host;
+    process.after(random.between(0, 10), () => {
+      if (this.#run !== run || run.running !== running) return;
+      this.#stopTask(run);
+      this.#finish(run, { position: running.position, outcome: 'cancelled', message: reason });
+      this.#claim(run);
+    });
+  }
+}
+
+function inputAt({ order, plan, offsets }: Run, position: number): Uint8Array {
+  const { range } = plan.spec;
+  if (range !== undefined) return encodeMsgpack(range.start + indexAt(order.ranges, position) * range.step);
+  return order.data.subarray(offsets[position], offsets[position + 1]);
+}
+
+function offsetsOf({ ranges, sizes, data }: LeaseOrder): number[] {
+  const offsets = [0];
+  let count = 0;
+  for (let i = 1; i < ranges.length; i += 2) count += ranges[i]!;
+  if (data.length === 0) return new Array(count + 1).fill(0);
+  for (let i = 0; i < count; i++)
+    offsets.push(offsets[i]! + (typeof sizes === 'number' ? sizes : readU32(sizes, i * 4)));
+  return offsets;
+}
+
+/** Index of the task at a position of a lease's ranges. */
+export function indexAt(ranges: readonly number[], position: number): number {
+  let left = position;
+  for (let i = 0; i < ranges.length; i += 2) {
+    if (left < ranges[i + 1]!) return ranges[i]! + left;
+    left -= ranges[i + 1]!;
+  }
+  throw new Error(`no position ${position} in ${ranges.join(',')}`);
+}

@@ -1,0 +1,88 @@
+/**
+ * The memory store behind a disk that takes its time and sometimes fails: commits end later, or with an error, and nothing
+ * is durable before they do. It counts records, so that the auditor knows what was durable when a message left.
+ */
+import { MemoryStore, type ResultPage, type Store, type StoreRecord } from '@hive/queen';
+import type { JobId, Page } from '@hive/shared';
+import type { Random } from './random.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+/** How the disk is now; the faults change it. */
+export interface Disk {
+  /** Milliseconds that a commit takes, from and to. 0 and 0: it is done on return. */
+  commitMillis: readonly [low: number, high: number];
+  /** Probability that a commit fails. */
+  failShare: number;
+}
+
+export class SlowStore implements Store {
+  readonly name = 'memory';
+  readonly isDurable = true;
+  readonly disk: Disk;
+  readonly #memory = new MemoryStore();
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  /** Records that it was given, and how many of them are durable. */
+  kept = 0;
+  durable = 0;
+
+  constructor(time: VirtualTime, random: Random, disk: Disk) {
+    this.#time = time;
+    this.#random = random;
+    this.disk = disk;
+  }
+
+  get heldBytes(): number {
+    return this.#memory.heldBytes;
+  }
+  recover(): Iterable<StoreRecord> {
+    return [];
+  }
+  keep(records: readonly StoreRecord[]): void {
+    this.kept += records.length;
+    this.#memory.keep(records);
+  }
+
+  commit(): Promise<void> | null {
+    const covered = this.kept;
+    const fails = this.#random.chance(this.disk.failShare);
+    const [low, high] = this.disk.commitMillis;
+    if (fails && this.#random.chance(0.3)) throw new Error('the disk failed at once');
+    const millis = this.#random.between(low, high);
+    if (millis === 0 && !fails) {
+      this.durable = covered;
+      return null;
+    }
+    return soon((done, failed) => {
+      this.#time.after(millis, () => {
+        if (fails) {
+          failed(new Error('the disk failed'));
+          return;
+        }
+        this.durable = covered;
+        done();
+      });
+    });
+  }
+
+  readInputs(job: JobId, ranges: readonly number[]): Pick<Page, 'sizes' | 'data'> {
+    return this.#memory.readInputs(job, ranges);
+  }
+  readResults(job: JobId, seq: number): ResultPage | undefined {
+    return this.#memory.readResults(job, seq);
+  }
+  close(): Promise<void> {
+    return this.#memory.close();
+  }
+}
+
+/** A promise that is settled in virtual time: a real one would settle between two virtual events, in the host's order. */
+function soon(start: (done: () => void, failed: (error: Error) => void) => void): Promise<void> {
+  const promise = {
+    // biome-ignore lint/suspicious/noThenProperty: it is meant to stand in for a promise
+    then(done: () => void, failed: (error: Error) => void) {
+      start(done, failed);
+    },
+  };
+  return promise as unknown as Promise<void>;
+}
