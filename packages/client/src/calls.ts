@@ -110,6 +110,9 @@ export class CallJob implements JobPeer {
   receive(message: JobMessage): void {
     this.#stream.receive(message);
   }
+  drained(): void {
+    this.#stream.drained();
+  }
   tick(): void {
     this.#stream.confirm();
   }

@@ -104,6 +104,8 @@ export class InputEncoder {
   }
 
   #refer(source: StreamSource): void {
+    if (!Number.isSafeInteger(source.bytes))
+      throw new UsageError('A stream has a whole number of bytes.', 'badValue');
     const { index } = this;
     this.#sources.add(index, source);
     this.#streams.push({ index, bytes: source.bytes });

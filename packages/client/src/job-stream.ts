@@ -71,7 +71,7 @@ export class JobStream {
   }
   /** Room for inputs, in bytes of page cost. Streams held in memory count while results can release them. */
   get room(): number {
-    if (this.#state !== 'open') return 0;
+    if (this.#state !== 'open' || this.#wire.isClogged) return 0;
     return this.#download !== null && this.sources.isFull ? 0 : this.#upload.room;
   }
 
@@ -107,6 +107,12 @@ export class JobStream {
   seal(): void {
     this.#upload.seal();
     this.#pump();
+  }
+
+  /** The send buffer has room again. */
+  drained(): void {
+    this.#pump();
+    this.#owner.credited();
   }
 
   /** Opens the one subscription to the results. */
@@ -218,7 +224,9 @@ export class JobStream {
 
   #pump(): void {
     if (this.#state !== 'open') return;
-    for (const message of this.#upload.pump()) {
+    while (!this.#wire.isClogged) {
+      const message = this.#upload.next();
+      if (message === null) return;
       this.#wire.send(message);
       if (message.type === 'Seal' && this.#mustKnowSeal) this.#askForSeal();
     }

@@ -131,6 +131,9 @@ export class Job implements JobPeer {
   receive(message: JobMessage): void {
     this.#stream.receive(message);
   }
+  drained(): void {
+    this.#stream.drained();
+  }
   tick(): void {
     this.#stream.confirm();
   }
@@ -203,6 +206,15 @@ export class Job implements JobPeer {
 
   #setProgress(progress: JobProgress): void {
     this.#progress = progress;
-    for (const listener of this.#watchers) listener(progress);
+    for (const listener of this.#watchers) {
+      try {
+        listener(progress);
+      } catch (error) {
+        // The caller's mistake is the caller's to see, but must not stop what else this session has brought.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

@@ -25,7 +25,13 @@ export interface LinkHandlers {
 
 type State =
   | { readonly name: 'dialling'; readonly abort: AbortController }
-  | { readonly name: 'open'; readonly session: OpenSession; timer: NodeJS.Timeout }
+  | {
+      readonly name: 'open';
+      readonly session: OpenSession;
+      /** Whether the Queen has said Goodbye. */
+      isDismissed: boolean;
+      timer: NodeJS.Timeout | null;
+    }
   | { readonly name: 'waiting'; readonly timer: NodeJS.Timeout }
   | { readonly name: 'closed' };
 
@@ -34,7 +40,7 @@ export class Link {
   readonly #who: WhoWeAre;
   readonly #handlers: LinkHandlers;
   #state: State = { name: 'dialling', abort: new AbortController() };
-  /** Attempts in a row that failed. */
+  /** Attempts in a row that failed, or after which the Queen dismissed us. */
   #attempt = 0;
 
   constructor(look: () => Candidate[], who: WhoWeAre, handlers: LinkHandlers) {
@@ -69,8 +75,9 @@ export class Link {
     const state = this.#state;
     this.#state = { name: 'closed' };
     if (state.name === 'dialling') state.abort.abort();
-    if (state.name === 'waiting' || state.name === 'open') clearTimeout(state.timer);
+    if (state.name === 'waiting') clearTimeout(state.timer);
     if (state.name !== 'open') return;
+    stopTimer(state);
     const { connection } = state.session;
     if (connection.isClosed) return;
     const gone = new Promise<void>((resolve) => connection.socket.once('close', () => resolve()));
@@ -98,8 +105,7 @@ export class Link {
       return;
     }
     if (connection.isClosed) throw new UsageError('The Queen closed the connection at once.', 'noQueen');
-    this.#attempt = 0;
-    this.#state = { name: 'open', session, timer: setTimeout(() => {}, 0) };
+    this.#state = { name: 'open', session, isDismissed: false, timer: null };
     this.#armTimer();
     this.#handlers.opened(session.welcome);
   }
@@ -110,14 +116,20 @@ export class Link {
 
   #received(connection: Connection, message: Message): void {
     if (connection !== this.connection) return;
-    if (message.type === 'Goodbye') connection.end();
-    else this.#handlers.message(message);
+    if (message.type !== 'Goodbye') {
+      this.#handlers.message(message);
+      return;
+    }
+    if (this.#state.name === 'open') this.#state.isDismissed = true;
+    connection.end();
   }
 
   #closed(connection: Connection): void {
     const state = this.#state;
     if (state.name !== 'open' || state.session.connection !== connection) return;
-    clearTimeout(state.timer);
+    stopTimer(state);
+    // A Queen who dismisses us again and again is dialled less and less often.
+    if (!state.isDismissed) this.#attempt = 0;
     this.#wait();
     this.#handlers.lost();
   }
@@ -137,7 +149,7 @@ export class Link {
   #armTimer(): void {
     const state = this.#state;
     if (state.name !== 'open') return;
-    clearTimeout(state.timer);
+    stopTimer(state);
     const { heartbeatMillis } = state.session.welcome;
     const { heardAt, saidAt } = state.session.connection;
     const due = Math.min(saidAt + heartbeatMillis, heardAt + silenceMillis(heartbeatMillis));
@@ -162,6 +174,10 @@ export class Link {
       else this.#armTimer();
     });
   }
+}
+
+function stopTimer({ timer }: { timer: NodeJS.Timeout | null }): void {
+  if (timer !== null) clearTimeout(timer);
 }
 
 const silenceMillis = (heartbeatMillis: number): number =>

@@ -1,5 +1,5 @@
 /** What a caller may ask of a job, and how it becomes the `Spec` that travels. */
-import { type Encoding, type Plain, type Spec, UsageError } from '@hive/shared';
+import { type Encoding, jobSpec, type Plain, type Spec, UsageError } from '@hive/shared';
 import type { Inputs } from './feeder.ts';
 
 /** How tasks are treated. Times are in milliseconds. */
@@ -76,13 +76,14 @@ const SPEC_FIELDS = [
   'range',
 ] as const;
 
-/** @throws UsageError when the kind is no text */
+/** @throws UsageError 'badSpec' for what the wire cannot carry: a Queen would take it for a breach of the protocol */
 export function specOf(kind: string, options: JobOptions & Partial<SubmitOptions>): Spec {
-  if (typeof kind !== 'string' || kind === '') throw new UsageError('A kind is a text, for instance "hash".');
   const spec: Record<string, unknown> = { kind, encoding: options.encoding ?? 'msgpack' };
   for (const field of SPEC_FIELDS) {
     if (options[field] !== undefined) spec[field] = options[field];
   }
+  const wrong = jobSpec.problem(spec);
+  if (wrong !== null) throw new UsageError(`A job cannot have this: ${wrong}.`, 'badSpec');
   return spec as unknown as Spec;
 }
 

@@ -4,7 +4,10 @@
  */
 import {
   type ClientToQueen,
+  checkPage,
   type JobId,
+  LIMITS,
+  MESSAGES,
   type Message,
   type Plain,
   type QueenId,
@@ -53,7 +56,7 @@ export class Router implements JobHost {
       opened: () => this.#opened(),
       message: (message) => this.#received(message as QueenToClient),
       lost: () => this.#lost(),
-      drained: () => this.#streams.pump(),
+      drained: () => this.#drained(),
       ticked: () => {
         for (const job of this.#jobs.values()) job.tick();
       },
@@ -92,6 +95,9 @@ export class Router implements JobHost {
   }
   get bufferedBytes(): number {
     return this.#link.connection?.bufferedBytes ?? 0;
+  }
+  get isClogged(): boolean {
+    return this.bufferedBytes >= LIMITS.sendBufferSoft;
   }
   send(message: ClientToQueen): void {
     this.#link.send(message);
@@ -162,6 +168,9 @@ export class Router implements JobHost {
 
   #ask(message: Request, isLasting = true): Promise<Plain> {
     if (this.#closedWith !== null) return Promise.reject(this.#closedWith);
+    const wrong = MESSAGES[message.type].problem(message);
+    if (wrong !== null)
+      return Promise.reject(new UsageError(`This cannot be asked: ${wrong}.`, 'badQuestion'));
     const answer = new Deferred<Plain>();
     this.#requests.set(message.request, { message, answer, isLasting });
     this.send(message);
@@ -172,6 +181,11 @@ export class Router implements JobHost {
     for (const job of [...this.#jobs.values()]) job.resume();
     for (const { message } of this.#requests.values()) this.send(message);
     if (this.#watchMillis > 0) this.send({ type: 'Watch', everyMillis: this.#watchMillis });
+  }
+
+  #drained(): void {
+    this.#streams.pump();
+    for (const job of this.#jobs.values()) job.drained();
   }
 
   #lost(): void {
@@ -193,7 +207,10 @@ export class Router implements JobHost {
     return {
       Accepted: toJob,
       InputCredit: toJob,
-      Results: toJob,
+      Results: (message) => {
+        checkPage(message);
+        toJob(message);
+      },
       Progress: toJob,
       JobDone: toJob,
       Refused: (message) => (message.request === undefined ? toJob(message) : this.#refused(message)),

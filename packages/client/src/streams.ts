@@ -115,7 +115,11 @@ export class Sources {
     if (source === undefined) return;
     this.#byIndex.delete(index);
     this.#heldBytes -= ENTRY_BYTES + (source.heldBytes ?? 0);
-    source.close?.();
+    try {
+      source.close?.();
+    } catch {
+      // A source that cannot even be closed is nobody's concern any more.
+    }
   }
 }
 
@@ -198,7 +202,7 @@ async function readExactly(source: StreamSource, offset: number, length: number)
   if (offset > source.bytes) throw new Error(`offset ${offset} lies behind its ${source.bytes} bytes`);
   const wanted = Math.min(length, source.bytes - offset);
   const data = await source.read(offset, wanted);
-  if (data.length === wanted) return data;
+  if (data instanceof Uint8Array && data.length === wanted) return data;
   throw new Error(`its source gave ${data.length} bytes at ${offset} instead of ${wanted}`);
 }
 

@@ -99,20 +99,18 @@ export class Upload {
     this.#credit += bytes;
   }
 
-  /** The messages that may be sent now. */
-  pump(): ClientToQueen[] {
-    const messages: ClientToQueen[] = [];
-    if (!this.#isAccepted) return messages;
-    while (this.#sent < this.#batches.length && this.#credit > 0) {
+  /** The next message that may be sent now; it counts as sent. */
+  next(): ClientToQueen | null {
+    if (!this.#isAccepted) return null;
+    if (this.#sent < this.#batches.length) {
+      if (this.#credit <= 0) return null;
       const { page, streams } = this.#batches[this.#sent++]!;
       this.#credit -= pageCost(page);
-      messages.push(appendOf(this.#job, page, streams));
+      return appendOf(this.#job, page, streams);
     }
-    if (this.#seal === 'wanted' && this.#sent === this.#batches.length) {
-      this.#seal = 'sent';
-      messages.push({ type: 'Seal', job: this.#job, count: this.#appended });
-    }
-    return messages;
+    if (this.#seal !== 'wanted') return null;
+    this.#seal = 'sent';
+    return { type: 'Seal', job: this.#job, count: this.#appended };
   }
 
   #confirm(count: number): void {

@@ -253,7 +253,8 @@ export class FakeQueen {
     job.appends.push(page.count);
     const streamed = new Set((streams ?? []).map(({ index }) => index));
     let index = page.first;
-    const values = streamed.size > 0 ? new Array(page.count).fill(null) : readValues(page, job.spec.encoding);
+    const values =
+      streamed.size > 0 ? new Array(page.count).fill(new Uint8Array(0)) : readValues(page, job.spec.encoding);
     for (const value of values) if (index++ >= job.inputs.length) job.inputs.push(value);
     job.streams.push(...(streams ?? []));
     const bytes = page.data.length + 4 * page.count;
