@@ -24,7 +24,7 @@ type TaskComplete = Message<'TaskComplete'>;
 /** The messages that report these tasks; at least one, and only an empty one when nothing has finished. */
 export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] {
   const { at, count, sizes, data } = finished;
-  if (count === 0) return [emptyCompletion(lease, finished.busyMicros)];
+  if (count === 0) return [emptyCompletion(lease, at, finished.busyMicros)];
   const cutter = new PageCutter({ first: at, count, sizes, data });
   const messages: TaskComplete[] = [];
   const end = at + count;
@@ -53,12 +53,13 @@ export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] 
   return messages;
 }
 
-function emptyCompletion(lease: Lease, busyMicros: number): TaskComplete {
+/** Says nothing of any task. Of a cancelled lease, whose results were let go, `at` is 0: that is never beyond what was told. */
+export function emptyCompletion(lease: Lease, at: number, busyMicros = 0): TaskComplete {
   return {
     type: 'TaskComplete',
     lease: lease.number,
-    at: lease.done,
-    first: indexAt(lease, lease.done),
+    at,
+    first: indexAt(lease, at),
     count: 0,
     sizes: 0,
     data: new Uint8Array(0),

@@ -6,7 +6,7 @@
  * Retracted of 0, or dropped with its Queen); a slot runs one lease at most.
  */
 import { InvariantError, type LeaseNumber, LIMITS, type Message, ProtocolError } from '@hive/shared';
-import { completionsOf, type Finished } from './completions.ts';
+import { completionsOf, emptyCompletion, type Finished } from './completions.ts';
 import type { AgentEvent, SlotFailure, SlotNumber } from './events.ts';
 import type { Journal } from './journal.ts';
 import { judge, sampleAtOf } from './judge.ts';
@@ -92,7 +92,9 @@ export class Work {
     }
     lease.end = Math.min(end, lease.end);
     this.#queens.send(session, { type: 'Retracted', lease: lease.number, end: lease.end });
-    if (lease.end === 0) this.#removeWaiting(lease);
+    if (lease.end > 0) return;
+    rememberEnd(session, lease.number, false);
+    this.#removeWaiting(lease);
   }
 
   cancel(session: AgentSession, { lease: number, index, reason }: Message<'CancelTask'>): void {
@@ -302,7 +304,7 @@ export class Work {
     else {
       this.#close(running);
       if (session !== null) {
-        this.#replies.end(session, lease, completionsOf(lease, { ...NOTHING, at: lease.done }), place);
+        this.#replies.end(session, lease, [emptyCompletion(lease, 0)], place);
       }
     }
     this.#queens.forgetIfIdle(queen);
@@ -384,9 +386,8 @@ export class Work {
     if (stage.at !== 'running') {
       this.#removeWaiting(lease);
       if (queen.session === null) return;
-      const [message] = completionsOf(lease, { ...NOTHING, at: 0 });
       rememberEnd(queen.session, lease.number, false);
-      this.#replies.deliver(queen, lease, [{ ...message!, ended: true }], null);
+      this.#replies.deliver(queen, lease, [{ ...emptyCompletion(lease, 0), ended: true }], null);
       return;
     }
     const { slot, run } = stage;

@@ -15,18 +15,23 @@ export class ModelQueen {
   credit = 0;
   session: SessionNumber = sessionNumber(0);
   isOpen = false;
+  /** Its Holdings were heard in this session. */
+  #hasReported = false;
   readonly leases = new Map<number, ModelLease>();
   readonly toDrone: Message[] = [];
   readonly fromDrone: Message[] = [];
   /** What was said of a position, for ever. */
   readonly #reported = new Map<string, string>();
   readonly #ended = new Set<number>();
+  /** Tasks of each lease that were reported. */
+  readonly #done = new Map<number, number>();
   #count = 0;
 
   open(): SessionNumber {
     this.session = sessionNumber(this.session + 1);
     this.isOpen = true;
     this.credit = 0;
+    this.#hasReported = false;
     this.toDrone.length = 0;
     this.fromDrone.length = 0;
     this.toDrone.push({ type: 'JobSpec', job: JOB, spec: { kind: 'echo', encoding: 'raw' } });
@@ -40,7 +45,7 @@ export class ModelQueen {
 
   /** A lease for the credit there is, or behind one that runs; nothing when there is neither. */
   assign(count: number, isBehind: boolean): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen || !this.#hasReported) return;
     const ahead = isBehind ? [...this.leases.values()].find(mayBeFollowed) : undefined;
     if (ahead === undefined && this.credit < 1) return;
     const lease: ModelLease = { number: ++this.#count, count, next: null, previous: ahead ?? null };
@@ -83,6 +88,9 @@ export class ModelQueen {
 
   #completed(message: Message<'TaskComplete'>): void {
     const { lease, at, count, data, ended, request = false } = message;
+    const done = this.#done.get(lease) ?? 0;
+    if (at > done) throw new Error(`lease ${lease} leaves out positions ${done} to ${at}`);
+    this.#done.set(lease, Math.max(done, at + count));
     for (let i = 0; i < count; i++) {
       const said =
         Buffer.from(data.subarray(i * 4, i * 4 + 4)).toString('hex') + JSON.stringify(message.failures ?? []);
@@ -108,6 +116,7 @@ export class ModelQueen {
 
   /** What the Drone does not hold any more has ended there; the rest goes on. */
   #held({ leases }: Message<'Holdings'>): void {
+    this.#hasReported = true;
     const held = new Set<number>(leases.map(({ lease }) => lease));
     for (const lease of this.leases.values()) {
       lease.next = null;
