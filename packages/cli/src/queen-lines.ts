@@ -1,6 +1,7 @@
 /** What a Queen's events sound like on her terminal. */
 import type { Notice } from '@hive/queen';
 import { assertNever } from '@hive/shared';
+import { shortResult } from './display.ts';
 import { plural } from './format.ts';
 
 /** `isFrequent`: there may be so many of these in a second that some are only counted. */
@@ -20,9 +21,10 @@ export function describeNotice(event: Notice, isVerbose: boolean): Line {
         `👋 A Drone left: ${event.name}, ${event.reason}${event.tasksReturned === 0 ? '' : `; ${plural(event.tasksReturned, 'task')} of it will run elsewhere`}; ${nowThereAre(event.drones)}`,
       );
     case 'replyReceived': {
+      const result = isVerbose ? event.display : shortResult(event.display);
       const about = isVerbose ? ` (task ${event.index} of job ${event.job}, from ${event.name})` : '';
       return {
-        text: `🎉 Received reply from drone: TaskComplete(${JSON.stringify(event.display)})${about}`,
+        text: `🎉 Received reply from drone: TaskComplete(${JSON.stringify(result)})${about}`,
         isFrequent: true,
       };
     }

@@ -1,12 +1,13 @@
 /** `hive hash`: what `sha256sum` prints, computed by the Drones. */
-import type { JobHandle } from '@hive/client';
+import type { Hive, JobHandle, TaskResult } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import type { CommandModule } from 'yargs';
+import { commandName } from '../folder.ts';
 import { findAlgorithm, tagOf } from '../hash/algorithm.ts';
 import { FileWork } from '../hash/file-work.ts';
 import { LineWork } from '../hash/line-work.ts';
 import { operandBytes } from '../hash/operands.ts';
-import type { Work } from '../hash/work.ts';
+import type { Hashed, Work } from '../hash/work.ts';
 import { exitCodeOf, onInterrupt, type Signal } from '../interrupt.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
@@ -84,13 +85,14 @@ async function hashAll(argv: HashArguments, algorithm: string, progress: Progres
   const job = await hive.submit({
     kind: 'hash',
     params: { algorithm },
-    encoding: 'raw',
+    encoding: work.encoding,
     inputs: work.inputs(),
     name: 'hive hash',
     attached: true,
     // A file that cannot be read now is reported, as sha256sum does it, not tried again.
     retries: 0,
   });
+  void hintAtDrones(hive, progress);
   let interruptedBy: Signal | null = null;
   using _ = onInterrupt((signal) => {
     interruptedBy = signal;
@@ -116,17 +118,33 @@ function workOf(argv: HashArguments, algorithm: string, progress: Progress): Wor
   return new FileWork(operands, argv.recursive, format, progress, complain);
 }
 
+/** Without a Drone nothing will happen, and a person should know why. */
+async function hintAtDrones(hive: Hive, progress: Progress): Promise<void> {
+  const status = await hive.status().catch(() => null);
+  if (status?.drones !== 0) return;
+  progress.stepAside();
+  process.stderr.write(`hive hash: no Drone is connected; it begins when one is: ${commandName('drone')}\n`);
+}
+
 async function printResults(job: JobHandle, work: Work, output: Output): Promise<void> {
   for await (const result of job.results({ ordered: true })) {
-    const { index } = result;
-    const hashed =
-      result.outcome === 'succeeded'
-        ? { index, digest: result.value as Uint8Array, message: '' }
-        : { index, digest: null, message: result.error.message };
-    const line = work.print(hashed);
+    // What was cancelled has no result, whether it had begun or not.
+    if (result.outcome === 'cancelled') continue;
+    const line = work.print(hashedOf(result));
     const wait = line === null ? null : output.write(line);
     if (wait !== null) await wait;
   }
   work.end();
   await output.end();
+}
+
+function hashedOf(result: TaskResult): Hashed {
+  const { index } = result;
+  if (result.outcome !== 'succeeded') return { index, digest: null, message: result.error.message };
+  const { value } = result;
+  return {
+    index,
+    digest: typeof value === 'string' ? value : (value as Buffer).toString('hex'),
+    message: '',
+  };
 }

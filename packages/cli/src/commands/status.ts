@@ -40,7 +40,8 @@ function formatStatus(status: QueenStatus): string {
       `${formatCount(status.tasksRunning)} with Drones, ${formatCount(status.tasksReady)} ready, ${formatCount(status.tasksRecorded)} done, ${formatCount(status.tasksPerSecond)}/s`,
     ],
   ];
-  const returned = Number(status['tasksReturned'] ?? 0);
+  // Those that were moved for balance are no news.
+  const returned = Number(status['tasksReturned'] ?? 0) - Number(status['tasksRetracted'] ?? 0);
   if (returned > 0) lines.push(['Reassigned', plural(returned, 'task')]);
   return formatPairs(lines);
 }

@@ -1,2 +1,81 @@
+/** `hive up`: a Queen and Drones on this machine, to try things. They live and end together. */
+import { type Processes, startProcesses } from '@hive/local';
+import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
-export const upCommand: CommandModule = { command: 'up', describe: 'x', handler: () => {} };
+import { commandName } from '../folder.ts';
+import { plural } from '../format.ts';
+import { interrupted } from '../interrupt.ts';
+import { wholeNumber } from '../options.ts';
+
+interface UpArguments {
+  readonly drones: number;
+  readonly slots?: number | undefined;
+  readonly port?: number | undefined;
+}
+
+const DRONES_MAX = 1_000;
+const PORT_MAX = 65_535;
+
+export const upCommand: CommandModule<object, UpArguments> = {
+  command: 'up',
+  describe: 'Start a Queen and Drones on this machine, to try things',
+  builder: (yargs) =>
+    yargs
+      .options({
+        drones: { alias: 'n', type: 'number', default: 2, requiresArg: true, describe: 'How many Drones' },
+        slots: {
+          type: 'number',
+          requiresArg: true,
+          describe: 'Slots of each (default: the cores, shared out)',
+        },
+        port: { type: 'number', requiresArg: true, describe: "The Queen's port (default: any free one)" },
+      })
+      .example('$0 up', 'A Queen and two Drones until Ctrl-C')
+      .example('$0 up --drones 4 --slots 1', 'Four Drones that do one thing at a time') as never,
+  handler: runUp,
+};
+
+async function runUp(argv: UpArguments): Promise<void> {
+  const drones = wholeNumber('--drones', argv.drones, 0, DRONES_MAX);
+  const cluster = await startProcesses({
+    drones,
+    ...(argv.slots === undefined
+      ? {}
+      : { slotsPerDrone: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),
+    ...(argv.port === undefined ? {} : { port: wholeNumber('--port', argv.port, 1, PORT_MAX) }),
+  });
+  sayWhatIsUp(cluster);
+  watchDrones(cluster);
+  const ended = await Promise.race([interrupted(), cluster.queen.exited]);
+  if (typeof ended === 'string') say('👑 Everything is going...');
+  else {
+    say('👑 The Queen has ended, so everything else goes, too.');
+    process.exitCode = 1;
+  }
+  await cluster.stop();
+}
+
+function sayWhatIsUp({ address, drones }: Processes): void {
+  const hive = `${commandName('hive')}`;
+  const port = address.slice(address.lastIndexOf(':') + 1);
+  say(`👑 Queen is listening on port ${port} (Swarm Mode)...`);
+  for (const { name, slots, pid } of drones) say(`🐝 ${name} with ${plural(slots, 'slot')} (process ${pid})`);
+  say(`
+They have a data folder of their own, so say where the Queen is:
+   ${hive} hash --queen ${address} FILE
+   ${hive} status --queen ${address}
+or once for this terminal:
+   export HIVE_QUEEN=${address}
+Ctrl-C ends all of them.`);
+}
+
+/** A Drone that ends by itself, or is killed, is worth a line; the others go on. */
+function watchDrones({ drones }: Processes): void {
+  for (const { name, exited } of drones) {
+    void exited.then(({ code, signal }) => say(`👋 ${name} has ended (${signal ?? `exit code ${code}`}).`));
+  }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -20,6 +20,8 @@ const READS_AT_ONCE = 16;
 /** A file on its way: its digest is awaited, or there is an error to report when its turn comes. */
 interface Entry {
   readonly name: Buffer;
+  /** Of its task; of the next one's if it could not be read. */
+  readonly index: number;
   readonly error: NodeJS.ErrnoException | null;
   readonly source: FileSource | null;
   readonly spooled: Spooled | null;
@@ -31,6 +33,8 @@ interface ReadFile {
 }
 
 export class FileWork implements Work {
+  /** Digests as text, so that a Queen and a Drone can show them. */
+  readonly encoding = 'msgpack';
   readonly #operands: readonly Buffer[];
   readonly #isRecursive: boolean;
   readonly #format: Format;
@@ -55,20 +59,21 @@ export class FileWork implements Work {
 
   async *inputs(): AsyncGenerator<Input> {
     const files = findFiles(this.#operands, this.#isRecursive);
+    let index = 0;
     for await (const { name, contents } of inOrder(files, READS_AT_ONCE, (found) => this.#read(found))) {
-      const entry = entryOf(name, contents);
+      const entry = entryOf(name, index, contents);
       this.#entries.push(entry);
       this.#progress.found();
-      if (entry.error === null) yield entry.source ?? (contents as Uint8Array);
+      if (entry.error !== null) continue;
+      index++;
+      yield entry.source ?? (contents as Uint8Array);
     }
     this.#progress.foundAll();
   }
 
-  print({ digest, message }: Hashed): Uint8Array | null {
-    this.#reportErrors();
-    const entry = this.#entries.shift()!;
+  print({ index, digest, message }: Hashed): Uint8Array | null {
+    const entry = this.#entryAt(index);
     this.#progress.done(entry.bytes);
-    if (entry.spooled !== null) void this.#spool.remove(entry.spooled);
     if (digest !== null) return formatLine(entry.name, digest, this.#format);
     const error = entry.source?.error;
     if (error) complainAbout(entry.name, error, this.#complain);
@@ -77,7 +82,29 @@ export class FileWork implements Work {
   }
 
   end(): void {
-    this.#reportErrors();
+    this.#passUntil(Number.POSITIVE_INFINITY);
+  }
+
+  #entryAt(index: number): Entry {
+    this.#passUntil(index);
+    const entry = this.#entries.shift()!;
+    this.#release(entry);
+    return entry;
+  }
+
+  /** Files before this task: they could not be read, which is said now, or they were cancelled and have no result. */
+  #passUntil(index: number): void {
+    for (let entry = this.#entries.first; entry !== undefined; entry = this.#entries.first) {
+      if (entry.error === null && entry.index >= index) return;
+      this.#entries.shift();
+      this.#release(entry);
+      this.#progress.done(0);
+      if (entry.error !== null) complainAbout(entry.name, entry.error, this.#complain);
+    }
+  }
+
+  #release({ spooled }: Entry): void {
+    if (spooled !== null) void this.#spool.remove(spooled);
   }
 
   async #read({ path, error }: Found): Promise<ReadFile> {
@@ -89,19 +116,10 @@ export class FileWork implements Work {
       throw cause;
     }
   }
-
-  /** Files that could not be read, up to the next one that was. */
-  #reportErrors(): void {
-    for (let entry = this.#entries.first; entry?.error; entry = this.#entries.first) {
-      complainAbout(entry.name, entry.error, this.#complain);
-      this.#progress.done(0);
-      this.#entries.shift();
-    }
-  }
 }
 
-function entryOf(name: Buffer, contents: Contents | NodeJS.ErrnoException): Entry {
-  const entry = { name, error: null, source: null, spooled: null };
+function entryOf(name: Buffer, index: number, contents: Contents | NodeJS.ErrnoException): Entry {
+  const entry = { name, index, error: null, source: null, spooled: null };
   if (contents instanceof Error) return { ...entry, error: contents, bytes: 0 };
   if (contents instanceof Uint8Array) return { ...entry, bytes: contents.length };
   const { bytes } = contents;
@@ -110,10 +128,9 @@ function entryOf(name: Buffer, contents: Contents | NodeJS.ErrnoException): Entr
 }
 
 /** Exactly the line that `sha256sum` prints, with its end. */
-export function formatLine(name: Buffer, digest: Uint8Array, { tag, isZeroEnded }: Format): Uint8Array {
+export function formatLine(name: Buffer, digest: string, { tag, isZeroEnded }: Format): Uint8Array {
   const { bytes, isEscaped } = isZeroEnded ? { bytes: name, isEscaped: false } : escapeName(name);
-  const hex = Buffer.from(digest).toString('hex');
-  const [before, after] = tag === null ? [`${hex}  `, ''] : [`${tag} (`, `) = ${hex}`];
+  const [before, after] = tag === null ? [`${digest}  `, ''] : [`${tag} (`, `) = ${digest}`];
   return Buffer.concat([
     Buffer.from(`${isEscaped ? '\\' : ''}${before}`),
     bytes,

@@ -8,8 +8,10 @@ import { isSystemError } from './system-error.ts';
 import { type Complain, complainAbout, type Hashed, type Input, type Work } from './work.ts';
 
 export class LineWork implements Work {
+  /** There may be a billion lines, so every byte counts. */
+  readonly encoding = 'raw';
   readonly #operands: readonly Buffer[];
-  readonly #separator: Uint8Array;
+  readonly #separator: string;
   readonly #progress: Progress;
   readonly #complain: Complain;
   readonly #spool = new Spool();
@@ -18,7 +20,7 @@ export class LineWork implements Work {
 
   constructor(operands: readonly Buffer[], isZeroEnded: boolean, progress: Progress, complain: Complain) {
     this.#operands = operands;
-    this.#separator = Buffer.from(isZeroEnded ? '\0' : '\n');
+    this.#separator = isZeroEnded ? '\0' : '\n';
     this.#progress = progress;
     this.#complain = complain;
   }
@@ -27,7 +29,7 @@ export class LineWork implements Work {
     let index = 0;
     for (const path of this.#operands) {
       try {
-        for await (const line of splitLines(readChunks(path), this.#separator[0]!, this.#spool)) {
+        for await (const line of splitLines(readChunks(path), this.#separator.charCodeAt(0), this.#spool)) {
           this.#progress.found();
           if (isSpooled(line)) this.#spooled.set(index, line);
           index++;
@@ -48,8 +50,7 @@ export class LineWork implements Work {
       this.#spooled.delete(index);
       void this.#spool.remove(spooled);
     }
-    if (digest !== null)
-      return Buffer.concat([Buffer.from(Buffer.from(digest).toString('hex')), this.#separator]);
+    if (digest !== null) return Buffer.from(digest + this.#separator);
     this.#complain(`line ${index + 1}: ${message}`);
     return null;
   }

@@ -11,12 +11,15 @@ export type Input = Uint8Array | StreamSource;
 /** One result as the job gives it. */
 export interface Hashed {
   readonly index: number;
-  readonly digest: Uint8Array | null;
+  /** In hexadecimal. */
+  readonly digest: string | null;
   /** Why there is no digest. */
   readonly message: string;
 }
 
 export interface Work {
+  /** How inputs and digests travel. */
+  readonly encoding: 'raw' | 'msgpack';
   inputs(): AsyncGenerator<Input>;
   /** What to print for a result; null when there was an error instead, which has been reported. */
   print(result: Hashed): Uint8Array | null;

@@ -1,0 +1,13 @@
+import { describe, expect, test } from '@jest/globals';
+import { shortResult } from './display.ts';
+
+describe('a result on a terminal', () => {
+  test('is shown by its first characters, without its input', () => {
+    expect(shortResult('"a string" -> "7c0b5f5412ab34…')).toBe('7c0b5f54...');
+    expect(shortResult('"7c0b5f5412ab34"')).toBe('7c0b5f54...');
+    expect(shortResult('"a -> b" -> "short"')).toBe('short');
+    expect(shortResult('32 bytes')).toBe('32 bytes');
+    expect(shortResult('5 -> 5')).toBe('5');
+    expect(shortResult('7c0b5f54...')).toBe('7c0b5f54...');
+  });
+});

@@ -1,0 +1,87 @@
+/** What a Drone's events sound like on its terminal: a line for single tasks, one a second for all the others. */
+import type { DroneCounters, DroneEvent } from '@hive/drone';
+import { formatAddress } from '@hive/shared/node';
+import { shortResult } from './display.ts';
+import { formatCount, plural } from './format.ts';
+import type { Journal } from './journal.ts';
+
+type Received = Extract<DroneEvent, { type: 'workReceived' }>;
+type Done = Extract<DroneEvent, { type: 'workDone' }>;
+
+export class DroneLines {
+  readonly #journal: Journal;
+  readonly #isVerbose: boolean;
+  /** Tasks that were finished, and those that had a line, when the last summary was made. */
+  #finished = 0;
+  #shown = 0;
+  /** Why the last attempt to connect failed; said once, not at every attempt. */
+  #trouble = '';
+
+  constructor(journal: Journal, isVerbose: boolean) {
+    this.#journal = journal;
+    this.#isVerbose = isVerbose;
+  }
+
+  tell(event: DroneEvent): void {
+    const text = this.#textOf(event);
+    const { type, ...fields } = event;
+    if (text !== null) this.#journal.say(text, type, fields);
+  }
+
+  /** Null when it is worth no line. */
+  #textOf(event: DroneEvent): string | null {
+    switch (event.type) {
+      case 'connected':
+        this.#trouble = '';
+        return `✅ Connected to Queen! ${event.name} at ${formatAddress(event.address)}`;
+      case 'disconnected':
+        return this.#troubleText(formatAddress(event.address), event.reason, event.retryMillis);
+      case 'rejected':
+        return `❌ The Queen at ${formatAddress(event.address)} does not want this Drone: ${event.message}`;
+      case 'workReceived':
+        return event.single ? `🚨 Received Work: ${this.#workText(event)}` : null;
+      case 'workDone':
+        return event.single ? this.#doneText(event) : null;
+      case 'summary':
+        return this.#summaryText(event.counters);
+      case 'slotReplaced':
+        return `🔧 Slot ${event.slot} was replaced: ${event.reason}`;
+      case 'leasesDropped':
+        return `🗑️  The Queen started anew; ${plural(event.leases, 'lease')} of the old one dropped.`;
+      default:
+        return null;
+    }
+  }
+
+  #workText({ kind, display, job, index }: Received): string {
+    const about = this.#isVerbose ? ` (task ${index} of job ${job})` : '';
+    return `${kind}${display === undefined ? '' : ` of ${display}`}${about}`;
+  }
+
+  #doneText({ kind, outcome, display = '', millis, job, index }: Done): string {
+    this.#shown++;
+    const about = this.#isVerbose ? ` (task ${index} of job ${job}, ${millis.toFixed(1)} ms)` : '';
+    const result = this.#isVerbose ? display : shortResult(display);
+    if (outcome !== 'succeeded') return `❌ Work ${outcome}: ${result}${about}`;
+    return `✅ Work Done! ${kind.charAt(0).toUpperCase()}${kind.slice(1)}: ${result}${about}`;
+  }
+
+  /** Work that had no line of its own since the last summary; null if there was none. */
+  #summaryText({ succeeded, failed }: DroneCounters): string | null {
+    const finished = succeeded + failed;
+    const tasks = finished - this.#finished;
+    const shown = this.#shown;
+    this.#finished = finished;
+    this.#shown = 0;
+    if (tasks <= shown) return null;
+    const failures = failed === 0 ? '' : `, ${formatCount(failed)} of them failed`;
+    return `⚡ ${plural(tasks, 'task')} done, ${formatCount(finished)} in all${failures}`;
+  }
+
+  #troubleText(address: string, reason: string, retryMillis: number | null): string | null {
+    if (reason === this.#trouble) return null;
+    this.#trouble = reason;
+    const next = retryMillis === null ? '' : '; 🐝 Drone is trying to connect...';
+    return `⏳ No Queen at ${address}: ${reason}${next}`;
+  }
+}
