@@ -147,7 +147,7 @@ export class Runtime {
   /** Adds the bytes that the scheduler named but does not hold. Null when they are gone, and with them the need. */
   #complete({ message, inputs, results }: Send): Message | null {
     if (inputs !== undefined)
-      return { ...(message as Message<'TaskAssign'>), ...this.#store.readInputs(inputs.job, inputs.ranges) };
+      return { ...(message as Message<'TaskAssign'>), ...this.#store.readInputs(inputs) };
     if (results === undefined) return message;
     const stored = this.#store.readResults(results.job, results.seq);
     if (stored === undefined) return null;

@@ -181,7 +181,7 @@ export class SimQueen {
 
   #complete({ message, inputs, results }: Send): Message | null {
     if (inputs !== undefined)
-      return { ...(message as Message<'TaskAssign'>), ...this.store.readInputs(inputs.job, inputs.ranges) };
+      return { ...(message as Message<'TaskAssign'>), ...this.store.readInputs(inputs) };
     if (results === undefined) return message;
     const stored = this.store.readResults(results.job, results.seq);
     if (stored === undefined) return null;

@@ -2,7 +2,7 @@
  * The memory store behind a disk that takes its time and sometimes fails: commits end later, or with an error, and nothing
  * is durable before they do. It counts records, so that the auditor knows what was durable when a message left.
  */
-import { MemoryStore, type ResultPage, type Store, type StoreRecord } from '@hive/queen';
+import { type InputRef, MemoryStore, type ResultPage, type Store, type StoreRecord } from '@hive/queen';
 import type { JobId, Page } from '@hive/shared';
 import type { Random } from './random.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -65,8 +65,8 @@ export class SlowStore implements Store {
     });
   }
 
-  readInputs(job: JobId, ranges: readonly number[]): Pick<Page, 'sizes' | 'data'> {
-    return this.#memory.readInputs(job, ranges);
+  readInputs(ref: InputRef): Pick<Page, 'sizes' | 'data'> {
+    return this.#memory.readInputs(ref);
   }
   readResults(job: JobId, seq: number): ResultPage | undefined {
     return this.#memory.readResults(job, seq);

@@ -54,13 +54,13 @@ const APPLIERS: Appliers = {
     forgetFailures(job, page.first, end);
   },
 
-  attemptFailed(state, { job: id, failure, at }) {
+  attemptFailed(state, { job: id, failure, retryAt }) {
     const job = jobOf(state, id);
     const known = job.failedTasks.get(failure.index);
     const task = known ?? { failures: 0, crashes: 0, retryAt: null, lastMessage: '' };
     if (failure.outcome === 'crashed') task.crashes++;
     else task.failures++;
-    task.retryAt = at;
+    task.retryAt = retryAt;
     task.lastMessage = failure.message;
     if (known === undefined) job.failedTasks.set(failure.index, task);
   },

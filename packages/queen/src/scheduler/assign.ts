@@ -9,6 +9,7 @@ import type { DroneState, Profile } from './drone.ts';
 import type { Job, Rate } from './job.ts';
 import { Lease } from './lease.ts';
 import type { State } from './state.ts';
+import type { InputRef } from './types.ts';
 
 /** The lease may carry this many returned runs; more would make its frame, not its work, the cost. */
 const RANGES_PER_LEASE = 8;
@@ -131,11 +132,14 @@ function sendLease(state: State, lease: Lease, behind: Lease | null): void {
     ...(behind === null ? {} : { behind: behind.number }),
     ...streamsOf(job, lease),
   };
-  state.send(
-    drone.session,
-    message,
-    job.spec.range === undefined ? { job: job.id, ranges: lease.ranges } : undefined,
-  );
+  state.send(drone.session, message, job.spec.range === undefined ? inputsOf(job, lease.ranges) : undefined);
+}
+
+function inputsOf(job: Job, ranges: readonly number[]): InputRef {
+  const pages: number[] = [];
+  for (let i = 0; i < ranges.length; i += 2)
+    job.inputs.startsOf(ranges[i]!, ranges[i]! + ranges[i + 1]!, pages);
+  return { job: job.id, ranges, pages };
 }
 
 function streamsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'streams'> {

@@ -225,6 +225,7 @@ function cancelTasks(state: State, job: Job, indices: readonly number[], reason:
       }
     }
     const page = { first: index, count: 1, sizes: 0, data: new Uint8Array(0) };
-    record(state, job, page, [{ index, outcome: 'cancelled', message: reason }], []);
+    const failures = [{ index, outcome: 'cancelled' as const, message: reason }];
+    record(state, job, page, { failures, streams: [], drone: null });
   }
 }

@@ -11,6 +11,7 @@ import {
   type Message,
   type Page,
   ProtocolError,
+  type Streamed,
 } from '@hive/shared';
 import { noteShort } from './assign.ts';
 import type { DroneState } from './drone.ts';
@@ -79,8 +80,9 @@ function recordReport(state: State, lease: Lease, message: Message<'TaskComplete
   if (!job.isActive) return;
   const { first, count } = message;
   const failures = message.failures ?? [];
+  const drone = lease.drone.name;
   if (failures.length === 0 && !job.recorded.touches(first, first + count)) {
-    record(state, job, message, [], message.streams ?? []);
+    record(state, job, message, { failures, streams: message.streams ?? [], drone });
     return;
   }
   const failed = new Map(failures.map((failure) => [failure.index, failure]));
@@ -89,7 +91,7 @@ function recordReport(state: State, lease: Lease, message: Message<'TaskComplete
   const flush = (end: number) => {
     if (start < end) {
       const streams = (message.streams ?? []).filter(({ index }) => index >= start && index < end);
-      record(state, job, cutPage(message, start, end - start), kept, streams);
+      record(state, job, cutPage(message, start, end - start), { failures: kept, streams, drone });
     }
     kept = [];
   };
@@ -109,14 +111,16 @@ function recordReport(state: State, lease: Lease, message: Message<'TaskComplete
   flush(first + count);
 }
 
+/** What is recorded beside the values of a page. */
+interface Particulars {
+  readonly failures: readonly Failure[];
+  readonly streams: readonly Streamed[];
+  /** Name of the Drone that ran the tasks, or null. */
+  readonly drone: string | null;
+}
+
 /** Records an outcome for every task of the page; none of them has one yet. */
-export function record(
-  state: State,
-  job: Job,
-  page: Page,
-  failures: readonly Failure[],
-  streams: Message<'TaskComplete'>['streams'] & object,
-): void {
+export function record(state: State, job: Job, page: Page, { failures, streams, drone }: Particulars): void {
   const { first, count, sizes, data } = page;
   const seq = job.seq + 1;
   state.commit({
@@ -126,6 +130,8 @@ export function record(
     page: { first, count, sizes, data },
     failures,
     streams,
+    drone,
+    at: state.now,
   });
   state.totals.recorded += count;
   state.throughput.add(count, state.now);

@@ -122,6 +122,6 @@ function forgetOn(state: State, job: Job, drone: Lease['drone']): void {
 export function dropResults(state: State, job: Job, seqs: readonly number[]): void {
   if (seqs.length === 0) return;
   const before = job.results.heldBytes;
-  state.commit({ type: 'resultsDropped', job: job.id, seqs });
+  state.commit({ type: 'resultsDropped', job: job.id, seqs, recordedBelow: job.lowestUnrecorded });
   if (!job.isActive) state.endedBytes -= before - job.results.heldBytes;
 }

@@ -16,9 +16,10 @@ export function endAttempt(state: State, lease: Lease, failure: Failure): boolea
   const failures = (known?.failures ?? 0) + (failure.outcome === 'crashed' ? 0 : 1);
   if (crashes >= (job.spec.crashLimit ?? LIMITS.crashLimit)) return true;
   if (failures > (job.spec.retries ?? LIMITS.retries)) return true;
-  const at = state.now + backoff(job, crashes + failures, state.identity.chance());
-  state.commit({ type: 'attemptFailed', job: job.id, failure, drone: lease.peer, at });
-  scheduleRetry(state, job, at);
+  const at = state.now;
+  const retryAt = at + backoff(job, crashes + failures, state.identity.chance());
+  state.commit({ type: 'attemptFailed', job: job.id, failure, drone: lease.drone.name, at, retryAt });
+  scheduleRetry(state, job, retryAt);
   return false;
 }
 

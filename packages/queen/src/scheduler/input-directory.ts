@@ -63,6 +63,15 @@ export class InputDirectory {
     return { count: Math.max(1, taken), bytes: taken === 0 ? bytesMax : bytes };
   }
 
+  /** First indices of the pages that hold tasks [first, end), added to `to` unless the last one there is the same. */
+  startsOf(first: number, end: number, to: number[]): void {
+    for (let at = this.#find(first); at < this.#entries.length; at++) {
+      const page = this.#entries[at]!;
+      if (page.first >= end) return;
+      to.push(page.first);
+    }
+  }
+
   /** Tasks [first, end) succeeded. Yields the pages that nobody needs any more. */
   *succeeded(first: number, end: number): Generator<{ first: number; count: number; cost: number }> {
     for (let at = this.#find(first); at < this.#entries.length; at++) {

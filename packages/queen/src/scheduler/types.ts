@@ -56,16 +56,26 @@ export type StoreRecord =
       readonly page: Page;
       readonly failures: readonly Failure[];
       readonly streams: readonly Streamed[];
+      /** Name of the Drone that reported it; null where nobody ran it. */
+      readonly drone: string | null;
+      readonly at: Millis;
     }
   | {
       readonly type: 'attemptFailed';
       readonly job: JobId;
       readonly failure: Failure;
-      readonly drone: PeerId;
+      readonly drone: string;
       readonly at: Millis;
+      readonly retryAt: Millis;
     }
   | { readonly type: 'inputsDropped'; readonly job: JobId; readonly first: number; readonly count: number }
-  | { readonly type: 'resultsDropped'; readonly job: JobId; readonly seqs: readonly number[] }
+  | {
+      readonly type: 'resultsDropped';
+      readonly job: JobId;
+      readonly seqs: readonly number[];
+      /** Every task below this index has an outcome. */
+      readonly recordedBelow: number;
+    }
   | {
       readonly type: 'jobEnded';
       readonly job: JobId;
@@ -80,6 +90,8 @@ export interface InputRef {
   readonly job: JobId;
   /** first, count, first, count, … */
   readonly ranges: readonly number[];
+  /** First index of every input page that holds one of them, in the order of the ranges. */
+  readonly pages: readonly number[];
 }
 /** The recorded page that the runtime adds to a Results. */
 export interface ResultRef {

@@ -3,7 +3,7 @@
  * conformance suite (testing/store-conformance.ts) holds for every implementation.
  */
 import type { Failure, JobId, Page, Streamed } from '@hive/shared';
-import type { StoreRecord } from '../scheduler/index.ts';
+import type { InputRef, StoreRecord } from '../scheduler/index.ts';
 
 /** A recorded page of results, as the Drone reported it. */
 export interface ResultPage {
@@ -25,8 +25,8 @@ export interface Store {
    * Rejected: nothing was lost, and a later commit covers it too.
    */
   commit(): Promise<void> | null;
-  /** Inputs of tasks, put end to end: `ranges` is first, count, first, count, … of one job. */
-  readInputs(job: JobId, ranges: readonly number[]): Pick<Page, 'sizes' | 'data'>;
+  /** Inputs of tasks of one job, put end to end. */
+  readInputs(ref: InputRef): Pick<Page, 'sizes' | 'data'>;
   /** A recorded page; undefined when it was dropped. */
   readResults(job: JobId, seq: number): ResultPage | undefined;
   /** Bytes of pages that it holds. */

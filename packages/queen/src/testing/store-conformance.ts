@@ -48,8 +48,12 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       'reads inputs across pages, and several ranges end to end, before they are durable',
       withStore((store) => {
         appendInputs(store, JOB, [3, 4, 5]);
-        expect(values(store.readInputs(JOB, [1, 8]), 8)).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map(value));
-        expect(values(store.readInputs(JOB, [9, 2, 0, 1]), 3)).toEqual([9, 10, 0].map(value));
+        expect(values(store.readInputs({ job: JOB, ranges: [1, 8], pages: [0, 3, 7] }), 8)).toEqual(
+          [1, 2, 3, 4, 5, 6, 7, 8].map(value),
+        );
+        expect(values(store.readInputs({ job: JOB, ranges: [9, 2, 0, 1], pages: [7, 0] }), 3)).toEqual(
+          [9, 10, 0].map(value),
+        );
       }),
     );
 
@@ -67,10 +71,12 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
           store.keep([{ type: 'inputsDropped', job: JOB, first, count: 2 }]);
         }
         expect(store.heldBytes).toBeLessThan(before / 10);
-        expect(values(store.readInputs(JOB, [6, 2]), 2)).toEqual([6, 7].map(value));
-        expect(values(store.readInputs(JOB, [391, 9]), 9)).toEqual(
-          [391, 392, 393, 394, 395, 396, 397, 398, 399].map(value),
+        expect(values(store.readInputs({ job: JOB, ranges: [6, 2], pages: [6] }), 2)).toEqual(
+          [6, 7].map(value),
         );
+        expect(
+          values(store.readInputs({ job: JOB, ranges: [391, 9], pages: [390, 392, 394, 396, 398] }), 9),
+        ).toEqual([391, 392, 393, 394, 395, 396, 397, 398, 399].map(value));
       }),
     );
 
@@ -79,16 +85,34 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       withStore(async (store) => {
         const failures = [{ index: 5, outcome: 'failed' as const, message: 'no' }];
         store.keep([
-          { type: 'resultsRecorded', job: JOB, seq: 1, page: pageOf(4, 3), failures, streams: [] },
+          {
+            type: 'resultsRecorded',
+            job: JOB,
+            seq: 1,
+            page: pageOf(4, 3),
+            failures,
+            streams: [],
+            drone: 'd',
+            at: 0,
+          },
         ]);
         store.keep([
-          { type: 'resultsRecorded', job: OTHER, seq: 1, page: pageOf(0, 1), failures: [], streams: [] },
+          {
+            type: 'resultsRecorded',
+            job: OTHER,
+            seq: 1,
+            page: pageOf(0, 1),
+            failures: [],
+            streams: [],
+            drone: 'd',
+            at: 0,
+          },
         ]);
         await store.commit();
         const read = store.readResults(JOB, 1)!;
         expect(values(read.page, 3)).toEqual([4, 5, 6].map(value));
         expect([read.page.first, read.page.count, read.failures]).toEqual([4, 3, failures]);
-        store.keep([{ type: 'resultsDropped', job: JOB, seqs: [1] }]);
+        store.keep([{ type: 'resultsDropped', job: JOB, seqs: [1], recordedBelow: 0 }]);
         expect(store.readResults(JOB, 1)).toBeUndefined();
         expect(store.readResults(OTHER, 1)).toBeDefined();
       }),
@@ -99,7 +123,16 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       withStore((store) => {
         appendInputs(store, JOB, [8]);
         store.keep([
-          { type: 'resultsRecorded', job: JOB, seq: 1, page: pageOf(0, 8), failures: [], streams: [] },
+          {
+            type: 'resultsRecorded',
+            job: JOB,
+            seq: 1,
+            page: pageOf(0, 8),
+            failures: [],
+            streams: [],
+            drone: 'd',
+            at: 0,
+          },
         ]);
         store.keep([{ type: 'jobRemoved', job: JOB }]);
         expect([store.heldBytes, store.readResults(JOB, 1)]).toEqual([0, undefined]);
@@ -112,7 +145,9 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
         const buffer = new Uint8Array(1_000_000);
         const page = { first: 0, count: 1, sizes: 3, data: buffer.subarray(10, 13) };
         store.keep([{ type: 'inputsAppended', job: JOB, page, streams: [] }]);
-        expect(store.readInputs(JOB, [0, 1]).data.buffer.byteLength).toBeLessThan(1_000);
+        expect(
+          store.readInputs({ job: JOB, ranges: [0, 1], pages: [0] }).data.buffer.byteLength,
+        ).toBeLessThan(1_000);
       }),
     );
   });
