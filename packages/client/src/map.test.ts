@@ -1,7 +1,7 @@
 import { LIMITS } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
 import type { TaskError } from './errors.ts';
-import { collect, count, rejection, withFake } from './testing/with-fake.ts';
+import { collect, count, rejection, turn, withFake } from './testing/with-fake.ts';
 
 const failAt = (bad: number) => (input: unknown, index: number) => {
   if (index === bad) throw new Error(`no ${index}`);
@@ -111,6 +111,34 @@ describe('map', () => {
       expect(pulled).toBeLessThan(300);
       await hive.close();
       expect((await all).code).toBe('closed');
+    }));
+
+  test('puts no more into the send buffer than the Queen takes out', () =>
+    withFake({ inputCredit: 2 ** 30 }, async (queen, hive) => {
+      let pulled = 0;
+      function* source() {
+        while (pulled++ < 100) yield 'x'.repeat(500_000);
+      }
+      let resume = () => {};
+      queen.intercept = ({ type }, { socket }) => {
+        if (type !== 'Append') return false;
+        socket.pause();
+        resume = () => socket.resume();
+        return false;
+      };
+      const maps = Array.from({ length: 2 }, () => hive.map('echo', source()).all());
+      await queen.until(() => queen.heard.some(({ type }) => type === 'Append'));
+      // She reads nothing more: 8 MiB wait here, and what the system holds for two sockets is somewhere else.
+      for (let before = -1, quiet = 0; quiet < 200; before = pulled) {
+        await turn();
+        quiet = before === pulled ? quiet + 1 : 0;
+      }
+      expect(pulled).toBeGreaterThan(10);
+      expect(pulled).toBeLessThan(60);
+      queen.intercept = () => false;
+      resume();
+      const [one, two] = await Promise.all(maps);
+      expect(one!.length + two!.length).toBe(100);
     }));
 
   test('lets no more results come than its reader takes', () =>

@@ -140,6 +140,21 @@ describe('a submitted job', () => {
       expect((await rejection(hive.open('x'))).code).toBe('badJobId');
     }));
 
+  test.each([
+    [{ priority: 5_000 }, 'priority'],
+    [{ retries: -1 }, 'retries'],
+    [{ params: { when: new Date() as never } }, 'params'],
+    [{ encoding: 'json' as never }, 'encoding'],
+  ])('is refused here if the wire cannot carry it: %j', (options, field) =>
+    withFake({}, async (queen, hive) => {
+      const error = await rejection(hive.submit({ kind: 'echo', inputs: [], ...options }));
+      expect(error).toMatchObject({ name: 'UsageError', code: 'badSpec' });
+      expect(error.message).toContain(field);
+      expect((await rejection(hive.call('echo', 1, options))).code).toBe('badSpec');
+      expect(queen.jobs.size).toBe(0);
+    }),
+  );
+
   test('needs inputs or a range', () =>
     withFake({}, async (_, hive) => {
       expect((await rejection(hive.submit({ kind: 'echo' }))).message).toContain('either inputs or a range');

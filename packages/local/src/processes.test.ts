@@ -96,7 +96,8 @@ describe('a cluster of processes', () => {
     parent.stdout.resume();
     parent.kill('SIGKILL');
     await allGone;
-    expect(pids.some(isAlive)).toBe(false);
+    // A process lets go of its files a moment before it is gone.
+    while (pids.some(isAlive)) await new Promise((resolve) => setImmediate(resolve));
     rmSync(data, { recursive: true });
   });
 });
