@@ -141,10 +141,10 @@ async function printResults(job: JobHandle, work: Work, output: Output): Promise
 function hashedOf(result: TaskResult): Hashed {
   const { index } = result;
   if (result.outcome !== 'succeeded') return { index, digest: null, message: result.error.message };
-  const { value } = result;
-  return {
-    index,
-    digest: typeof value === 'string' ? value : (value as Buffer).toString('hex'),
-    message: '',
-  };
+  const value = result.value as string | Uint8Array;
+  return { index, digest: typeof value === 'string' ? value : hexOf(value), message: '' };
+}
+
+function hexOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('hex');
 }

@@ -20,8 +20,8 @@ const WHOLE_BYTES_MAX = LIMITS.valueBytesMax;
 const READ_BYTES = 256 * 1024;
 
 /** @throws the operating system's error when it cannot be read */
-export async function readContents(path: Buffer, spool: Spool): Promise<Contents> {
-  if (isStandardInput(path)) return gather(readStandardInput(), spool);
+export async function readContents(path: Buffer, input: StandardInput, spool: Spool): Promise<Contents> {
+  if (isStandardInput(path)) return gather(input.chunks(), spool);
   const file = await open(path, 'r');
   try {
     const stats = await file.stat();
@@ -37,18 +37,23 @@ export async function readContents(path: Buffer, spool: Spool): Promise<Contents
 }
 
 /** The bytes of a file or of standard input, as they come. */
-export function readChunks(path: Buffer): AsyncIterable<Uint8Array> {
-  return isStandardInput(path) ? readStandardInput() : createReadStream(path, { highWaterMark: READ_BYTES });
+export function readChunks(path: Buffer, input: StandardInput): AsyncIterable<Uint8Array> {
+  return isStandardInput(path) ? input.chunks() : createReadStream(path, { highWaterMark: READ_BYTES });
 }
 
 export function isStandardInput(path: Buffer): boolean {
   return path.equals(STANDARD_INPUT);
 }
 
-/** What is left of standard input: nothing when it is asked for a second time. */
-async function* readStandardInput(): AsyncGenerator<Uint8Array> {
-  if (process.stdin.readableEnded || process.stdin.destroyed) return;
-  yield* process.stdin;
+/** Standard input, which can be read once: whoever names it again finds it empty, as with sha256sum. */
+export class StandardInput {
+  #isTaken = false;
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    if (this.#isTaken) return;
+    this.#isTaken = true;
+    yield* process.stdin;
+  }
 }
 
 /** A file of a known size in one read, or null when it is not as large as it said. */

@@ -4,7 +4,7 @@
  * Cost: a file between reading and printing is held as one small entry; its contents are the client's as soon as it asks.
  */
 import type { Progress } from '../progress.ts';
-import { type Contents, readContents } from './contents.ts';
+import { type Contents, readContents, StandardInput } from './contents.ts';
 import { Fifo } from './fifo.ts';
 import { FileSource } from './file-source.ts';
 import { inOrder } from './in-order.ts';
@@ -40,6 +40,7 @@ export class FileWork implements Work {
   readonly #format: Format;
   readonly #progress: Progress;
   readonly #complain: Complain;
+  readonly #input = new StandardInput();
   readonly #spool = new Spool();
   readonly #entries = new Fifo<Entry>();
 
@@ -110,7 +111,7 @@ export class FileWork implements Work {
   async #read({ path, error }: Found): Promise<ReadFile> {
     if (error !== undefined) return { name: path, contents: error };
     try {
-      return { name: path, contents: await readContents(path, this.#spool) };
+      return { name: path, contents: await readContents(path, this.#input, this.#spool) };
     } catch (cause) {
       if (isSystemError(cause)) return { name: path, contents: cause };
       throw cause;

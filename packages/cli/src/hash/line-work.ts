@@ -1,6 +1,6 @@
 /** Hashing every line of files, as bytes, in order: files larger than memory are only ever passing through. */
 import type { Progress } from '../progress.ts';
-import { readChunks } from './contents.ts';
+import { readChunks, StandardInput } from './contents.ts';
 import { FileSource } from './file-source.ts';
 import { splitLines } from './lines.ts';
 import { isSpooled, Spool, type Spooled } from './spool.ts';
@@ -14,6 +14,7 @@ export class LineWork implements Work {
   readonly #separator: string;
   readonly #progress: Progress;
   readonly #complain: Complain;
+  readonly #input = new StandardInput();
   readonly #spool = new Spool();
   /** Lines too long for memory, by task index, until they are hashed. */
   readonly #spooled = new Map<number, Spooled>();
@@ -29,7 +30,8 @@ export class LineWork implements Work {
     let index = 0;
     for (const path of this.#operands) {
       try {
-        for await (const line of splitLines(readChunks(path), this.#separator.charCodeAt(0), this.#spool)) {
+        const chunks = readChunks(path, this.#input);
+        for await (const line of splitLines(chunks, this.#separator.charCodeAt(0), this.#spool)) {
           this.#progress.found();
           if (isSpooled(line)) this.#spooled.set(index, line);
           index++;
