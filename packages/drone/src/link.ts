@@ -23,12 +23,13 @@ const STEADY_MILLIS = 1_000;
 
 export interface LinkHost {
   hello(): Message<'Hello'>;
-  /** Where this link should dial now: as before if that is still right; null when there is nothing for it. */
-  addressFor(link: Link): Promise<Address | null>;
+  /** Sets where the link should dial now: as before if that is still right; null when there is nothing for it. */
+  findAddress(link: Link): Promise<void>;
   newSession(): SessionNumber;
   opened(link: Link, session: SessionNumber, welcome: Message<'Welcome'>): void;
   received(session: SessionNumber, message: Message): void;
-  ended(session: SessionNumber): void;
+  /** A session is over. With `isElsewhere`, its Queen was reached on another link. */
+  ended(session: SessionNumber, isElsewhere: boolean): void;
   rejected(link: Link, message: Message<'Reject'>): void;
   tell(event: DroneEvent): void;
 }
@@ -47,9 +48,10 @@ type State =
 
 export class Link {
   readonly number: number;
+  /** Where it dials; set by its host, who sees to it that no two links dial the same place. */
+  address: Address | null = null;
   readonly #host: LinkHost;
   #state: State = { at: 'searching' };
-  #address: Address | null = null;
   #attempt = 0;
   #isDormantNext = false;
   /** Sockets that are not closed yet. */
@@ -61,9 +63,6 @@ export class Link {
     this.#host = host;
   }
 
-  get address(): Address | null {
-    return this.#address;
-  }
   get isOpen(): boolean {
     return this.#state.at === 'open';
   }
@@ -80,10 +79,10 @@ export class Link {
     if (this.#state.at === 'ended') return;
     this.#state = { at: 'searching' };
     try {
-      const address = await this.#host.addressFor(this);
+      await this.#host.findAddress(this);
       if ((this.#state as State).at !== 'searching') return;
-      if (address === null) this.#rest('no Queen is known');
-      else await this.#dial(address);
+      if (this.address === null) this.#rest('no Queen is known');
+      else await this.#dial(this.address);
     } catch (error) {
       this.#rest((error as Error).message);
     }
@@ -124,7 +123,6 @@ export class Link {
   }
 
   async #dial(address: Address): Promise<void> {
-    this.#address = address;
     const abort = new AbortController();
     this.#state = { at: 'dialling', abort };
     this.#host.tell({ type: 'connecting', address, attempt: this.#attempt });
@@ -155,7 +153,7 @@ export class Link {
   #greeted(connection: Connection, message: Message): void {
     if (message.type === 'Reject') {
       const { code, message: text } = message;
-      this.#host.tell({ type: 'rejected', address: this.#address!, code, message: text });
+      this.#host.tell({ type: 'rejected', address: this.address!, code, message: text });
       connection.destroy(new Error(`rejected: ${text}`));
       this.#host.rejected(this, message);
       return;
@@ -170,7 +168,7 @@ export class Link {
     const session = this.#host.newSession();
     this.#state = { at: 'open', connection, session, since: performance.now() };
     const { queen, name, session: token } = message;
-    this.#host.tell({ type: 'connected', address: this.#address!, queen, name, session: token });
+    this.#host.tell({ type: 'connected', address: this.address!, queen, name, session: token });
     this.#host.opened(this, session, message);
   }
 
@@ -186,7 +184,7 @@ export class Link {
     this.#isDormantNext = false;
     if (isDormant) this.#state = { at: 'dormant' };
     else this.#rest(reason);
-    if (state.at === 'open') this.#host.ended(state.session);
+    if (state.at === 'open') this.#host.ended(state.session, isDormant);
   }
 
   #rest(reason: string): void {
@@ -194,8 +192,8 @@ export class Link {
     const retryMillis = redialDelay(this.#attempt++, Math.random());
     const { number } = this;
     log('%d rests for %d ms: %s', number, Math.round(retryMillis), reason);
-    if (this.#address !== null) {
-      this.#host.tell({ type: 'disconnected', address: this.#address, reason, retryMillis });
+    if (this.address !== null) {
+      this.#host.tell({ type: 'disconnected', address: this.address, reason, retryMillis });
     }
     this.#state = { at: 'resting', timer: setTimeout(() => void this.start(), retryMillis) };
   }

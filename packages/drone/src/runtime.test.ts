@@ -179,6 +179,35 @@ describe('after the connection was cut, a Drone', () => {
     expect(again).toEqual({ ...rest, incarnation: before });
   });
 
+  test('keeps to one session when the same Queen is reached under two addresses', async () => {
+    queen = await FakeQueen.listen();
+    const { port } = queen.address;
+    start(1, { queens: () => ['127.0.0.1', '127.0.0.2'].map((host) => ({ host, port })) });
+    expect(await queen.next('Goodbye')).toMatchObject({ code: 'replaced' });
+    await queen.next('TaskRequest');
+    assign(1, {}, ['a']);
+    expect((await results(1)).values).toEqual(['a']);
+    expect(queen.sessions).toBe(2);
+    queen.heard.length = 0;
+    queen.cut();
+    await queen.next('Holdings');
+    assign(2, {}, ['b']);
+    expect((await results(2)).values).toEqual(['b']);
+  });
+
+  test('follows its Queen to another address', async () => {
+    await begin();
+    assign(1, { kind: 'sleep' }, [600_000]);
+    await untilRunning(1, 1);
+    const old = queen;
+    const moved = await FakeQueen.listen();
+    moved.id = old.id;
+    moved.incarnation = old.incarnation;
+    queen = moved;
+    await old.stop();
+    expect((await moved.next('Holdings')).leases).toMatchObject([{ lease: 1 }]);
+  });
+
   test('drops the leases of a Queen in whose place another one answers', async () => {
     await begin();
     assign(1, { kind: 'sleep' }, [600_000]);

@@ -120,17 +120,20 @@ class DroneRuntime implements Drone, LinkHost {
   }
 
   /** One link per Queen: a link whose address is not listed any more takes over one that has none. */
-  async addressFor(link: Link): Promise<Address | null> {
+  async findAddress(link: Link): Promise<void> {
     const listed = await this.#config.queens();
-    if (this.#isEnding) return null;
-    const isTaken = (address: Address, by: Link | null) =>
-      [...this.#links].some((other) => other !== by && isSameAddress(other.address, address));
-    const own = listed.find((address) => isSameAddress(link.address, address));
-    const spare = listed.filter((address) => !isTaken(address, null));
-    const address = own ?? spare.shift() ?? null;
-    for (const _ of spare) this.#addLink();
-    if (address === null && listed.length > 0 && this.#links.size > 1) this.#removeLink(link);
-    return address;
+    if (this.#isEnding) return;
+    const isTaken = (address: Address) =>
+      [...this.#links].some((other) => other !== link && isSameAddress(other.address, address));
+    const spare = listed.filter((address) => !isTaken(address));
+    const own = spare.find((address) => isSameAddress(link.address, address)) ?? spare[0] ?? null;
+    if (own === null && listed.length > 0 && this.#links.size > 1) {
+      this.#removeLink(link);
+      return;
+    }
+    // A link that finds nothing listed goes on where it was: lists may be empty for a moment.
+    link.address = own ?? link.address;
+    for (const address of spare) if (address !== own && !isTaken(address)) this.#addLink(address);
   }
 
   newSession(): SessionNumber {
@@ -147,11 +150,12 @@ class DroneRuntime implements Drone, LinkHost {
     this.#feed({ type: 'messageReceived', session, message });
   }
 
-  ended(session: SessionNumber): void {
+  ended(session: SessionNumber, isElsewhere: boolean): void {
     this.#bySession.delete(session);
     this.#watchOrphan();
     this.#feed({ type: 'sessionClosed', session });
-    for (const link of this.#links) link.wake();
+    // Which Queen a dormant link would reach is not known, so any end that is not its own wakes it.
+    if (!isElsewhere) for (const link of this.#links) link.wake();
   }
 
   rejected(link: Link, { code, message }: Message<'Reject'>): void {
@@ -234,8 +238,9 @@ class DroneRuntime implements Drone, LinkHost {
 
   // Links and the end
 
-  #addLink(): void {
+  #addLink(address: Address | null = null): void {
     const link = new Link(++this.#linksMade, this);
+    link.address = address;
     this.#links.add(link);
     void link.start();
   }

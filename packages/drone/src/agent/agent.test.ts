@@ -276,6 +276,23 @@ describe('a task that has to stop', () => {
 });
 
 describe('a drain', () => {
+  test('hands back what waits, and what comes too late', () => {
+    hive.open(1);
+    hive.assign(1, 1, [0, 4]);
+    hive.assign(1, 2, [4, 1], { behind: 1 });
+    hive.clear();
+    hive.step({ type: 'drainRequested' });
+    hive.assign(1, 3, [5, 1]);
+    expect(hive.sent(1)).toEqual([
+      { type: 'Retracted', lease: 2, end: 0 },
+      { type: 'Drain' },
+      { type: 'TaskRequest', slots: -1 },
+      { type: 'Retracted', lease: 3, end: 0 },
+      { type: 'TaskRequest', slots: 1 },
+    ]);
+    expect(hive.effects).toContainEqual(expect.objectContaining({ type: 'retractLease', run: 1, end: 0 }));
+  });
+
   test('ends when nothing runs and nothing waits for an acknowledgement', () => {
     hive.open(1);
     hive.assign(1, 1, [0, 4]);

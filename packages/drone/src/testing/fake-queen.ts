@@ -13,7 +13,8 @@ export class FakeQueen {
   rejection: Message<'Reject'> | null = null;
   readonly heard: Message[] = [];
   readonly #server: Server;
-  #connection: Connection | null = null;
+  /** Those that shook hands and did not say Goodbye; `send` goes to the newest one. */
+  readonly #open: Connection[] = [];
   #wake: (() => void)[] = [];
   sessions = 0;
 
@@ -21,15 +22,14 @@ export class FakeQueen {
     this.#server = createServer((socket) => {
       const connection: Connection = new Connection(socket, new Session(null), {
         message: (message) => this.#received(connection, message),
-        closed: () => this.#notify(),
+        closed: () => this.#forget(connection),
       });
-      this.#connection = connection;
     });
   }
 
   static async listen(): Promise<FakeQueen> {
     const queen = new FakeQueen();
-    queen.#server.listen(0, '127.0.0.1');
+    queen.#server.listen(0, '0.0.0.0');
     await once(queen.#server, 'listening');
     return queen;
   }
@@ -39,11 +39,11 @@ export class FakeQueen {
   }
 
   send(message: Message): void {
-    this.#connection?.send(message);
+    this.#open.at(-1)?.send(message);
   }
   /** Cuts the connection without a word. */
   cut(): void {
-    this.#connection?.destroy();
+    this.#open.at(-1)?.destroy();
   }
   async stop(): Promise<void> {
     this.cut();
@@ -62,7 +62,14 @@ export class FakeQueen {
 
   #received(connection: Connection, message: Message): void {
     if (message.type === 'Hello') this.#welcome(connection);
+    if (message.type === 'Goodbye') this.#forget(connection);
     this.heard.push(message);
+    this.#notify();
+  }
+
+  #forget(connection: Connection): void {
+    const at = this.#open.indexOf(connection);
+    if (at >= 0) this.#open.splice(at, 1);
     this.#notify();
   }
 
@@ -86,6 +93,7 @@ export class FakeQueen {
       capabilities: [],
     });
     connection.session.open('drone');
+    this.#open.push(connection);
   }
 
   #notify(): void {
