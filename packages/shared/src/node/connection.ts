@@ -44,7 +44,10 @@ export class Connection {
     this.session = session;
     this.#handlers = handlers;
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      // A Buffer's `slice` is a view, a Uint8Array's is a copy: whoever gets a message's bytes must not have to ask which.
+      this.#receive(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    });
     socket.on('drain', () => handlers.drained?.());
     socket.on('error', (error) => {
       this.#error ??= error;
