@@ -62,6 +62,10 @@ describe('a session', () => {
     hive.open(1);
     hive.open(2, { link: 2 });
     expect(hive.closed).toMatchObject([{ session: 1, code: 'replaced' }]);
+    hive.clear();
+    hive.assign(2, 1, [0, 1]);
+    hive.finish(1, 1);
+    expect(hive.sent(2)).toMatchObject([{ type: 'TaskComplete', ended: true }]);
   });
 });
 

@@ -84,7 +84,6 @@ export class Queens {
     const { now } = this.#turn;
     const queen = this.#queenOf(welcome.queen);
     const older = queen.session;
-    if (older !== null) this.close(older, 'replaced', 'another session with the same Queen was opened');
     const session: AgentSession = {
       number,
       link,
@@ -101,6 +100,8 @@ export class Queens {
     queen.session = session;
     this.#sessions.set(number, session);
     this.#links.set(link, queen.id);
+    // Not before the new one stands: a Queen without a session, of whom nothing is held, is forgotten.
+    if (older !== null) this.close(older, 'replaced', 'another session with the same Queen was opened');
     return session;
   }
 
