@@ -59,6 +59,7 @@ export class FileWork implements Work {
   }
 
   async *inputs(): AsyncGenerator<Input> {
+    if (this.#progress.isShown) void this.#count();
     const files = findFiles(this.#operands, this.#isRecursive);
     let index = 0;
     for await (const { name, contents } of inOrder(files, READS_AT_ONCE, (found) => this.#read(found))) {
@@ -84,6 +85,13 @@ export class FileWork implements Work {
 
   end(): void {
     this.#passUntil(Number.POSITIVE_INFINITY);
+  }
+
+  /** Looks ahead, so that a person knows how much there is. */
+  async #count(): Promise<void> {
+    let files = 0;
+    for await (const _ of findFiles(this.#operands, this.#isRecursive)) files++;
+    this.#progress.expect(files);
   }
 
   #entryAt(index: number): Entry {
