@@ -2,7 +2,7 @@
  * Results that a Queen has not acknowledged, kept to be sent again after a reconnect. They outlive their lease and every
  * session, but not the Queen's identity. What a slot may have in here is bounded by pausing it.
  */
-import type { Incarnation, LeaseNumber, Message } from '@hive/shared';
+import type { Incarnation, JobId, LeaseNumber, Message } from '@hive/shared';
 import type { SlotNumber } from './events.ts';
 
 interface Unacked {
@@ -10,6 +10,7 @@ interface Unacked {
   readonly slot: SlotNumber | null;
   readonly bytes: number;
   readonly incarnation: Incarnation;
+  readonly job: JobId;
   readonly message: Message<'TaskComplete'>;
 }
 /** Called with the slot whose results were let go, and their cost in bytes. */
@@ -36,10 +37,11 @@ export class Outbox {
   }
 
   /** Keeps a result until it is acknowledged. Returns its cost. */
-  add(incarnation: Incarnation, slot: SlotNumber | null, message: Message<'TaskComplete'>): number {
+  add(lease: Origin, slot: SlotNumber | null, message: Message<'TaskComplete'>): number {
+    const { incarnation, job } = lease;
     const key = keyOf(incarnation, message.lease);
     const bytes = costOf(message);
-    const entry = { order: this.#count++, slot, bytes, incarnation, message };
+    const entry = { order: this.#count++, slot, bytes, incarnation, job, message };
     const list = this.#leases.get(key);
     if (list === undefined) this.#leases.set(key, [entry]);
     else list.push(entry);
@@ -74,18 +76,24 @@ export class Outbox {
     const all = [...this.#leases.values()].flat().sort((a, b) => a.order - b.order);
     return all.map((entry) => {
       const { request: _request, ...message } = entry.message;
-      return withIncarnation(message, entry.incarnation, incarnation);
+      return withOrigin(message, entry, incarnation);
     });
   }
 }
 
-/** A lease of an earlier incarnation is told apart by naming it. */
-export function withIncarnation(
+/** Where a report comes from. */
+export interface Origin {
+  readonly incarnation: Incarnation;
+  readonly job: JobId;
+}
+
+/** A lease of an earlier incarnation is told apart by naming that, and its job, which the Queen may not know from it. */
+export function withOrigin(
   message: Message<'TaskComplete'>,
-  own: Incarnation,
+  { incarnation, job }: Origin,
   current: Incarnation,
 ): Message<'TaskComplete'> {
-  return own === current ? message : { ...message, incarnation: own };
+  return incarnation === current ? message : { ...message, incarnation, job };
 }
 
 export const keyOf = (incarnation: Incarnation, lease: LeaseNumber): string => `${incarnation}:${lease}`;

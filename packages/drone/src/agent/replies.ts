@@ -5,7 +5,7 @@
 import { type LeaseNumber, LIMITS, type Message } from '@hive/shared';
 import type { SlotNumber } from './events.ts';
 import { indexAt, type Lease, slotsOf } from './lease.ts';
-import { withIncarnation } from './outbox.ts';
+import { withOrigin } from './outbox.ts';
 import type { Place, Places } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
 
@@ -61,9 +61,9 @@ export class Replies {
   ): void {
     const { session } = queen;
     for (const message of messages) {
-      if (message.count > 0) queen.outbox.add(lease.incarnation, slot, message);
+      if (message.count > 0) queen.outbox.add(lease, slot, message);
       if (session !== null) {
-        this.#queens.send(session, withIncarnation(message, lease.incarnation, session.incarnation));
+        this.#queens.send(session, withOrigin(message, lease, session.incarnation));
       }
     }
   }
