@@ -167,7 +167,7 @@ describe('after the connection was cut, a Drone', () => {
     expect(queen.heard.some(({ type }) => type === 'TaskComplete')).toBe(false);
   });
 
-  test('names the incarnation of results from before a restart of its Queen', async () => {
+  test('names the incarnation and the job of results from before a restart of its Queen', async () => {
     await begin();
     assign(1, {}, ['a']);
     const { message } = await results(1);
@@ -176,7 +176,7 @@ describe('after the connection was cut, a Drone', () => {
     queen.cut();
     const again = await queen.next('TaskComplete');
     const { request: _, ...rest } = message;
-    expect(again).toEqual({ ...rest, incarnation: before });
+    expect(again).toEqual({ ...rest, incarnation: before, job: JOB });
   });
 
   test('keeps to one session when the same Queen is reached under two addresses', async () => {
