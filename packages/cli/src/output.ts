@@ -24,21 +24,22 @@ export class Output {
   write(bytes: Uint8Array): Promise<void> | null {
     this.#gathered.push(bytes);
     this.#bytes += bytes.length;
-    if (this.#bytes >= GATHERED_BYTES_MAX) this.#flush();
+    if (this.#bytes >= GATHERED_BYTES_MAX) this.flush();
     else if (!this.#isFlushPlanned) {
       this.#isFlushPlanned = true;
-      setImmediate(() => this.#flush());
+      setImmediate(() => this.flush());
     }
     return this.#draining;
   }
 
   /** Everything written so far has left. */
   async end(): Promise<void> {
-    this.#flush();
+    this.flush();
     while (this.#draining !== null) await this.#draining;
   }
 
-  #flush(): void {
+  /** Writes what has gathered, so that whatever is said next on another stream comes after it. */
+  flush(): void {
     this.#isFlushPlanned = false;
     if (this.#bytes === 0) return;
     const bytes = Buffer.concat(this.#gathered, this.#bytes);

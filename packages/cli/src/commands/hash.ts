@@ -81,7 +81,8 @@ async function runHash(argv: HashArguments): Promise<void> {
 /** Resolves with the signal that cancelled it, if one did. */
 async function hashAll(argv: HashArguments, algorithm: string, progress: Progress): Promise<Signal | null> {
   await using hive = await connectTo(argv, 'hive hash');
-  const work = workOf(argv, algorithm, progress);
+  const output = new Output(process.stdout, () => progress.stepAside());
+  const work = workOf(argv, algorithm, progress, output);
   const job = await hive.submit({
     kind: 'hash',
     params: { algorithm },
@@ -100,16 +101,17 @@ async function hashAll(argv: HashArguments, algorithm: string, progress: Progres
     process.stderr.write('hive hash: cancelling; press Ctrl-C again to leave at once\n');
     void job.cancel('interrupted');
   });
-  await printResults(job, work, new Output(process.stdout, () => progress.stepAside()));
+  await printResults(job, work, output);
   await job.done;
   return interruptedBy;
 }
 
-function workOf(argv: HashArguments, algorithm: string, progress: Progress): Work {
+function workOf(argv: HashArguments, algorithm: string, progress: Progress, output: Output): Work {
   const named = argv._.slice(1).map(String);
   const operands = operandBytes(named.length === 0 ? STANDARD_INPUT : named);
   const complain = (text: string) => {
     process.exitCode = 1;
+    output.flush();
     progress.stepAside();
     process.stderr.write(`hive hash: ${text}\n`);
   };
