@@ -13,6 +13,7 @@ import {
   UsageError,
 } from '@hive/shared';
 import { bytesStream, isStreamSource, type Sources, type StreamSource } from './streams.ts';
+import { TextWriter } from './text.ts';
 
 /** A msgpack header before the bytes of a text or byte string. */
 const HEADER_BYTES = 5;
@@ -20,11 +21,15 @@ const INLINE_BYTES_MAX = LIMITS.valueBytesMax - HEADER_BYTES;
 /** A text of so many UTF-16 units may pass the limit once it is UTF-8. */
 const LONG_TEXT_UNITS = Math.floor(INLINE_BYTES_MAX / 3);
 
+/** Shorter texts are written without a call into the engine's encoder. */
+const LONGER_TEXT_UNITS = 32;
+
 export class InputEncoder {
   readonly #kind: string;
   readonly #encoding: Encoding;
   readonly #sources: Sources;
   readonly #builder = new PageBuilder();
+  readonly #texts = new TextWriter();
   #streams: Streamed[] = [];
   /** Index of the first value in the builder. */
   #first = 0;
@@ -76,6 +81,8 @@ export class InputEncoder {
   #addText(text: string): void {
     if (text.length > LONG_TEXT_UNITS && Buffer.byteLength(text) > INLINE_BYTES_MAX) {
       this.#addLarge(Buffer.from(text));
+    } else if (text.length >= LONGER_TEXT_UNITS && this.#encoding === 'msgpack') {
+      this.#texts.append(this.#builder, text);
     } else appendValue(this.#builder, this.#encoding, text);
   }
 

@@ -4,6 +4,10 @@
  */
 import { type Encoding, type Failure, type JobId, type Message, readValue, sizeAt } from '@hive/shared';
 import { TaskError } from './errors.ts';
+import { readText } from './text.ts';
+
+/** Values of fewer bytes are not worth a look at what they are. */
+const TEXT_BYTES_MIN = 16;
 
 /** Reads an output that is too large for a page. */
 export type OpenStream = (index: number, bytes: number) => unknown;
@@ -15,6 +19,8 @@ export class PageReader {
   readonly #openStream: OpenStream;
   readonly #failures: ReadonlyMap<number, Failure> | null;
   readonly #streams: ReadonlyMap<number, number> | null;
+  /** The page's data, where values may be texts. */
+  readonly #texts: Buffer | null;
   #position = 0;
   #offset = 0;
 
@@ -24,6 +30,8 @@ export class PageReader {
     this.#page = page;
     this.#encoding = encoding;
     this.#openStream = openStream;
+    const { buffer, byteOffset, byteLength } = page.data;
+    this.#texts = encoding === 'msgpack' ? Buffer.from(buffer, byteOffset, byteLength) : null;
     this.#failures = page.failures?.length ? new Map(page.failures.map((f) => [f.index, f])) : null;
     this.#streams = page.streams?.length ? new Map(page.streams.map((s) => [s.index, s.bytes])) : null;
     while (page.first + this.#position < from && !this.isAtEnd)
@@ -61,6 +69,10 @@ export class PageReader {
     const size = sizeAt(page, at);
     const offset = this.#offset;
     this.#offset = offset + size;
+    if (size >= TEXT_BYTES_MIN && this.#texts !== null) {
+      const text = readText(this.#texts, offset, size);
+      if (text !== null) return text;
+    }
     return readValue(page.data, offset, size, this.#encoding);
   }
 }

@@ -206,7 +206,9 @@ export class PageBuilder {
       data: this.#data.subarray(0, this.#length),
     };
     this.#first += this.#count;
-    this.#data = new Uint8Array(Math.min(Math.max(4096, this.#length), LIMITS.pageBytesMax));
+    // The next page is likely to be as long, give or take a value: memory that is just too small would be doubled.
+    const likely = this.#length + (this.#length >>> 3);
+    this.#data = new Uint8Array(Math.min(Math.max(4096, likely), LIMITS.pageBytesMax));
     this.#length = 0;
     this.#count = 0;
     return page;
