@@ -1,6 +1,7 @@
 /** Starts a Queen: store, runtime, listening socket, and the file that tells others where it listens. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { type QueenId, queenId, UsageError } from '@hive/shared';
 import {
   type Address,
   DEFAULT_PORT,
@@ -14,6 +15,8 @@ import { Runtime } from './runtime.ts';
 import type { Notice } from './scheduler/index.ts';
 import { QueenServer } from './server.ts';
 import { MemoryStore } from './store/memory-store.ts';
+import { SqliteStore } from './store/sqlite/sqlite-store.ts';
+import type { Store } from './store/store.ts';
 
 export interface QueenOptions {
   /** Address to bind; loopback by default. */
@@ -22,8 +25,14 @@ export interface QueenOptions {
   readonly port?: number;
   /** Fail when the port is taken, instead of taking the next free one. Default: false. */
   readonly isPortFixed?: boolean;
-  /** Folder in which the address is left for others; null leaves it nowhere. Default: null. */
+  /** Folder in which the address is left for others, and of the durable store; null leaves it nowhere. Default: null. */
   readonly data?: string | null;
+  /** Where jobs are kept: `memory` (gone with the process; the default) or `sqlite`, in the data folder. */
+  readonly store?: 'memory' | 'sqlite';
+  /** Pages that the durable store keeps in memory, in bytes. Default: 128 MiB. */
+  readonly cacheBytes?: number;
+  /** For tests: every commit takes this much longer, as on a slow disk. */
+  readonly simulatedCommitMillis?: number;
   /** Name for people; the host's by default. */
   readonly name?: string;
   /** Time for a peer to finish its handshake, in milliseconds. Default: 10 s. */
@@ -48,38 +57,38 @@ export interface QueenSummary {
   readonly heldBytes: number;
 }
 
-/** @throws UsageError when it cannot listen, with what to do about it */
+/** @throws UsageError when it cannot listen or use its store, with what to do about it */
 export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
-  const {
-    host = LOOPBACK,
-    port = DEFAULT_PORT,
-    isPortFixed = false,
-    data = null,
-    name = hostname(),
-  } = options;
-  const store = new MemoryStore();
-  const startedAt = performance.now();
-  const startedWall = Date.now();
+  const { host = LOOPBACK, port = DEFAULT_PORT, isPortFixed = false, data = null } = options;
+  const { store, queen, epoch, latest } = openStore(options);
+  // Time goes on from the latest that the store has seen, even if the clock was set back meanwhile.
+  const startedAt = Math.max(Date.now(), latest);
+  const monotonic = performance.now();
+  const clock = () => startedAt + performance.now() - monotonic;
   const runtime = new Runtime({
     identity: {
-      queen: randomQueenId(),
+      queen,
       incarnation: randomIncarnation(),
-      epoch: 1,
-      name,
+      epoch,
+      name: options.name ?? hostname(),
       store: store.name,
-      formatTime: (at) => new Date(startedWall + at).toISOString(),
+      isDurable: store.isDurable,
+      startedAt,
+      formatTime: (at) => new Date(at).toISOString(),
       chance: seededChance(randomBytes(4).readUInt32LE()),
     },
     store,
-    clock: () => performance.now() - startedAt,
+    clock,
     onNotice: options.onEvent ?? (() => {}),
   });
   const server = new QueenServer(runtime, options);
   let address: Address;
   try {
+    runtime.recover();
     address = await server.listen({ host, port, isPortFixed });
   } catch (error) {
-    runtime.stop('could not listen');
+    runtime.stop('could not start');
+    await store.close();
     throw error;
   }
   if (data !== null) writeQueenAddress(data, address);
@@ -95,7 +104,35 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   };
 }
 
-function summaryOf(runtime: Runtime, store: MemoryStore): QueenSummary {
+interface OpenedStore {
+  readonly store: Store;
+  readonly queen: QueenId;
+  readonly epoch: number;
+  readonly latest: number;
+}
+
+function openStore({
+  store = 'memory',
+  data = null,
+  cacheBytes,
+  simulatedCommitMillis,
+}: QueenOptions): OpenedStore {
+  if (store === 'memory') return { store: new MemoryStore(), queen: randomQueenId(), epoch: 1, latest: 0 };
+  if (data === null) throw new UsageError('The durable store needs a data folder.');
+  const opened = new SqliteStore(
+    {
+      data,
+      ...(cacheBytes === undefined ? {} : { cacheBytes }),
+      ...(simulatedCommitMillis === undefined ? {} : { simulatedMillis: simulatedCommitMillis }),
+    },
+    randomQueenId,
+    Date.now(),
+  );
+  const { queen, epoch, latest } = opened.identity;
+  return { store: opened, queen: queenId(queen), epoch, latest };
+}
+
+function summaryOf(runtime: Runtime, store: Store): QueenSummary {
   const { state } = runtime.scheduler;
   return {
     drones: state.drones,

@@ -64,6 +64,13 @@ export class Runtime {
     this.#heardTimer.unref();
   }
 
+  /** Takes what the store remembers; before anybody is let in. */
+  recover(): void {
+    this.#perform(this.scheduler.recover(this.#store.recover(), this.#clock()));
+    this.#pipeline.flush();
+    this.#armTimer();
+  }
+
   /** A session whose Hello was accepted; its messages follow by `push`. */
   admit(session: SessionNumber, connection: Connection): void {
     this.#connections.set(session, connection);

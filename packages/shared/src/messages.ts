@@ -203,6 +203,7 @@ const SCHEMAS = {
   TaskComplete: {
     lease,
     incarnation: optional(incarnation),
+    job: optional(job),
     at: u53,
     ...page,
     failures: optional(list(failure, LIMITS.pageCountMax)),

@@ -50,6 +50,8 @@ export class SimQueen {
     this.scheduler = new Scheduler({
       queen: this.#random.hex(32),
       incarnation: this.#random.hex(16),
+      isDurable: false,
+      startedAt: 0,
       epoch: 1,
       name: 'queen',
       store: store.name,

@@ -11,6 +11,9 @@ export interface Timer {
   action: (() => void) | null;
 }
 
+/** Times are multiples of this part of a millisecond: sums and differences of them are exact in floating point. */
+const TICKS_PER_MILLI = 1024;
+
 export class VirtualTime {
   now: Millis = 0;
   /** Events that have happened. */
@@ -19,7 +22,8 @@ export class VirtualTime {
   readonly #heap: Timer[] = [];
 
   after(millis: Millis, action: () => void): Timer {
-    const timer = { at: this.now + Math.max(0, millis), order: this.#order++, action };
+    const at = Math.ceil((this.now + Math.max(0, millis)) * TICKS_PER_MILLI) / TICKS_PER_MILLI;
+    const timer = { at, order: this.#order++, action };
     this.#push(timer);
     return timer;
   }

@@ -2,11 +2,11 @@
  * The only writer of durable facts, live and in recovery: replaying what was committed gives the state that was live.
  * It must not send, schedule, or look at anything that is not durable.
  */
-import { InvariantError } from '@hive/shared';
+import { IntervalSet, InvariantError } from '@hive/shared';
 import { pageCost } from './input-directory.ts';
 import { Job } from './job.ts';
 import type { State } from './state.ts';
-import type { StoreRecord } from './types.ts';
+import type { JobRecovered, StoreRecord } from './types.ts';
 
 type Of<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
 type Appliers = { readonly [T in StoreRecord['type']]: (state: State, record: Of<T>) => void };
@@ -87,7 +87,52 @@ const APPLIERS: Appliers = {
   jobRemoved(state, { job: id }) {
     state.jobs.delete(id);
   },
+
+  leasesMarked(state, { job: id, mark }) {
+    jobOf(state, id).mark = mark;
+  },
+
+  droneJoined(state, { drone }) {
+    state.knownDrones.add(drone);
+  },
+
+  droneLeft(state, { drone }) {
+    state.knownDrones.delete(drone);
+  },
+
+  jobRecovered(state, record) {
+    const job = new Job(record.job, record.spec, record.owner, record.order, record.at);
+    restore(job, record);
+    state.jobs.set(job.id, job);
+    state.jobCount = Math.max(state.jobCount, record.order);
+  },
 };
+
+function restore(job: Job, record: JobRecovered): void {
+  job.state = record.state;
+  job.appended = record.appended;
+  job.isSealed = record.isSealed;
+  for (const [first, end] of record.recorded) job.recorded.add(first, end);
+  job.succeeded = record.counts.succeeded;
+  job.failed = record.counts.failed;
+  job.cancelled = record.counts.cancelled;
+  job.seq = record.seq;
+  job.mark = record.mark;
+  job.message = record.message;
+  job.endedAt = record.endedAt;
+  for (const { first, count, bytes } of record.inputs) job.inputs.add(first, count, bytes);
+  const kept = IntervalSet.of(...record.failedInputs.map((index) => [index, index + 1] as const));
+  for (const [first, end] of record.recorded) {
+    for (const [from, to] of kept.gaps(first, end)) [...job.inputs.succeeded(from, to)];
+  }
+  for (const { seq, first, count, bytes } of record.results) {
+    job.results.add({ seq, first, count, cost: bytes + 4 * count });
+  }
+  for (const { index, bytes } of record.streams) job.streams.set(index, bytes);
+  for (const { index, failures, crashes, retryAt, message } of record.failedTasks) {
+    job.failedTasks.set(index, { failures, crashes, retryAt, lastMessage: message });
+  }
+}
 
 /** These tasks have ended, so how often they failed before no longer matters. Looks at the shorter of the two lists. */
 function forgetFailures(job: Job, first: number, end: number): void {

@@ -13,6 +13,8 @@ import type { InputRef } from './types.ts';
 
 /** The lease may carry this many returned runs; more would make its frame, not its work, the cost. */
 const RANGES_PER_LEASE = 8;
+/** Tasks by which a job's lease mark is ahead of what was leased, at least. */
+const MARK_AHEAD_MIN = 64;
 
 export function assignLeases(state: State): void {
   if (state.ready.size === 0) return;
@@ -79,6 +81,7 @@ function isShort(job: Job, drone: DroneState): boolean {
 function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | null): void {
   const rate = job.rates.get(drone.peer);
   const ranges = takeRanges(job, leaseLength(state, job, rate));
+  if (state.identity.isDurable) maybeMark(state, job, ranges);
   const lease = new Lease(
     leaseNumber(++state.leaseCount),
     job,
@@ -94,6 +97,14 @@ function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | nu
   sendLease(state, lease, behind);
   noteShort(lease);
   state.touch(job);
+}
+
+/** Reserves lease marks in blocks ahead of use, so that an assignment need not wait for its mark to be durable. */
+function maybeMark(state: State, job: Job, ranges: readonly number[]): void {
+  if (job.nextFresh <= job.mark - MARK_AHEAD_MIN / 2) return;
+  const length = ranges[ranges.length - 1]!;
+  const ahead = Math.max(MARK_AHEAD_MIN, 2 * length * Math.max(1, state.fittingSlots(job)));
+  state.commit({ type: 'leasesMarked', job: job.id, mark: job.nextFresh + ahead });
 }
 
 function register(state: State, lease: Lease, behind: Lease | null): void {

@@ -26,10 +26,7 @@ export function taskComplete(state: State, drone: DroneState, message: Message<'
   checkPage(message);
   const lease = holds(state, drone, message);
   if (lease === null) {
-    state.dropped.staleReports++;
-    drone.staleReports++;
-    acknowledge(state, drone, message);
-    if (message.ended && message.request) grant(drone, 1);
+    unknownLease(state, drone, message);
     return;
   }
   checkReport(lease, message);
@@ -48,10 +45,28 @@ export function taskComplete(state: State, drone: DroneState, message: Message<'
 
 /** The lease that the report is about, if it is this Drone's to report on. */
 function holds(state: State, drone: DroneState, message: Message<'TaskComplete'>): Lease | null {
-  const { incarnation } = message;
-  if (incarnation !== undefined && incarnation !== state.identity.incarnation) return null;
   const lease = drone.leases.get(message.lease) ?? state.lost.get(message.lease);
-  return lease !== undefined && lease.peer === drone.peer ? lease : null;
+  if (lease === undefined || lease.peer !== drone.peer) return null;
+  const incarnation = message.incarnation ?? state.identity.incarnation;
+  return incarnation === (lease.incarnation ?? state.identity.incarnation) ? lease : null;
+}
+
+/**
+ * A report for a lease that is not known. Of an earlier opening of the store its successes count like those of a lost
+ * lease, for the job that the report names; everything else is counted and dropped.
+ */
+function unknownLease(state: State, drone: DroneState, message: Message<'TaskComplete'>): void {
+  const { incarnation, first, count } = message;
+  const job = message.job === undefined ? undefined : state.jobs.get(message.job);
+  const isEarlier = incarnation !== undefined && incarnation !== state.identity.incarnation;
+  if (isEarlier && job?.isActive && count > 0 && first + count <= job.appended) {
+    recordReport(state, { job, drone, isLive: false }, message);
+  } else {
+    state.dropped.staleReports++;
+    drone.staleReports++;
+  }
+  acknowledge(state, drone, message);
+  if (message.ended && message.request) grant(drone, job?.slots ?? 1);
 }
 
 /** Refuses reports that the lease's shape rules out; a report that repeats what is known is fine. */
@@ -74,8 +89,11 @@ function checkReport(lease: Lease, message: Message<'TaskComplete'>): void {
   }
 }
 
+/** A lease, or what is known of one. */
+export type Reporter = Pick<Lease, 'job' | 'drone' | 'isLive'>;
+
 /** Cuts the report into runs that can be recorded whole: around tasks that have an outcome, and around retries. */
-function recordReport(state: State, lease: Lease, message: Message<'TaskComplete'>): void {
+function recordReport(state: State, lease: Reporter, message: Message<'TaskComplete'>): void {
   const { job } = lease;
   if (!job.isActive) return;
   const { first, count } = message;
@@ -138,6 +156,7 @@ export function record(state: State, job: Job, page: Page, { failures, streams, 
   job.unreadBytes += pageCost(page);
   dropInputs(state, job, first, count, failures);
   job.returned.delete(first, first + count);
+  job.held.delete(first, first + count);
   state.touch(job);
   state.dirtyProgress.add(job);
   maybeFinish(state, job);

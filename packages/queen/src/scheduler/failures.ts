@@ -8,7 +8,7 @@ import type { Lease } from './lease.ts';
 import type { State } from './state.ts';
 
 /** One attempt has failed. True when that is the task's outcome, false when it will run again. */
-export function endAttempt(state: State, lease: Lease, failure: Failure): boolean {
+export function endAttempt(state: State, lease: Pick<Lease, 'job' | 'drone'>, failure: Failure): boolean {
   const { job } = lease;
   if (failure.outcome === 'cancelled' || failure.retryable === false) return true;
   const known = job.failedTasks.get(failure.index);
@@ -33,6 +33,14 @@ function backoff(job: Job, attempt: number, chance: number): number {
 function scheduleRetry(state: State, job: Job, at: number): void {
   job.retryDeadline ??= state.deadlines.create((now) => retryDue(state, job, now));
   state.deadlines.setEarlier(job.retryDeadline, at);
+}
+
+/** After a restart: the failed tasks of a job wait as they did before. */
+export function scheduleRetries(state: State, job: Job): void {
+  for (const task of job.failedTasks.values()) {
+    task.retryAt ??= state.now;
+    scheduleRetry(state, job, task.retryAt);
+  }
 }
 
 /** Tasks whose waiting time is over may run again. */

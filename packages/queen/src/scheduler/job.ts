@@ -83,6 +83,8 @@ export class Job implements HeapEntry {
   seq = 0;
   endedAt: Millis | null = null;
   message: string | null = null;
+  /** Tasks below this may have been leased before a restart. */
+  mark = 0;
   readonly failedTasks = new Map<number, FailedTask>();
   readonly inputs = new InputDirectory();
   readonly results = new ResultDirectory();
@@ -91,6 +93,8 @@ export class Job implements HeapEntry {
 
   // Not durable.
   nextFresh = 0;
+  /** After a restart: tasks that may be running on Drones that have not come back yet. */
+  readonly held = new IntervalSet();
   readonly returned = new IntervalSet();
   readonly leases = new Set<Lease>();
   /** Leases of lost Drones whose successes still count. */

@@ -5,7 +5,7 @@
  * Drone is gone; its tasks went back, but successes that it still reports count), `cancelled` (nothing it reports
  * counts; it only holds its place until the Drone says that it has ended).
  */
-import type { LeaseNumber, Millis, PeerId } from '@hive/shared';
+import type { Incarnation, LeaseNumber, Millis, PeerId } from '@hive/shared';
 import { InvariantError } from '@hive/shared';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
@@ -39,8 +39,8 @@ export class Lease {
   /** Expected slot time that the job was charged, and what was reported, in milliseconds. */
   chargedMillis: number;
   busyMillis = 0;
-  /** The part of this lease may also run elsewhere: it was adopted after its tasks had been given to others. */
-  overlaps = false;
+  /** The opening of the store in which it was assigned, when that is not this one. */
+  incarnation: Incarnation | null = null;
 
   constructor(
     number: LeaseNumber,

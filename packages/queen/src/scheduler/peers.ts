@@ -79,6 +79,7 @@ function droneJoined(state: State, peer: PeerSession, hello: Message<'Hello'>): 
   state.drones++;
   state.slots += slots;
   state.dronesChanged();
+  state.commit({ type: 'droneJoined', drone: drone.peer, name: drone.name, at: state.now });
   state.notice({ type: 'droneJoined', name: drone.name, slots, address: peer.address, drones: state.drones });
 }
 
@@ -105,6 +106,7 @@ export function sessionClosed(state: State, session: SessionNumber, reason: stri
 /** The Drone is gone: what it held runs elsewhere at once; successes that it still reports some day count. */
 function droneLeft(state: State, drone: DroneState, reason: string): void {
   const { profile } = drone;
+  state.commit({ type: 'droneLeft', drone: drone.peer });
   profile.drones.delete(drone);
   profile.free.delete(drone);
   profile.slots -= drone.slots;

@@ -63,7 +63,7 @@ export function statusOf(state: State): Body {
     incarnation: identity.incarnation,
     epoch: identity.epoch,
     store: identity.store,
-    uptimeMillis: Math.round(state.now),
+    uptimeMillis: Math.round(state.now - identity.startedAt),
     drones: state.drones,
     slots: state.slots,
     busySlots,

@@ -6,40 +6,73 @@
 import { type HeldLease, LIMITS, type Message, ProtocolError } from '@hive/shared';
 import type { DroneState } from './drone.ts';
 import { cancelLease } from './ending.ts';
-import type { Lease } from './lease.ts';
-import type { State } from './state.ts';
+import type { Job } from './job.ts';
+import { Lease } from './lease.ts';
+import { LEASES_PER_EPOCH, type State } from './state.ts';
 
 export function holdings(state: State, drone: DroneState, message: Message<'Holdings'>): void {
   if (drone.hasReported) throw new ProtocolError('Holdings was sent twice');
   drone.hasReported = true;
   for (const held of message.leases) {
     if (held.queen !== state.identity.queen) continue;
-    const lost = state.lost.get(held.lease);
-    const isOurs =
-      held.incarnation === state.identity.incarnation &&
-      lost !== undefined &&
-      lost.peer === drone.peer &&
-      lost.job.id === held.job;
-    if (isOurs) adopt(state, drone, lost, held);
+    const lease = known(state, drone, held) ?? earlier(state, drone, held);
+    if (lease !== null) adopt(state, drone, lease, held);
     else refuse(state, drone, held);
+  }
+  // Reports of what it has finished follow now; its TaskRequest says that they are all here.
+  if (state.missingDrones.has(drone.peer) && state.missingDrones.size === 1) {
+    state.deadlines.setEarlier(state.rejoinDeadline, state.now + LIMITS.heartbeatMillis);
   }
   drone.update();
 }
 
+/** A lease of this opening of the store that was lost with its Drone. */
+function known(state: State, drone: DroneState, held: HeldLease): Lease | null {
+  if (held.incarnation !== state.identity.incarnation) return null;
+  const lost = state.lost.get(held.lease);
+  if (lost === undefined || lost.peer !== drone.peer || lost.job.id !== held.job) return null;
+  if (held.done > lost.end)
+    throw new ProtocolError(`Holdings says that lease ${held.lease} is longer than it was`);
+  return lost;
+}
+
+/**
+ * A lease of an earlier opening: all that is left of it is what its Drone says. A number that is not of an earlier
+ * epoch comes from a store that was replaced by a backup; such a lease is not adopted, its number may be given again.
+ */
+function earlier(state: State, drone: DroneState, held: HeldLease): Lease | null {
+  if (held.incarnation === state.identity.incarnation) return null;
+  if (held.lease >= (state.identity.epoch - 1) * LEASES_PER_EPOCH || state.leases.has(held.lease))
+    return null;
+  const job = state.jobs.get(held.job);
+  if (job === undefined || !job.isActive || !liesWithin(held.ranges, job.appended)) return null;
+  const lease = new Lease(held.lease, job, drone, held.ranges, 'running', state.now, 0);
+  if (held.done > lease.end)
+    throw new ProtocolError(`Holdings says that lease ${held.lease} is longer than it was`);
+  lease.incarnation = held.incarnation;
+  // What it finished before is in reports that follow; until they have come those tasks stay held.
+  lease.done = held.done;
+  lease.startedAt = state.now - (held.startedMillis ?? 0);
+  if (job.state === 'waiting') job.state = 'running';
+  return lease;
+}
+
+function liesWithin(ranges: readonly number[], appended: number): boolean {
+  if (ranges.length === 0 || ranges.length % 2 !== 0) return false;
+  for (let i = 0; i < ranges.length; i += 2) {
+    if (ranges[i + 1] === 0 || ranges[i]! + ranges[i + 1]! > appended) return false;
+  }
+  return true;
+}
+
 /** Nobody knows this lease, or nobody needs it: the Drone shall drop it. Its place comes back by `ended`. */
 function refuse(state: State, drone: DroneState, held: HeldLease): void {
-  if (held.incarnation !== state.identity.incarnation) return;
-  state.send(drone.session, {
-    type: 'CancelTask',
-    lease: held.lease,
-    reason: 'the Queen does not know this lease',
-  });
+  const reason = 'the Queen does not know this lease';
+  state.send(drone.session, { type: 'CancelTask', lease: held.lease, reason });
 }
 
 function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): void {
   const { job } = lease;
-  if (held.done > lease.end)
-    throw new ProtocolError(`Holdings says that lease ${lease.number} is longer than it was`);
   state.lost.delete(lease.number);
   job.lost.delete(lease);
   revive(state, drone, lease);
@@ -47,12 +80,23 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
     cancelLease(state, lease, 'its tasks were done elsewhere meanwhile');
     return;
   }
-  for (const [first, end] of lease.intervals(lease.done, lease.end)) job.returned.delete(first, end);
+  for (const [first, end] of lease.intervals(lease.done, lease.end)) claim(job, first, end);
   for (const other of [...job.leases]) {
     if (other !== lease && other.isLive && overlap(lease, other))
       yieldTo(state, other, lease, held.startedMillis ?? 0);
   }
   state.touch(job);
+}
+
+/** Takes tasks out of wherever they wait: nobody else gets them while this lease lives. */
+function claim(job: Job, first: number, end: number): void {
+  job.returned.delete(first, end);
+  job.held.delete(first, end);
+  if (end <= job.nextFresh) return;
+  // Leased before its mark was durable: the fresh tasks before it go out as returned ones.
+  for (const [from, to] of [...job.recorded.gaps(job.nextFresh, Math.max(job.nextFresh, first))])
+    job.returned.add(from, to);
+  job.nextFresh = end;
 }
 
 function revive(state: State, drone: DroneState, lease: Lease): void {

@@ -21,11 +21,12 @@ import type { DroneState } from './drone.ts';
 import { heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
 import { rebalance, watchForImbalance } from './rebalance.ts';
+import { droneIsBack, recover, releaseHeld } from './recovery.ts';
 import { holdings } from './rejoin.ts';
 import { flushJobs, resultCredit, sendProgress } from './results.ts';
 import { type Identity, type PeerSession, State } from './state.ts';
 import { streamChunk, streamGet } from './streams.ts';
-import { type Effects, noEffects, type SchedulerEvent } from './types.ts';
+import { type Effects, noEffects, type SchedulerEvent, type StoreRecord } from './types.ts';
 
 type DroneHandlers = {
   readonly [T in DroneToQueen['type']]: (
@@ -46,7 +47,16 @@ export class Scheduler {
     this.#state = new State(identity, {
       progress: () => sendProgress(this.#state),
       rebalance: () => rebalance(this.#state),
+      rejoin: () => releaseHeld(this.#state),
     });
+  }
+
+  /** Takes what a store recovered. Called at most once, before any event. Returns what is to be done about it. */
+  recover(records: Iterable<StoreRecord>, now: Millis): Effects {
+    const effects = noEffects();
+    this.#state.effects = effects;
+    recover(this.#state, records, now);
+    return effects;
   }
 
   /** One event. `now` is in milliseconds since the start, from a clock that never goes back. */
@@ -148,7 +158,10 @@ const DRONE_HANDLERS: DroneHandlers = {
   Heartbeat: (state, drone) => answerHeartbeat(state, drone.session),
   Goodbye: (state, drone, { message }) => farewell(state, drone.session, message),
   Holdings: holdings,
-  TaskRequest: (_, drone, { slots }) => grant(drone, slots),
+  TaskRequest: (state, drone, { slots }) => {
+    droneIsBack(state, drone.peer);
+    grant(drone, slots);
+  },
   TaskComplete: taskComplete,
   Retracted: retracted,
   TaskOutput: unsupported,

@@ -25,6 +25,10 @@ export interface Identity {
   readonly epoch: number;
   readonly name: string;
   readonly store: string;
+  /** Whether the store outlives the process, so that lease marks are worth keeping. */
+  readonly isDurable: boolean;
+  /** The scheduler's time at its start. */
+  readonly startedAt: Millis;
   /** Turns the scheduler's time into RFC 3339 for people. */
   readonly formatTime: (at: Millis) => string;
   /** A seeded source of numbers in [0, 1). */
@@ -48,6 +52,9 @@ export interface PeerSession {
   watch: { readonly everyMillis: number; readonly deadline: Deadline } | null;
 }
 
+/** Lease numbers of one opening of the store. */
+export const LEASES_PER_EPOCH = 2 ** 32;
+
 export class State {
   readonly identity: Identity;
   readonly deadlines = new Deadlines();
@@ -69,6 +76,11 @@ export class State {
   leaseCount = 0;
   jobCount = 0;
   isStoreLow = false;
+  /** Drones that are connected, or were when the Queen ended. */
+  readonly knownDrones = new Set<PeerId>();
+  /** After a restart: Drones that are awaited before held tasks are given to others. */
+  readonly missingDrones = new Set<PeerId>();
+  readonly rejoinDeadline: Deadline;
   now: Millis = 0;
   effects: Effects = noEffects();
   /** Jobs with something to tell their clients at the end of the turn. */
@@ -82,11 +94,11 @@ export class State {
   readonly dropped = { staleReports: 0, duplicateResults: 0 };
   readonly totals = { recorded: 0, leases: 0, retracted: 0, returned: 0, jobs: 0 };
 
-  constructor(
-    identity: Identity,
-    due: { progress: (now: Millis) => void; rebalance: (now: Millis) => void },
-  ) {
+  constructor(identity: Identity, due: Record<'progress' | 'rebalance' | 'rejoin', (now: Millis) => void>) {
     this.identity = identity;
+    // Numbers of leases never repeat in the life of a store, so one of an earlier opening is told apart by its number.
+    this.leaseCount = (identity.epoch - 1) * LEASES_PER_EPOCH;
+    this.rejoinDeadline = this.deadlines.create(due.rejoin);
     this.progressDeadline = this.deadlines.create(due.progress);
     this.rebalanceDeadline = this.deadlines.create(due.rebalance);
   }

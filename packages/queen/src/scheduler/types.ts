@@ -4,6 +4,7 @@
  */
 import type {
   Failure,
+  Interval,
   JobId,
   JobState,
   Message,
@@ -83,7 +84,49 @@ export type StoreRecord =
       readonly message: string | null;
       readonly at: Millis;
     }
-  | { readonly type: 'jobRemoved'; readonly job: JobId };
+  | { readonly type: 'jobRemoved'; readonly job: JobId }
+  /** Tasks below `mark` may have been leased; reserved in blocks, ahead of use. */
+  | { readonly type: 'leasesMarked'; readonly job: JobId; readonly mark: number }
+  | { readonly type: 'droneJoined'; readonly drone: PeerId; readonly name: string; readonly at: Millis }
+  | { readonly type: 'droneLeft'; readonly drone: PeerId }
+  | JobRecovered;
+
+/** A whole job as a store remembers it: what its records would have made of it. */
+export interface JobRecovered {
+  readonly type: 'jobRecovered';
+  readonly job: JobId;
+  readonly spec: Spec;
+  readonly owner: PeerId;
+  readonly order: number;
+  readonly at: Millis;
+  readonly state: JobState;
+  readonly appended: number;
+  readonly isSealed: boolean;
+  readonly recorded: readonly Interval[];
+  readonly counts: { readonly succeeded: number; readonly failed: number; readonly cancelled: number };
+  readonly seq: number;
+  readonly mark: number;
+  readonly message: string | null;
+  readonly endedAt: Millis | null;
+  /** Directories of pages; `bytes` is the length of their data. */
+  readonly inputs: readonly { readonly first: number; readonly count: number; readonly bytes: number }[];
+  readonly results: readonly {
+    readonly seq: number;
+    readonly first: number;
+    readonly count: number;
+    readonly bytes: number;
+  }[];
+  /** Tasks whose outcome is a failure and whose inputs are kept. */
+  readonly failedInputs: readonly number[];
+  readonly streams: readonly Streamed[];
+  readonly failedTasks: readonly {
+    readonly index: number;
+    readonly failures: number;
+    readonly crashes: number;
+    readonly retryAt: Millis;
+    readonly message: string;
+  }[];
+}
 
 /** Tasks of one job whose input bytes the runtime adds to a TaskAssign. */
 export interface InputRef {

@@ -1,6 +1,6 @@
 /** What every store must do. Each implementation's test calls this with a way to open an empty one. */
 
-import { type JobId, jobId, type Page, PageBuilder, sizeAt } from '@hive/shared';
+import { type JobId, jobId, type Page, PageBuilder, peerId, sizeAt } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
 import type { Store } from '../store/store.ts';
 
@@ -29,6 +29,13 @@ const value = (i: number) => Array.from({ length: i % 4 }, () => i % 256);
 export function storeConformance(name: string, open: () => Promise<Store>): void {
   const withStore = (body: (store: Store) => void | Promise<void>) => async () => {
     const store = await open();
+    [...store.recover()];
+    for (const [order, job] of [JOB, OTHER].entries()) {
+      const spec = { kind: 'echo', encoding: 'raw', attached: false } as const;
+      store.keep([
+        { type: 'jobSubmitted', job, spec, owner: peerId('a'.repeat(32)), at: 0, order: order + 1 },
+      ]);
+    }
     try {
       await body(store);
     } finally {
@@ -113,6 +120,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
         expect(values(read.page, 3)).toEqual([4, 5, 6].map(value));
         expect([read.page.first, read.page.count, read.failures]).toEqual([4, 3, failures]);
         store.keep([{ type: 'resultsDropped', job: JOB, seqs: [1], recordedBelow: 0 }]);
+        await store.commit();
         expect(store.readResults(JOB, 1)).toBeUndefined();
         expect(store.readResults(OTHER, 1)).toBeDefined();
       }),

@@ -65,6 +65,8 @@ export class RecordAudit {
   }
 
   #noted(record: StoreRecord, now: Millis): void {
+    // Drones that come and go, and what a restart recovers, are not about a job.
+    if (!('job' in record) || record.type === 'jobRecovered') return;
     const book = this.#book(record.job);
     const { name } = book.plan;
     if (book.state !== null && record.type !== 'resultsDropped' && record.type !== 'jobRemoved') {
@@ -142,7 +144,7 @@ export class RecordAudit {
       this.#fail(`G4: ${says} after ${before.failures} other failures and ${before.crashes} crashes`);
   }
 
-  #attemptFailed(book: JobBook, { failure, at }: RecordOf<'attemptFailed'>, now: Millis): void {
+  #attemptFailed(book: JobBook, { failure, retryAt: at }: RecordOf<'attemptFailed'>, now: Millis): void {
     const { plan, failed, outcomes } = book;
     const { index, outcome } = failure;
     if (outcomes.has(index)) this.#fail(`G2: an attempt of task ${index} of ${plan.name} after its outcome`);

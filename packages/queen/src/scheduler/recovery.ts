@@ -1,0 +1,65 @@
+/**
+ * After a restart: what was committed is applied, and tasks that may be running somewhere are held until their Drone
+ * claims them, all known Drones are back, or the rejoin grace has ended. Tasks above the lease mark go out at once.
+ */
+import { LIMITS, type Millis, type PeerId } from '@hive/shared';
+import { applyRecord } from './apply.ts';
+import { cancelJob, maybeFinish } from './ending.ts';
+import { scheduleRetries } from './failures.ts';
+import type { Job } from './job.ts';
+import type { State } from './state.ts';
+import type { StoreRecord } from './types.ts';
+
+/** Takes what the store recovered. Called once, before any event. */
+export function recover(state: State, records: Iterable<StoreRecord>, now: Millis): void {
+  state.now = now;
+  for (const record of records) applyRecord(state, record);
+  for (const peer of state.knownDrones) state.missingDrones.add(peer);
+  for (const job of state.jobs.values()) {
+    if (job.isActive) resume(state, job);
+    else {
+      state.ended.add(job);
+      state.endedBytes += job.results.heldBytes;
+    }
+  }
+  if (state.missingDrones.size === 0) releaseHeld(state);
+  else state.deadlines.set(state.rejoinDeadline, now + LIMITS.rejoinMillis);
+}
+
+function resume(state: State, job: Job): void {
+  const mark = Math.min(job.mark, job.appended);
+  for (const [first, end] of job.recorded.gaps(0, mark)) job.held.add(first, end);
+  job.nextFresh = mark;
+  // A task that failed is not running: it waits for its retry.
+  for (const index of job.failedTasks.keys()) job.held.delete(index, index + 1);
+  scheduleRetries(state, job);
+  if (job.isAttached) {
+    job.abandonDeadline = state.deadlines.create(() => {
+      cancelJob(state, job, 'abandoned: its client has been gone for 60 s');
+    });
+    state.deadlines.set(job.abandonDeadline, state.now + LIMITS.abandonMillis);
+  }
+  maybeFinish(state, job);
+  state.touch(job);
+}
+
+/** A Drone that was awaited has said what it holds. */
+export function droneIsBack(state: State, peer: PeerId): void {
+  if (!state.missingDrones.delete(peer)) return;
+  if (state.missingDrones.size === 0) releaseHeld(state);
+}
+
+/** Nobody will claim what is still held: it runs again. */
+export function releaseHeld(state: State): void {
+  state.deadlines.clear(state.rejoinDeadline);
+  for (const peer of state.missingDrones) state.commit({ type: 'droneLeft', drone: peer });
+  state.missingDrones.clear();
+  for (const job of state.jobs.values()) {
+    if (job.held.isEmpty) continue;
+    for (const [first, end] of job.held) {
+      for (const [from, to] of [...job.recorded.gaps(first, end)]) job.returned.add(from, to);
+    }
+    job.held.clear();
+    state.touch(job);
+  }
+}
