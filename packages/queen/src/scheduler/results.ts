@@ -20,7 +20,7 @@ export function resultCredit(state: State, client: PeerSession, message: Message
     });
     return;
   }
-  if (message.received !== undefined) received(state, client, job, message.received);
+  if (message.received !== undefined) received(state, client, job, message.received, message.order);
   let subscription = job.subscriptions.get(client.session);
   if (message.order !== undefined || subscription === undefined) {
     subscription = open(state, client, job, message, subscription);
@@ -64,9 +64,15 @@ function open(
 }
 
 /** The owner of an attached job will never ask for these again. */
-function received(state: State, client: PeerSession, job: Job, upTo: number): void {
+function received(
+  state: State,
+  client: PeerSession,
+  job: Job,
+  upTo: number,
+  newOrder: Subscription['order'] | undefined,
+): void {
   if (!job.isAttached || client.session !== job.ownerSession) return;
-  const order = job.subscriptions.get(client.session)?.order ?? 'seq';
+  const order = newOrder ?? job.subscriptions.get(client.session)?.order ?? 'seq';
   const seqs: number[] = [];
   for (const entry of job.results.values()) {
     if (order === 'seq' ? entry.seq <= upTo : entry.first + entry.count <= upTo) seqs.push(entry.seq);
