@@ -18,26 +18,39 @@ const MARK_AHEAD_MIN = 64;
 
 export function assignLeases(state: State): void {
   if (state.ready.size === 0) return;
-  for (const profile of state.profiles.values()) fillPlaces(state, profile);
+  // Slots that were kept for a wide task are looked at again when it has found its place elsewhere.
+  while (fillAllPlaces(state));
   if (state.ready.size === 0) return;
   for (const profile of state.profiles.values()) prefetch(state, profile);
 }
 
-/** One lease to each free Drone in turn, so that work spreads before it piles up. */
-function fillPlaces(state: State, profile: Profile): void {
+/** True when a reservation was lifted on the way. */
+function fillAllPlaces(state: State): boolean {
+  let isLifted = false;
+  for (const profile of state.profiles.values()) if (fillPlaces(state, profile)) isLifted = true;
+  return isLifted;
+}
+
+/** One lease to each free Drone in turn, so that work spreads before it piles up. True when it lifts a reservation. */
+function fillPlaces(state: State, profile: Profile): boolean {
+  let isLifted = false;
   for (const drone of profile.free) {
     // Drones that are put back at the end of the set are visited again: the set is its own queue.
     const job = state.ready.best(profile);
-    if (job === null) return;
+    if (job === null) break;
     if (drone.credit < job.slots) {
       if (reserve(drone, job)) continue;
       const other = fallback(state, profile, drone, job);
       if (other === null) continue;
       giveLease(state, drone, other, null);
-    } else giveLease(state, drone, job, null);
+    } else {
+      if (job.reservedOn !== null && job.reservedOn !== drone) isLifted = true;
+      giveLease(state, drone, job, null);
+    }
     profile.free.delete(drone);
     drone.update();
   }
+  return isLifted;
 }
 
 /** A wide job at the head of the line keeps one Drone's slots as they fall free. True when it is this Drone. */
