@@ -181,11 +181,11 @@ class OrderedJob implements ClientJob {
   }
 
   #results(message: Message<'Results'>): void {
-    const { plan, order, readMillis, creditBytes } = this.order;
+    const { plan, order, readMillis } = this.order;
     this.#world.auditor.resultsRead(this.#reader, plan, order, message);
     if (message.last) this.#isRead = true;
     if (message.count > 0) this.#cursor = order === 'seq' ? message.seq : message.first + message.count;
-    const bytes = Math.min(creditBytes, message.data.length + 4 * message.count);
+    const bytes = message.data.length + 4 * message.count;
     const session = this.#session;
     this.#process.after(this.#random.between(0, readMillis), () => {
       if (session !== this.#session || !this.#isConnected) return;

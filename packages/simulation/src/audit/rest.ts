@@ -3,6 +3,7 @@
  * task's reservation. And what must be left when everything has ended (G7): nothing.
  */
 import type { Job, State } from '@hive/queen';
+import { LIMITS } from '@hive/shared';
 
 type Profile = State['profiles'] extends Map<string, infer P> ? P : never;
 type Drone = Profile extends { drones: ReadonlySet<infer D> } ? D : never;
@@ -15,7 +16,7 @@ export function restProblem(state: State): string | null {
     if (drone === null || drone.credit <= 0 || !isOpen(drone)) continue;
     for (const job of ready) {
       if (!fits(job, drone) || isReserved(ready, drone)) continue;
-      return `${job.readyTasks} tasks of ${job.id} wait while ${drone.name} has ${drone.credit} free slots`;
+      return `${job.readyTasks} tasks of ${job.id} (${job.slots} slots each, ${job.returned.size} returned, fresh from ${job.nextFresh}) wait while ${drone.name} has ${drone.credit} free slots`;
     }
   }
   return null;
@@ -23,7 +24,9 @@ export function restProblem(state: State): string | null {
 
 function isRunnable(job: Job): boolean {
   if (job.state !== 'waiting' && job.state !== 'running') return false;
-  if (!job.isHeldBack) return job.returned.size > 0 || job.nextFresh < job.appended;
+  const mayStartFresh = job.failedTasks.size < LIMITS.retryingTasksMax;
+  if (!job.isHeldBack)
+    return job.returned.size > 0 || (mayStartFresh && job.nextFresh < job.appended);
   let lowest = 0;
   while (lowest < job.appended && job.recorded.has(lowest)) lowest++;
   return lowest < job.appended && (job.returned.has(lowest) || lowest >= job.nextFresh);
