@@ -227,6 +227,26 @@ describe('while a Queen is away', () => {
     ]);
   });
 
+  test('what was kept is said no faster than it is acknowledged, and what is new waits its turn', () => {
+    hive = new AgentDriver(4);
+    hive.open(1);
+    for (let n = 1; n <= 4; n++) {
+      hive.assign(1, n, [n * 100, 10]);
+      hive.report(n, 4, { size: 2 ** 20 });
+    }
+    hive.step({ type: 'sessionClosed', session: 1 as never });
+    hive.clear();
+    hive.open(2);
+    const heard = () =>
+      hive.sent(2).flatMap((m) => (m.type === 'TaskComplete' ? [`${m.lease}:${m.at}`] : []));
+    expect(heard()).toEqual(['1:0', '1:1', '1:2', '1:3', '2:0', '2:1', '2:2', '2:3']);
+    hive.report(4, 1);
+    expect(heard()).toEqual([]);
+    hive.receive(2, { type: 'ResultAck', leases: [1, 4, 2, 4] });
+    hive.receive(2, { type: 'ResultAck', leases: [3, 4] });
+    expect(heard()).toEqual(['3:0', '3:1', '3:2', '3:3', '4:0', '4:1', '4:2', '4:3', '4:4']);
+  });
+
   test('a stream that a task reads is asked for again', () => {
     hive.open(1);
     hive.assign(1, 1, [7, 1]);

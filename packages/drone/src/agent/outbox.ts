@@ -48,15 +48,21 @@ export class Outbox {
     return bytes;
   }
 
-  /** Results of this lease below `position` are durable. */
-  acknowledge(incarnation: Incarnation, lease: LeaseNumber, position: number): void {
+  /** Results of this lease below `position` are durable. Returns the cost of what was let go. */
+  acknowledge(incarnation: Incarnation, lease: LeaseNumber, position: number): number {
     const key = keyOf(incarnation, lease);
     const list = this.#leases.get(key);
-    if (list === undefined) return;
+    if (list === undefined) return 0;
     let gone = 0;
     while (gone < list.length && list[gone]!.message.at + list[gone]!.message.count <= position) gone++;
-    for (const entry of list.splice(0, gone)) this.#released(entry.slot, entry.bytes);
+    const entries = list.splice(0, gone);
     if (list.length === 0) this.#leases.delete(key);
+    let bytes = 0;
+    for (const entry of entries) {
+      bytes += entry.bytes;
+      this.#released(entry.slot, entry.bytes);
+    }
+    return bytes;
   }
 
   /** Nobody wants the results of this lease. */

@@ -40,6 +40,10 @@ export interface AgentSession {
   readonly specs: Map<JobId, Spec>;
   /** Leases that ended lately, and whether their end asked for work for the place; oldest first. */
   readonly ended: Map<LeaseNumber, boolean>;
+  /** Results that have not been said in this session because many were kept; while it is not empty, newer ones join it. */
+  readonly backlog: Message<'TaskComplete'>[];
+  /** Cost of what was said of the backlog and not acknowledged since. */
+  backlogBytes: number;
 }
 
 export interface Queen {
@@ -96,6 +100,8 @@ export class Queens {
       isDraining: false,
       specs: new Map(),
       ended: new Map(),
+      backlog: [],
+      backlogBytes: 0,
     };
     queen.session = session;
     this.#sessions.set(number, session);

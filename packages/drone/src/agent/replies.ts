@@ -5,7 +5,7 @@
 import { type LeaseNumber, LIMITS, type Message } from '@hive/shared';
 import type { SlotNumber } from './events.ts';
 import { indexAt, type Lease, slotsOf } from './lease.ts';
-import { withOrigin } from './outbox.ts';
+import { costOf, withOrigin } from './outbox.ts';
 import type { Place, Places } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
 
@@ -29,10 +29,22 @@ export class Replies {
     const { queen } = session;
     const leases = [...queen.leases.values()].filter((lease) => !lease.isSilent);
     this.#queens.send(session, { type: 'Holdings', leases: leases.map((lease) => this.#heldLease(lease)) });
-    for (const message of queen.outbox.toResend(session.incarnation)) this.#queens.send(session, message);
+    session.backlog.push(...queen.outbox.toResend(session.incarnation));
+    this.sendBacklog(session);
     for (const lease of leases) {
       lease.retractsAsked = 0;
       for (const pull of lease.pulls.values()) this.pull(session, lease, pull);
+    }
+  }
+
+  /** All that many slots may keep at once would overflow the send buffer, so the rest waits for acknowledgements. */
+  sendBacklog(session: AgentSession): void {
+    const { backlog } = session;
+    session.backlogBytes = Math.max(0, session.backlogBytes);
+    while (backlog.length > 0 && session.backlogBytes < LIMITS.sendBufferSoft) {
+      const message = backlog.shift()!;
+      session.backlogBytes += costOf(message);
+      this.#queens.send(session, message);
     }
   }
 
@@ -63,7 +75,9 @@ export class Replies {
     for (const message of messages) {
       if (message.count > 0) queen.outbox.add(lease, slot, message);
       if (session !== null) {
-        this.#queens.send(session, withOrigin(message, lease, session.incarnation));
+        const said = withOrigin(message, lease, session.incarnation);
+        if (session.backlog.length > 0) session.backlog.push(said);
+        else this.#queens.send(session, said);
       }
     }
   }

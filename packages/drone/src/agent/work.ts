@@ -119,8 +119,10 @@ export class Work {
   acknowledge(session: AgentSession, message: Message<'ResultAck'>): void {
     const { leases, incarnation = session.incarnation } = message;
     for (let i = 0; i + 1 < leases.length; i += 2) {
-      session.queen.outbox.acknowledge(incarnation, leases[i] as LeaseNumber, leases[i + 1]!);
+      const lease = leases[i] as LeaseNumber;
+      session.backlogBytes -= session.queen.outbox.acknowledge(incarnation, lease, leases[i + 1]!);
     }
+    this.#replies.sendBacklog(session);
   }
 
   /** Hands back what waits, and lets what runs end with the task that it is at. */
