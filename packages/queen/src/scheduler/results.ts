@@ -81,14 +81,21 @@ function received(
   dropResults(state, job, seqs);
 }
 
-/** Tells the clients of every job that changed in this turn what there is to tell. */
-export function flushJobs(state: State): void {
+/** Tells the clients of every job that changed in this turn what there is to tell. True when that let a job go on. */
+export function flushJobs(state: State): boolean {
+  let mayGoOn = false;
   for (const job of state.dirtyJobs) {
     sendInputCredit(state, job);
+    const wasHeldBack = job.isHeldBack;
     for (const subscription of job.subscriptions.values()) sendResults(state, job, subscription);
+    if (wasHeldBack && !job.isHeldBack) {
+      state.ready.update(job);
+      mayGoOn = true;
+    }
     if (!job.isActive) forgetSpecs(state, job);
   }
   state.dirtyJobs.clear();
+  return mayGoOn;
 }
 
 function sendInputCredit(state: State, job: Job): void {
@@ -110,7 +117,6 @@ function sendInputCredit(state: State, job: Job): void {
 function sendResults(state: State, job: Job, subscription: Subscription): void {
   const peer = state.sessions.get(subscription.session);
   if (peer === undefined || subscription.isDone) return;
-  const wasHeldBack = job.isHeldBack;
   while (subscription.credit > 0 && !peer.isClogged) {
     const next = nextPage(job, subscription);
     if (next === null) break;
@@ -118,7 +124,6 @@ function sendResults(state: State, job: Job, subscription: Subscription): void {
   }
   if (!job.isActive && !subscription.isDone && nextPage(job, subscription) === null)
     sendEnd(state, job, subscription);
-  if (wasHeldBack && !job.isHeldBack) state.ready.update(job);
 }
 
 /** The page that comes next; whole, so that the reader's account of its credit is ours. */

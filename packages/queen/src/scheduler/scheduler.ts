@@ -116,7 +116,7 @@ export class Scheduler {
     const state = this.#state;
     assignLeases(state);
     sendAcks(state);
-    flushJobs(state);
+    if (flushJobs(state)) assignLeases(state);
     watchForImbalance(state);
     if (state.dirtyProgress.size > 0 && state.progressDeadline.heapPosition < 0) {
       state.deadlines.set(state.progressDeadline, state.now + LIMITS.progressMillis);
