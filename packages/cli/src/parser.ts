@@ -1,4 +1,8 @@
-/** The grammar of the command line: all commands, strict about what it does not know, and ready with a hint. */
+/**
+ * The grammar of the command line: all commands, strict about what it does not know, and ready with a hint.
+ *
+ * Cost: every `hive` reads all of this, so commands import what is large (a Queen, a Drone, benchmarks) when they run.
+ */
 import { UsageError } from '@hive/shared';
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { benchCommand } from './commands/bench.ts';

@@ -1,5 +1,5 @@
 /** `hive drone`: a worker, until Ctrl-C. The first one lets running tasks finish, the second does not. */
-import { type DroneEvent, startDrone } from '@hive/drone';
+import type { DroneEvent } from '@hive/drone';
 import { LIMITS, UsageError } from '@hive/shared';
 import type { CommandModule } from 'yargs';
 import { DroneLines } from '../drone-lines.ts';
@@ -70,6 +70,7 @@ async function runDrone(argv: DroneArguments): Promise<void> {
       ? {}
       : { orphanTimeoutMillis: wholeNumber('--orphan-timeout', argv.orphanTimeout, 1, SECONDS_MAX) * 1_000 }),
   };
+  const { startDrone } = await import('@hive/drone');
   const journal = new Journal(argv.logFile);
   const lines = new DroneLines(journal, argv.verbose);
   journal.say('🐝 Drone is trying to connect...', 'connecting');

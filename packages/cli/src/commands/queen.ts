@@ -1,5 +1,5 @@
 /** `hive queen`: the coordinator, until Ctrl-C. */
-import { type Notice, type Queen, startQueen } from '@hive/queen';
+import type { Notice, Queen } from '@hive/queen';
 import { DEFAULT_PORT, defaultDataFolder } from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { commandName } from '../folder.ts';
@@ -46,6 +46,7 @@ export const queenCommand: CommandModule<object, QueenArguments> = {
 };
 
 async function runQueen(argv: QueenArguments): Promise<void> {
+  const { startQueen } = await import('@hive/queen');
   const journal = new Journal(argv.logFile);
   const chatter = new Chatter(journal);
   const queen = await startQueen({

@@ -1,5 +1,5 @@
 /** `hive up`: a Queen and Drones on this machine, to try things. They live and end together. */
-import { type Processes, startProcesses } from '@hive/local';
+import type { Processes } from '@hive/local';
 import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
 import { commandName } from '../folder.ts';
@@ -37,6 +37,7 @@ export const upCommand: CommandModule<object, UpArguments> = {
 
 async function runUp(argv: UpArguments): Promise<void> {
   const drones = wholeNumber('--drones', argv.drones, 0, DRONES_MAX);
+  const { startProcesses } = await import('@hive/local');
   const cluster = await startProcesses({
     drones,
     ...(argv.slots === undefined

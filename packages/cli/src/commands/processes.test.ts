@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Processes, type Running } from '../testing/processes.ts';
+
+const processes = new Processes();
+const { folder } = processes;
+let queen: Running;
+let drone: Running;
+let address = '';
+beforeAll(async () => {
+  const started = await processes.startHive(1);
+  ({ queen, address } = started);
+  drone = started.drones[0]!;
+});
+afterAll(() => processes.end());
+
+async function hive(...args: string[]) {
+  const running = processes.hive(args);
+  const code = await running.ended;
+  return { code, stdout: String(running.stdout), stderr: String(running.stderr) };
+}
+const json = async (...args: string[]) => JSON.parse((await hive(...args, '--json')).stdout);
+
+describe('a Queen and a Drone', () => {
+  test('say what they do with a single task', async () => {
+    const one = processes.hive(['hash'], { input: 'a string' });
+    expect(await one.ended).toBe(0);
+    const digest = String(one.stdout).slice(0, 8);
+    await queen.saying(/👑 Queen is listening on port \d+ \(Swarm Mode\)\.\.\.\n/);
+    await queen.saying(/🐝 A Drone connected! drone-0 with 1 slot/);
+    await queen.saying(new RegExp(`🎉 Received reply from drone: TaskComplete\\("${digest}\\.\\.\\."\\)\n`));
+    await drone.saying(/^🐝 Drone is trying to connect\.\.\.\n✅ Connected to Queen!/);
+    await drone.saying(/🚨 Received Work: hash of /);
+    await drone.saying(new RegExp(`✅ Work Done! Hash: ${digest}\\.\\.\\.\n`));
+  });
+
+  test('are shown by status, drones and jobs, for people and as one JSON document', async () => {
+    expect((await hive('status')).stdout).toMatch(/Drones +1 with 1 slot/);
+    expect((await hive('drones')).stdout).toMatch(/^drone-0 +idle +1 /m);
+    expect((await hive('jobs')).stdout).toMatch(/succeeded +1\/1 \(100 %\).*hive hash$/m);
+    expect(await json('status')).toMatchObject({ drones: 1, slots: 1, store: 'memory' });
+    expect((await json('drones')).drones).toMatchObject([{ name: 'drone-0', slots: 1, state: 'idle' }]);
+    expect((await json('jobs')).jobs).toMatchObject([
+      { kind: 'hash', state: 'succeeded', counts: { succeeded: 1 } },
+    ]);
+  });
+
+  test('tell of one job by any part of its id that only it has, and end it', async () => {
+    const { jobs } = await json('jobs');
+    const { id } = jobs[0] as { id: string };
+    expect((await hive('job', id.slice(0, 15))).stdout).toMatch(new RegExp(`^Job +${id}\n`));
+    expect(await json('job', id.slice(-8))).toMatchObject({ id });
+    expect((await hive('explain', id)).stdout).toMatch(/is succeeded\.\n1 of 1 tasks have succeeded/);
+    expect((await json('explain', id)).lines[0]).toMatch(/"hive hash"/);
+    const open = processes.hive(['hash', '-'], { input: null });
+    const other = await otherJob(id);
+    expect((await hive('cancel', other.slice(-12))).stdout).toMatch(`Job ${other} is cancelled`);
+    expect(await json('job', other)).toMatchObject({ state: 'cancelled' });
+    open.child.kill('SIGKILL');
+    expect(await hive('job', 'ffff')).toMatchObject({
+      code: 1,
+      stderr: 'hive: There is no job "ffff". "hive jobs" lists them.\n',
+    });
+  });
+
+  test('are found with --queen from anywhere, too', async () => {
+    const elsewhere = processes.hive(['status', '--queen', address], {
+      env: { HIVE_DATA: join(folder, 'elsewhere') },
+    });
+    expect(await elsewhere.ended).toBe(0);
+  });
+
+  test('stop in order at the first SIGTERM; the Queen says that the Drone has left', async () => {
+    const another = processes.hive([
+      'drone',
+      '--name',
+      'short',
+      '--log-file',
+      'drone.log',
+      '--label',
+      'gpu=yes',
+      '--allow',
+      'echo',
+    ]);
+    await another.saying(/Connected to Queen/);
+    expect((await json('drones')).drones).toContainEqual(
+      expect.objectContaining({
+        name: 'short',
+        kinds: ['echo'],
+        labels: expect.objectContaining({ gpu: 'yes' }),
+      }),
+    );
+    another.child.kill('SIGTERM');
+    expect(await another.ended).toBe(0);
+    await queen.saying(/👋 A Drone left: short/);
+    const log = readFileSync(join(folder, 'drone.log'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(log.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['connecting', 'connected', 'draining', 'stopped']),
+    );
+  });
+});
+
+describe('what cannot be done', () => {
+  test('is said in a sentence, with what was tried, when there is no Queen', async () => {
+    const startedAt = performance.now();
+    const running = processes.hive(['status', '--queen', '127.0.0.1:1']);
+    expect(await running.ended).toBe(1);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(String(running.stdout)).toBe('');
+    expect(String(running.stderr)).toMatch(
+      /^hive: No Queen answered\. Tried:\n +127\.0\.0\.1:1 .*\nStart one with/,
+    );
+    expect(String(running.stderr)).not.toMatch(/ at .*\.ts:/);
+  });
+
+  test('is refused with a hint when it was mistyped', async () => {
+    expect(await hive('statsu')).toMatchObject({
+      code: 1,
+      stderr: 'hive: Unknown argument: statsu. Did you mean "hive status"?\n',
+    });
+    expect((await hive('queen', '--prot', '1')).stderr).toMatch(
+      /Unknown argument: prot\. Did you mean --port\?/,
+    );
+    expect((await hive('queen', '--port', 'x')).stderr).toBe(
+      'hive: --port takes a whole number from 0 to 65535.\n',
+    );
+    expect((await hive('drone', '--label', 'x')).stderr).toMatch(/"x" is not a label/);
+    expect((await hive('status', '--queen', 'a:b:c')).stderr).toMatch(/"a:b:c" is not an address/);
+  });
+
+  test('is a Queen on a port that is taken, if it was asked for by name', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    try {
+      const { code, stderr } = await hive('queen', '--port', String(port));
+      expect(code).toBe(1);
+      expect(stderr).toMatch(new RegExp(`^hive: Port ${port} is taken\\.`));
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe('hive up', () => {
+  test('starts a Queen and Drones, says how to use them, and ends all of them at Ctrl-C', async () => {
+    const up = processes.hive(['up', '--drones', '2', '--slots', '1']);
+    const [, found] = await up.saying(/hash --queen (127\.0\.0\.1:\d+) FILE/);
+    await up.saying(/Ctrl-C ends all of them/);
+    const pids = [...up.text.matchAll(/\(process (\d+)\)/g)].map(([, pid]) => Number(pid));
+    expect(pids.length).toBe(2);
+    const running = processes.hive(['hash', '--queen', found!], { input: 'x' });
+    expect(await running.ended).toBe(0);
+    up.child.kill('SIGINT');
+    expect(await up.ended).toBe(0);
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+  });
+});
+
+async function otherJob(id: string): Promise<string> {
+  for (;;) {
+    const { jobs } = (await json('jobs')) as { jobs: { id: string }[] };
+    const other = jobs.find((job) => job.id !== id);
+    if (other !== undefined) return other.id;
+  }
+}
