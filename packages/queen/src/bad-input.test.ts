@@ -128,7 +128,7 @@ describe('a client', () => {
 
   test('is refused an option that the Queen would ignore', async () => {
     const peer = await client();
-    peer.send({ type: 'Submit', job: ID, spec: { ...SPEC, deadlineMillis: 5 } });
+    peer.send({ type: 'Submit', job: ID, spec: { ...SPEC, reduce: 'sum' } });
     expect((await peer.next('Refused')).code).toBe('unsupported');
   });
 

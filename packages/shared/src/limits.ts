@@ -46,7 +46,9 @@ export const LIMITS = {
   resultCreditBytes: 16 * MiB,
   /** Finished jobs' results that an in-memory store keeps, in bytes. */
   retainedBytesMax: 256 * MiB,
-  /** Finished jobs that an in-memory store keeps. */
+  /** Finished jobs' results that a durable store keeps, in bytes. */
+  durableRetainedBytesMax: 1024 * MiB,
+  /** Finished jobs that are kept. */
   retainedJobsMax: 10_000,
   /** Time that a finished job is kept. */
   retentionMillis: 7 * 24 * 3_600_000,

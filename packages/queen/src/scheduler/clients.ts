@@ -13,6 +13,7 @@ import {
   type Streamed,
 } from '@hive/shared';
 import { record } from './complete.ts';
+import { conditionProblem, noteAppended, watchConditions } from './conditions.ts';
 import { cancelJob, maybeFinish, tellEndTo } from './ending.ts';
 import { pageCost } from './input-directory.ts';
 import { canonical, type Job } from './job.ts';
@@ -22,7 +23,7 @@ import type { PeerSession, State } from './state.ts';
 /** Kinds that every build of the Drone knows; others must be on offer when a job asks for them. */
 const BUILT_IN_KINDS = ['command', 'echo', 'function', 'hash', 'sleep'];
 /** Parts of a spec that are defined but not enforced by this Queen yet; refused rather than ignored. */
-const NOT_SERVED = ['after', 'deadlineMillis', 'graph', 'haltOn', 'queueTimeoutMillis', 'reduce'] as const;
+const NOT_SERVED = ['graph', 'reduce'] as const;
 
 export function submit(state: State, client: PeerSession, { job: id, spec }: Message<'Submit'>): void {
   const known = state.jobs.get(id);
@@ -60,6 +61,7 @@ export function submit(state: State, client: PeerSession, { job: id, spec }: Mes
     });
   }
   attach(state, client, job);
+  watchConditions(state, job);
   maybeFinish(state, job);
 }
 
@@ -98,7 +100,8 @@ function specProblem(
     if (spec.encoding !== 'msgpack')
       return { code: 'badSpec', text: 'A range job has the encoding "msgpack".' };
   }
-  return kindProblem(state, spec.kind);
+  const problem = conditionProblem(state, { type: 'Submit', job, spec });
+  return problem === null ? kindProblem(state, spec.kind) : { code: 'badSpec', text: problem };
 }
 
 /** About as many bytes as the wire carried for it. */
@@ -160,6 +163,7 @@ export function append(state: State, client: PeerSession, message: Message<'Appe
   const cost = pageCost(page);
   job.inputCredit -= cost;
   state.commit({ type: 'inputsAppended', job: job.id, page, streams });
+  noteAppended(state, job);
   if (!job.isAttached) job.creditDue += cost;
   job.isCountDue = true;
   state.touch(job);

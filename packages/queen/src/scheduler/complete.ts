@@ -15,7 +15,7 @@ import {
 } from '@hive/shared';
 import { noteShort } from './assign.ts';
 import type { DroneState } from './drone.ts';
-import { maybeFinish } from './ending.ts';
+import { maybeFinish, maybeHalt } from './ending.ts';
 import { endAttempt } from './failures.ts';
 import { pageCost } from './input-directory.ts';
 import type { Job } from './job.ts';
@@ -159,6 +159,7 @@ export function record(state: State, job: Job, page: Page, { failures, streams, 
   job.held.delete(first, first + count);
   state.touch(job);
   state.dirtyProgress.add(job);
+  maybeHalt(state, job);
   maybeFinish(state, job);
 }
 

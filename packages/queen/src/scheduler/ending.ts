@@ -14,9 +14,27 @@ export function maybeFinish(state: State, job: Job): void {
 
 /** Ends a job before its time; running tasks are stopped, their leases' places come back as the Drones report. */
 export function cancelJob(state: State, job: Job, reason: string): void {
+  endEarly(state, job, 'cancelled', reason);
+}
+
+/** Ends a job before its time, as cancelled or as failed. Whoever reads its message is told why. */
+export function endEarly(state: State, job: Job, to: 'cancelled' | 'failed', reason: string): void {
   if (!job.isActive) return;
   for (const lease of job.leases) cancelLease(state, lease, reason);
-  end(state, job, 'cancelled', reason);
+  end(state, job, to, reason);
+}
+
+/** Too many failures: the rest of the job is not worth running. */
+export function maybeHalt(state: State, job: Job): void {
+  const { haltOn } = job.spec;
+  if (haltOn === undefined || !job.isActive || job.failed === 0) return;
+  const { failures, share } = haltOn;
+  if (failures !== undefined && job.failed >= failures) {
+    endEarly(state, job, 'failed', `it was halted after ${job.failed} of its tasks had failed`);
+  } else if (share !== undefined && job.isSealed && job.failed >= share * job.appended) {
+    const percent = Math.round((100 * job.failed) / job.appended);
+    endEarly(state, job, 'failed', `it was halted after ${percent} % of its tasks had failed`);
+  }
 }
 
 /** Nothing more of this lease counts; its Drone is told to stop. */
@@ -39,8 +57,12 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   job.returned.clear();
   job.nextFresh = job.appended;
   job.rates.clear();
-  if (job.retryDeadline !== null) state.deadlines.clear(job.retryDeadline);
-  if (job.abandonDeadline !== null) state.deadlines.clear(job.abandonDeadline);
+  job.held.clear();
+  for (const deadline of [job.retryDeadline, job.abandonDeadline, job.deadline, job.queueDeadline]) {
+    if (deadline !== null) state.deadlines.clear(deadline);
+  }
+  for (const other of job.waitsFor.keys()) state.jobs.get(other)?.dependents.delete(job);
+  job.waitsFor.clear();
   job.reservedOn = null;
   state.touch(job);
   state.dirtyProgress.delete(job);
@@ -51,6 +73,7 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   tellEnd(state, job);
   state.ended.add(job);
   state.endedBytes += job.results.heldBytes;
+  state.endedNow.push(job);
   retain(state);
 }
 
@@ -83,13 +106,17 @@ function isBeingRead(job: Job): boolean {
 export function retain(state: State): void {
   let looks = 32;
   for (const job of state.ended) {
-    const isOver = state.ended.size > LIMITS.retainedJobsMax || state.endedBytes > LIMITS.retainedBytesMax;
+    const isOver = state.ended.size > LIMITS.retainedJobsMax || state.endedBytes > retainedBytesMax(state);
     const age = state.now - (job.endedAt ?? state.now);
     const isOld = age > (job.spec.retentionMillis ?? LIMITS.retentionMillis);
     const isUseless = job.isHidden && job.ownerSession === null;
     if (looks-- === 0 || !(isOver || isOld || isUseless)) return;
-    if (!isBeingRead(job)) removeJob(state, job);
+    if (!isBeingRead(job) && job.dependents.size === 0) removeJob(state, job);
   }
+}
+
+function retainedBytesMax(state: State): number {
+  return state.identity.isDurable ? LIMITS.durableRetainedBytesMax : LIMITS.retainedBytesMax;
 }
 
 export function removeJob(state: State, job: Job): void {

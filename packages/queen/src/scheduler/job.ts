@@ -116,6 +116,14 @@ export class Job implements HeapEntry {
   unreadBytes = 0;
   abandonDeadline: Deadline | null = null;
   retryDeadline: Deadline | null = null;
+  /** Of the whole job, and of the tasks that wait in its queue. */
+  deadline: Deadline | null = null;
+  queueDeadline: Deadline | null = null;
+  /** Tasks below `end` and above the entry before were appended at `at`; kept only for a queue time limit. */
+  readonly queuedUpTo: { end: number; readonly at: Millis }[] = [];
+  /** Jobs that must end first, and those that wait for this one. */
+  readonly waitsFor = new Map<JobId, 'success' | 'end'>();
+  readonly dependents = new Set<Job>();
   firstLeaseAt: Millis | null = null;
   /** Tasks in live leases. */
   running = 0;
@@ -150,7 +158,7 @@ export class Job implements HeapEntry {
     return this.isAttached && this.unreadBytes > LIMITS.resultBytesHeldMax;
   }
   get isReady(): boolean {
-    if (!this.isActive || this.readyTasks === 0) return false;
+    if (!this.isActive || this.readyTasks === 0 || this.waitsFor.size > 0) return false;
     if (this.isHeldBack) return this.lowestIsReady;
     return this.returned.size > 0 || this.failedTasks.size < LIMITS.retryingTasksMax;
   }

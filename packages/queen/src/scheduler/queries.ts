@@ -128,6 +128,7 @@ export function summaryOf(state: State, job: Job): Body {
     id: job.id,
     name: job.label,
     kind: job.kind,
+    encoding: job.spec.encoding,
     state: job.state,
     counts: { ...job.counts },
     sealed: job.isSealed,
@@ -152,6 +153,12 @@ export function explain(state: State, job: Job): string[] {
     return lines;
   }
   if (!job.isSealed) lines.push('It is still open: its client may append more tasks.');
+  if (job.waitsFor.size > 0) lines.push(`It waits for ${[...job.waitsFor.keys()].join(', ')} to end first.`);
+  if (!job.held.isEmpty) {
+    lines.push(
+      `${job.held.size} tasks were with Drones when the Queen restarted; they are held until those Drones are back, for at most ${LIMITS.rejoinMillis / 1000} s.`,
+    );
+  }
   if (job.isHeldBack) {
     lines.push(`It is held back: its client has ${job.unreadBytes} bytes of results to read first.`);
   }

@@ -4,6 +4,7 @@
  */
 import { LIMITS, type Millis, type PeerId } from '@hive/shared';
 import { applyRecord } from './apply.ts';
+import { watchConditions } from './conditions.ts';
 import { cancelJob, maybeFinish } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
 import type { Job } from './job.ts';
@@ -39,6 +40,7 @@ function resume(state: State, job: Job): void {
     });
     state.deadlines.set(job.abandonDeadline, state.now + LIMITS.abandonMillis);
   }
+  watchConditions(state, job);
   maybeFinish(state, job);
   state.touch(job);
 }

@@ -17,6 +17,7 @@ import {
 import { assignLeases } from './assign.ts';
 import { append, cancel, seal, submit } from './clients.ts';
 import { grant, retracted, sendAcks, taskComplete } from './complete.ts';
+import { releaseDependents } from './conditions.ts';
 import type { DroneState } from './drone.ts';
 import { heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
@@ -114,6 +115,8 @@ export class Scheduler {
   /** The end of a turn: leases, acknowledgements and results for all that has happened in it. */
   #settle(): void {
     const state = this.#state;
+    for (let job = state.endedNow.pop(); job !== undefined; job = state.endedNow.pop())
+      releaseDependents(state, job);
     assignLeases(state);
     sendAcks(state);
     if (flushJobs(state)) assignLeases(state);

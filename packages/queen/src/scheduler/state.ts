@@ -71,6 +71,8 @@ export class State {
   /** Jobs that have ended, oldest first, until retention removes them. */
   readonly ended = new Set<Job>();
   endedBytes = 0;
+  /** Jobs that have ended in this turn: those that wait for them are looked at when it is settled. */
+  endedNow: Job[] = [];
   drones = 0;
   slots = 0;
   leaseCount = 0;
