@@ -6,15 +6,9 @@
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  connect,
-  fileStream,
-  type Hive,
-  type JobHandle,
-  type QueenStatus,
-} from '../packages/client/src/index.ts';
-import { startProcesses } from '../packages/local/src/index.ts';
-import { LIMITS } from '../packages/shared/src/index.ts';
+import { connect, fileStream, type Hive, type JobHandle, type QueenStatus } from '@hive/client';
+import { startProcesses } from '@hive/local';
+import { LIMITS } from '@hive/shared';
 
 const FOLDER = join(import.meta.dirname, '../node_modules/.pnpm');
 /** How often the same files are hashed, so that there is something to watch. */

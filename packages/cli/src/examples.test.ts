@@ -1,0 +1,59 @@
+/** The README's snippets are the files in examples/, and those run as they stand. */
+import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Processes, Running } from './testing/processes.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const EXAMPLES = join(ROOT, 'examples');
+const NODE = join(ROOT, 'node_modules/.bin/node');
+
+const processes = new Processes();
+const { folder } = processes;
+beforeAll(async () => {
+  await processes.startHive(1);
+});
+afterAll(() => processes.end());
+
+async function run(example: string): Promise<string> {
+  const child = spawn(NODE, [join(EXAMPLES, example)], {
+    env: { ...process.env, HIVE_DATA: join(folder, 'data') },
+  });
+  const running = new Running(child);
+  expect({ code: await running.ended, stderr: String(running.stderr) }).toEqual({ code: 0, stderr: '' });
+  return String(running.stdout);
+}
+
+describe('the examples', () => {
+  test('call.ts gets one answer', async () => {
+    expect(await run('call.ts')).toBe(`${hash('sha256', 'a string')}\n`);
+  });
+
+  test('map.ts gets all answers in order', async () => {
+    const first = hash('sha256', 'number 0');
+    expect(await run('map.ts')).toBe(`3 digests\nthe first is ${first}\n100000 digests\n`);
+  });
+
+  test('job.ts hashes texts, bytes and a file, and tells how it ended', async () => {
+    const inputs = ['a string', new Uint8Array(1_000), readFileSync(process.execPath)];
+    const digests = inputs.map((input, i) => `${i} ${hash('sha512', input)}\n`).join('');
+    const output = await run('job.ts');
+    expect(output).toContain(digests);
+    expect(output).toMatch(/job [0-9a-f-]{36} succeeded: 3 of 3 tasks succeeded\n$/);
+  });
+
+  test('wire.ts speaks the protocol', async () => {
+    expect(await run('wire.ts')).toMatch(/^[0-9a-f]+\n\{ type: 'TaskRequest', slots: 2 \}\n$/);
+  });
+
+  test('are quoted in README.md as they are', () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const quoted = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
+    const files = readdirSync(EXAMPLES).filter((name) => name.endsWith('.ts'));
+    const contents = files.map((name) => readFileSync(join(EXAMPLES, name), 'utf8'));
+    expect(quoted.length).toBeGreaterThan(0);
+    for (const code of quoted) expect(contents).toContain(code);
+  });
+});
