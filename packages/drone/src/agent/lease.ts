@@ -14,6 +14,7 @@ import {
   ProtocolError,
   type QueenId,
   readU32,
+  type SessionNumber,
   type Spec,
   type Streamed,
 } from '@hive/shared';
@@ -44,6 +45,8 @@ export type Stage =
 export interface Lease {
   readonly queen: QueenId;
   readonly incarnation: Incarnation;
+  /** In which it was given. */
+  readonly session: SessionNumber;
   readonly number: LeaseNumber;
   readonly job: JobId;
   readonly spec: Spec;
@@ -79,7 +82,7 @@ export interface Lease {
 /** @throws ProtocolError when the assignment does not add up */
 export function leaseOf(
   message: Message<'TaskAssign'>,
-  owner: { queen: QueenId; incarnation: Incarnation },
+  owner: { queen: QueenId; incarnation: Incarnation; session: SessionNumber },
   spec: Spec,
 ): Lease {
   const count = countOf(message.ranges);

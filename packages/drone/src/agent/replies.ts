@@ -58,7 +58,9 @@ export class Replies {
   ): void {
     const wanted = this.wanted(session);
     const count = slotsOf(lease.spec);
-    const isAsking = place.running === null && place.waiting === null && wanted >= session.credit + count;
+    const isFree = place.running === null && place.waiting === null && wanted >= session.credit + count;
+    // A Queen need not know how wide a lease of an earlier session is: its slots are asked for by TaskRequest.
+    const isAsking = isFree && lease.session === session.number;
     if (isAsking) session.credit += count;
     rememberEnd(session, lease.number, isAsking);
     messages.push({ ...messages.pop()!, ended: true, ...(isAsking && { request: true }) });

@@ -59,7 +59,7 @@ export class Work {
     if (spec === undefined) throw new ProtocolError('a lease of a job without its JobSpec');
     const key = keyOf(incarnation, message.lease);
     if (queen.leases.has(key)) throw new ProtocolError(`lease ${message.lease} was assigned twice`);
-    const lease = leaseOf(message, { queen: queen.id, incarnation }, spec);
+    const lease = leaseOf(message, { queen: queen.id, incarnation, session: session.number }, spec);
     const ahead =
       message.behind === undefined ? null : this.#placeOf(this.#queens.find(session, message.behind));
     // Where the lease ahead has ended already, the work that its end asked for is what came.
