@@ -81,6 +81,9 @@ export class Auditor {
   assigned(process: Process, message: Message<'TaskAssign'>): void {
     this.#running.assigned(process, message);
   }
+  cancelledOn(process: Process, message: Message<'CancelTask'>): void {
+    this.#running.cancelled(process, message);
+  }
   droneSaid(process: Process, message: Message): void {
     if (message.type === 'Retracted') this.#running.retracted(process, message);
   }

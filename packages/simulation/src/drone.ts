@@ -190,6 +190,7 @@ export class SimDrone implements SlotHost {
       this.say({ type: 'sessionOpened', session, link: 1, welcome: message });
     } else if (this.#session !== null) {
       if (message.type === 'TaskAssign') this.#world.auditor.assigned(this.process, message);
+      if (message.type === 'CancelTask') this.#world.auditor.cancelledOn(this.process, message);
       this.say({ type: 'messageReceived', session: this.#session, message });
     }
   }

@@ -65,6 +65,8 @@ export class RecordAudit {
   }
 
   #noted(record: StoreRecord, now: Millis): void {
+    // Drones that come and go, and what a restart recovers, are not about a job.
+    if (!('job' in record) || record.type === 'jobRecovered') return;
     const book = this.#book(record.job);
     const { name } = book.plan;
     if (book.state !== null && record.type !== 'resultsDropped' && record.type !== 'jobRemoved') {

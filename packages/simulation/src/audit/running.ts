@@ -13,12 +13,14 @@ interface Held {
   end: number;
   /** Positions below this were started. */
   started: number;
+  /** It was told to stop, and may take its time: what it runs may run again elsewhere, even on the same Drone. */
+  isCancelled: boolean;
 }
 interface Running {
   readonly slots: number;
   used: number;
-  /** `job:index` of what runs. */
-  readonly tasks: Set<string>;
+  /** What runs, as `job:index`, and under which lease. */
+  readonly tasks: Map<string, Held>;
   readonly leases: Map<number, Held>;
 }
 
@@ -35,14 +37,14 @@ export class RunningAudit {
   }
 
   processStarted(process: Process, slots: number): void {
-    this.#processes.set(process, { slots, used: 0, tasks: new Set(), leases: new Map() });
+    this.#processes.set(process, { slots, used: 0, tasks: new Map(), leases: new Map() });
   }
   processKilled(process: Process): void {
     this.#processes.delete(process);
   }
 
   assigned(process: Process, { lease, ranges }: Message<'TaskAssign'>): void {
-    const held = { lease, end: Number.POSITIVE_INFINITY, started: 0 };
+    const held = { lease, end: Number.POSITIVE_INFINITY, started: 0, isCancelled: false };
     this.#of(process).leases.set(lease, held);
     this.#byRanges.set(ranges, held);
   }
@@ -53,6 +55,11 @@ export class RunningAudit {
     if (end < held.started)
       this.#fail(`G3: ${process.name} gave back position ${end} of lease ${lease} after starting it`);
     held.end = Math.min(held.end, end);
+  }
+
+  cancelled(process: Process, { lease }: Message<'CancelTask'>): void {
+    const held = this.#of(process).leases.get(lease);
+    if (held !== undefined) held.isCancelled = true;
   }
 
   taskStarted(process: Process, order: LeaseOrder, position: number, index: number): number {
@@ -70,8 +77,9 @@ export class RunningAudit {
     if (running.used > running.slots)
       this.#fail(`G3: ${process.name} runs tasks on ${running.used} slots and has ${running.slots}`);
     const task = `${order.job}:${index}`;
-    if (running.tasks.has(task)) this.#fail(`G3: ${process.name} runs task ${index} twice at once`);
-    running.tasks.add(task);
+    if (running.tasks.get(task)?.isCancelled === false)
+      this.#fail(`G3: ${process.name} runs task ${index} twice at once`);
+    running.tasks.set(task, held);
     const n = (this.#starts.get(task) ?? 0) + 1;
     this.#starts.set(task, n);
     return n;
@@ -81,12 +89,13 @@ export class RunningAudit {
     const running = this.#processes.get(process);
     if (running === undefined) return;
     running.used -= order.spec.slots ?? 1;
-    running.tasks.delete(`${order.job}:${index}`);
+    const task = `${order.job}:${index}`;
+    if (running.tasks.get(task) === this.#byRanges.get(order.ranges)) running.tasks.delete(task);
   }
 
   finish(): void {
     for (const [{ name }, { tasks }] of this.#processes) {
-      if (tasks.size > 0) this.#fail(`G7: ${name} still runs ${[...tasks].join(' ')}`);
+      if (tasks.size > 0) this.#fail(`G7: ${name} still runs ${[...tasks.keys()].join(' ')}`);
     }
   }
 
