@@ -13,7 +13,7 @@ import {
   ProtocolError,
   type Streamed,
 } from '@hive/shared';
-import { noteShort } from './assign.ts';
+import { noteShort, skipRecorded } from './assign.ts';
 import type { DroneState } from './drone.ts';
 import { maybeFinish, maybeHalt } from './ending.ts';
 import { endAttempt } from './failures.ts';
@@ -156,6 +156,8 @@ export function record(state: State, job: Job, page: Page, { failures, streams, 
   job.unreadBytes += pageCost(page);
   dropInputs(state, job, first, count, failures);
   job.returned.delete(first, first + count);
+  // Fresh tasks that were cancelled one by one: a job with no others has nothing to lease.
+  if (first + count > job.nextFresh) skipRecorded(job);
   job.held.delete(first, first + count);
   state.touch(job);
   state.dirtyProgress.add(job);
