@@ -55,11 +55,6 @@ export function submit(state: State, client: PeerSession, { job: id, spec }: Mes
   });
   const job = state.jobs.get(id)!;
   if (!job.isHidden) state.notice({ type: 'jobAccepted', job: id, name: job.label, kind: job.kind });
-  if (job.isAttached) {
-    job.abandonDeadline = state.deadlines.create(() => {
-      cancelJob(state, job, 'abandoned: its client has been gone for 60 s');
-    });
-  }
   attach(state, client, job);
   watchConditions(state, job);
   maybeFinish(state, job);

@@ -37,6 +37,28 @@ export function maybeHalt(state: State, job: Job): void {
   }
 }
 
+/**
+ * A job's client is gone. Nobody else can go on with one that is attached or not sealed; one that has ended and is both
+ * hidden and attached is of no use to others. The client may come back for it, for a while.
+ */
+export function ownerLeft(state: State, job: Job): void {
+  job.ownerSession = null;
+  const isHis = job.isActive ? job.isAttached || !job.isSealed : isPrivate(job);
+  if (!isHis) return;
+  job.abandonDeadline ??= state.deadlines.create(() => abandon(state, job));
+  state.deadlines.set(job.abandonDeadline, state.now + LIMITS.abandonMillis);
+}
+
+function abandon(state: State, job: Job): void {
+  if (job.isActive) cancelJob(state, job, 'abandoned: its client has been gone for 60 s');
+  if (isPrivate(job)) removeJob(state, job);
+}
+
+/** Nobody but its client has a use for its results. */
+function isPrivate(job: Job): boolean {
+  return job.isHidden && job.isAttached;
+}
+
 /** Nothing more of this lease counts; its Drone is told to stop. */
 export function cancelLease(state: State, lease: Lease, reason: string): void {
   if (!lease.isLive) return;
@@ -58,9 +80,11 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   job.nextFresh = job.appended;
   job.rates.clear();
   job.held.clear();
-  for (const deadline of [job.retryDeadline, job.abandonDeadline, job.deadline, job.queueDeadline]) {
+  for (const deadline of [job.retryDeadline, job.deadline, job.queueDeadline]) {
     if (deadline !== null) state.deadlines.clear(deadline);
   }
+  // A private job goes on waiting for its client.
+  if (job.abandonDeadline !== null && !isPrivate(job)) state.deadlines.clear(job.abandonDeadline);
   for (const other of job.waitsFor.keys()) state.jobs.get(other)?.dependents.delete(job);
   job.waitsFor.clear();
   job.reservedOn = null;
@@ -109,8 +133,7 @@ export function retain(state: State): void {
     const isOver = state.ended.size > LIMITS.retainedJobsMax || state.endedBytes > retainedBytesMax(state);
     const age = state.now - (job.endedAt ?? state.now);
     const isOld = age > (job.spec.retentionMillis ?? LIMITS.retentionMillis);
-    const isUseless = job.isHidden && job.ownerSession === null;
-    if (looks-- === 0 || !(isOver || isOld || isUseless)) return;
+    if (looks-- === 0 || !(isOver || isOld)) return;
     if (!isBeingRead(job) && job.dependents.size === 0) removeJob(state, job);
   }
 }
@@ -123,6 +146,7 @@ export function removeJob(state: State, job: Job): void {
   state.ended.delete(job);
   state.endedBytes = Math.max(0, state.endedBytes - job.results.heldBytes);
   state.dirtyJobs.delete(job);
+  if (job.abandonDeadline !== null) state.deadlines.clear(job.abandonDeadline);
   for (const drone of job.knownBy) forgetOn(state, job, drone);
   for (const session of new Set([...job.subscriptions.keys(), job.ownerSession])) {
     if (session !== null) state.sessions.get(session)?.jobs.delete(job);

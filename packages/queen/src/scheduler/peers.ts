@@ -5,7 +5,7 @@
 import { LIMITS, type Message, type Millis, type SessionNumber } from '@hive/shared';
 import { giveBack } from './complete.ts';
 import { DroneState } from './drone.ts';
-import { retain } from './ending.ts';
+import { ownerLeft, retain } from './ending.ts';
 import type { PeerSession, State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
 
@@ -94,11 +94,7 @@ export function sessionClosed(state: State, session: SessionNumber, reason: stri
   if (peer.drone !== null) droneLeft(state, peer.drone, reason);
   for (const job of peer.jobs) {
     job.subscriptions.delete(session);
-    if (job.ownerSession !== session) continue;
-    job.ownerSession = null;
-    if (job.isActive && job.abandonDeadline !== null) {
-      state.deadlines.set(job.abandonDeadline, state.now + LIMITS.abandonMillis);
-    }
+    if (job.ownerSession === session) ownerLeft(state, job);
   }
   if (peer.jobs.size > 0) retain(state);
 }

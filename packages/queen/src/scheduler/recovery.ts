@@ -5,7 +5,7 @@
 import { LIMITS, type Millis, type PeerId } from '@hive/shared';
 import { applyRecord } from './apply.ts';
 import { watchConditions } from './conditions.ts';
-import { cancelJob, maybeFinish } from './ending.ts';
+import { maybeFinish, ownerLeft } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
 import type { Job } from './job.ts';
 import type { State } from './state.ts';
@@ -17,6 +17,7 @@ export function recover(state: State, records: Iterable<StoreRecord>, now: Milli
   for (const record of records) applyRecord(state, record);
   for (const peer of state.knownDrones) state.missingDrones.add(peer);
   for (const job of state.jobs.values()) {
+    ownerLeft(state, job);
     if (job.isActive) resume(state, job);
     else {
       state.ended.add(job);
@@ -34,12 +35,6 @@ function resume(state: State, job: Job): void {
   // A task that failed is not running: it waits for its retry.
   for (const index of job.failedTasks.keys()) job.held.delete(index, index + 1);
   scheduleRetries(state, job);
-  if (job.isAttached) {
-    job.abandonDeadline = state.deadlines.create(() => {
-      cancelJob(state, job, 'abandoned: its client has been gone for 60 s');
-    });
-    state.deadlines.set(job.abandonDeadline, state.now + LIMITS.abandonMillis);
-  }
   watchConditions(state, job);
   maybeFinish(state, job);
   state.touch(job);
