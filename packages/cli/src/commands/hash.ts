@@ -9,6 +9,7 @@ import { LineWork } from '../hash/line-work.ts';
 import { operandBytes } from '../hash/operands.ts';
 import type { Hashed, Work } from '../hash/work.ts';
 import { exitCodeOf, onInterrupt, type Signal } from '../interrupt.ts';
+import { noteLostQueen } from '../lost-queen.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
@@ -93,13 +94,18 @@ async function hashAll(argv: HashArguments, algorithm: string, progress: Progres
     // A file that cannot be read now is reported, as sha256sum does it, not tried again.
     retries: 0,
   });
-  void hintAtDrones(hive, progress);
-  let interruptedBy: Signal | null = null;
-  using _ = onInterrupt((signal) => {
-    interruptedBy = signal;
+  const note = (text: string) => {
     progress.stepAside();
-    process.stderr.write('hive hash: cancelling; press Ctrl-C again to leave at once\n');
-    void job.cancel('interrupted');
+    process.stderr.write(`hive hash: ${text}\n`);
+  };
+  void hintAtDrones(hive, note);
+  using _lost = noteLostQueen(hive, note);
+  let interruptedBy: Signal | null = null;
+  using _signals = onInterrupt((signal) => {
+    interruptedBy = signal;
+    note('cancelling; press Ctrl-C again to leave at once');
+    // If it fails, so does the job, which is reported below.
+    job.cancel('interrupted').catch(() => {});
   });
   await printResults(job, work, output);
   await job.done;
@@ -121,11 +127,9 @@ function workOf(argv: HashArguments, algorithm: string, progress: Progress, outp
 }
 
 /** Without a Drone nothing will happen, and a person should know why. */
-async function hintAtDrones(hive: Hive, progress: Progress): Promise<void> {
+async function hintAtDrones(hive: Hive, note: (text: string) => void): Promise<void> {
   const status = await hive.status().catch(() => null);
-  if (status?.drones !== 0) return;
-  progress.stepAside();
-  process.stderr.write(`hive hash: no Drone is connected; it begins when one is: ${commandName('drone')}\n`);
+  if (status?.drones === 0) note(`no Drone is connected; it begins when one is: ${commandName('drone')}`);
 }
 
 async function printResults(job: JobHandle, work: Work, output: Output): Promise<void> {

@@ -147,6 +147,25 @@ describe('what cannot be done', () => {
   });
 });
 
+describe('a Queen who no longer answers', () => {
+  test('is waited for, until the second Ctrl-C', async () => {
+    const own = new Processes();
+    try {
+      const { queen: frozen } = await own.startHive(1);
+      const waiting = own.hive(['hash', '-'], { input: null });
+      await frozen.saying(/accepted: hive hash/);
+      frozen.child.kill('SIGSTOP');
+      waiting.child.kill('SIGINT');
+      await waiting.saying(/cancelling; press Ctrl-C again to leave at once/);
+      await waiting.saying(/the Queen does not answer; waiting for her to come back/);
+      waiting.child.kill('SIGINT');
+      expect(await waiting.ended).toBe(130);
+    } finally {
+      await own.end();
+    }
+  });
+});
+
 describe('hive up', () => {
   test('starts a Queen and Drones, says how to use them, and ends all of them at Ctrl-C', async () => {
     const up = processes.hive(['up', '--drones', '2', '--slots', '1']);
