@@ -11,8 +11,8 @@ import { startProcesses } from '@hive/local';
 import { LIMITS } from '@hive/shared';
 
 const FOLDER = join(import.meta.dirname, '../node_modules/.pnpm');
-/** How often the same files are hashed, so that there is something to watch. */
-const ROUNDS = 2;
+/** The files are hashed as often as it takes to have so many tasks, so that there is something to watch. */
+const TASKS_WANTED = 25_000;
 const DRONES = 2;
 /** The Drone is killed when so much is done. */
 const KILL_AT = 0.4;
@@ -80,15 +80,21 @@ async function hashAll(
   files: readonly File[],
   victim: { name: string; pid: number; kill(signal: 'SIGKILL'): void },
 ): Promise<boolean> {
-  const total = files.length * ROUNDS;
+  const rounds = Math.ceil(TASKS_WANTED / files.length);
+  const total = files.length * rounds;
   say(
-    `📦 Hashing them ${ROUNDS === 2 ? 'twice' : `${ROUNDS} times`}: ${count(total)} tasks, ${mebibytes(bytesOf(files) * ROUNDS)} over TCP.\n`,
+    `📦 Hashing them ${rounds} times: ${count(total)} tasks, ${mebibytes(bytesOf(files) * rounds)} over TCP.\n`,
   );
   const before = await hive.status();
   const startedAt = performance.now();
-  const job = await hive.submit({ kind: 'hash', encoding: 'raw', inputs: contentsOf(files), name: 'demo' });
+  const job = await hive.submit({
+    kind: 'hash',
+    encoding: 'raw',
+    inputs: contentsOf(files, rounds),
+    name: 'demo',
+  });
   const bar = new Bar(total);
-  const outcome = await check(job, files, bar, () => {
+  const outcome = await check(job, files, total, bar, () => {
     victim.kill('SIGKILL');
     bar.say(
       `💥 The Drone ${victim.name} (process ${victim.pid}) was killed with SIGKILL, in the middle of its work.`,
@@ -103,8 +109,8 @@ async function hashAll(
 }
 
 /** What the tasks take: contents where they are small, and a reference to the file where they are not. */
-function* contentsOf(files: readonly File[]) {
-  for (let round = 0; round < ROUNDS; round++) {
+function* contentsOf(files: readonly File[], rounds: number) {
+  for (let round = 0; round < rounds; round++) {
     for (const { path, bytes } of files) {
       yield bytes > LIMITS.valueBytesMax ? fileStream(path) : readFileSync(path);
     }
@@ -112,9 +118,15 @@ function* contentsOf(files: readonly File[]) {
 }
 
 /** Reads every result, compares it, and calls `strike` once, on the way. */
-async function check(job: JobHandle, files: readonly File[], bar: Bar, strike: () => void): Promise<Outcome> {
+async function check(
+  job: JobHandle,
+  files: readonly File[],
+  total: number,
+  bar: Bar,
+  strike: () => void,
+): Promise<Outcome> {
   const outcome = { right: 0, wrong: 0, bytes: 0 };
-  const strikeAt = Math.floor(files.length * ROUNDS * KILL_AT);
+  const strikeAt = Math.floor(total * KILL_AT);
   for await (const result of job.results({ ordered: false })) {
     const file = files[result.index % files.length]!;
     const digest =
@@ -145,7 +157,7 @@ function report(
       : `❌ ${count(right)} of ${count(total)} digests are right, ${count(wrong)} are wrong.`,
   );
   say(
-    `   ${count(total)} tasks, ${mebibytes(bytes)} in ${seconds.toFixed(1)} s: ${count(total / seconds)} files/s, ${count(bytes / 1e6 / seconds)} MB/s`,
+    `   ${count(total)} tasks, ${mebibytes(bytes)} in ${seconds.toFixed(1)} s: ${count(total / seconds)} files/s, ${mebibytes(bytes / seconds)}/s`,
   );
   say(
     `   ${count(reassignedTasks)} tasks were with the Drone that died; the other one ran them, and nobody had to do anything.`,
