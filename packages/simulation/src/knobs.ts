@@ -15,7 +15,7 @@ export function narrowLimits(random: Random): Knobs {
     ...maybe(random.int(50, 2_000), 'leaseBytesMax'),
     ...maybe(random.int(500, 6_000), 'slotUnackedBytesMax'),
     ...maybe(random.int(2_000, 20_000), 'sendBufferSoft'),
-    ...maybe(random.int(100_000, 300_000), 'sendBufferHard'),
+    ...maybe(random.int(500_000, 900_000), 'sendBufferHard'),
     ...maybe(random.int(1, 4), 'heartbeatsPerSecond'),
     ...maybe(random.int(1, 60), 'leaseTasksMax'),
     ...maybe(random.int(1, 20), 'retryingTasksMax'),

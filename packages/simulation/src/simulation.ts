@@ -2,7 +2,7 @@
  * One simulation from one seed, in two phases: faults, then heal. The second ends when nothing is left to do, which must
  * be soon; then nothing may be left over. Whatever breaks a promise throws, with the seed, the time and the last lines.
  */
-import type { Millis } from '@hive/shared';
+import { LIMITS, type Millis } from '@hive/shared';
 import { leftovers } from './audit/rest.ts';
 import { Auditor } from './auditor.ts';
 import { SimClient } from './client.ts';
@@ -200,7 +200,7 @@ class Simulation implements World {
 
   #finish(): void {
     for (const client of this.#clients) client.leave();
-    this.time.advance(5_000);
+    this.time.advance(LIMITS.abandonMillis + 5_000);
     this.auditor.finish();
     const left = leftovers(this.#queen.scheduler.state);
     if (left !== null) this.auditor.fail(left);
