@@ -20,6 +20,8 @@ export function endAttempt(state: State, lease: Pick<Lease, 'job' | 'drone'>, fa
   const retryAt = at + backoff(job, crashes + failures, state.identity.chance());
   state.commit({ type: 'attemptFailed', job: job.id, failure, drone: lease.drone.name, at, retryAt });
   scheduleRetry(state, job, retryAt);
+  // Too many tasks waiting for a retry: no fresh ones until some have had it.
+  state.ready.update(job);
   return false;
 }
 
