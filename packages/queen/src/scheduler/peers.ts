@@ -31,6 +31,7 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     name: hello.name,
     address,
     heardAt: state.now,
+    messageAt: state.now,
     silence: state.deadlines.create((now) => maybeLost(state, session, now)),
     drone: null,
     isClogged: false,
@@ -146,6 +147,19 @@ export function heard(state: State, session: SessionNumber): PeerSession | null 
   if (peer === undefined) return null;
   peer.heardAt = state.now;
   return peer;
+}
+
+/**
+ * Bytes came from sessions that may complete no message. A peer whose heartbeats wait behind a long message of its own
+ * would hear nothing for as long, take the Queen for dead, and begin anew: it is told that she is there.
+ */
+export function bytesHeard(state: State, sessions: readonly SessionNumber[]): void {
+  for (const session of sessions) {
+    const peer = heard(state, session);
+    if (peer !== null && state.now - peer.messageAt >= heartbeatMillis(state)) {
+      state.send(session, { type: 'Heartbeat' });
+    }
+  }
 }
 
 /** The deadline of a session: silent for too long, or heard of meanwhile. */

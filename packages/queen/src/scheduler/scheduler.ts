@@ -19,7 +19,7 @@ import { append, cancel, seal, submit } from './clients.ts';
 import { grant, retracted, sendAcks, taskComplete } from './complete.ts';
 import { releaseDependents } from './conditions.ts';
 import type { DroneState } from './drone.ts';
-import { heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
+import { bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
 import { rebalance, watchForImbalance } from './rebalance.ts';
 import { droneIsBack, recover, releaseHeld } from './recovery.ts';
@@ -96,7 +96,7 @@ export class Scheduler {
         setClogged(state, event.session, event.isClogged);
         break;
       case 'bytesHeard':
-        for (const session of event.sessions) heard(state, session);
+        bytesHeard(state, event.sessions);
         break;
       case 'storeFilled':
         state.isStoreLow = event.isLow;
@@ -130,6 +130,7 @@ export class Scheduler {
     const state = this.#state;
     const peer = heard(state, session);
     if (peer === null) return;
+    peer.messageAt = state.now;
     try {
       if (peer.drone !== null) droneSays(state, peer, peer.drone, message);
       else clientSays(state, peer, message);

@@ -43,6 +43,8 @@ export interface PeerSession {
   readonly name: string;
   readonly address: string;
   heardAt: Millis;
+  /** When a whole message was last heard; a long one takes its time on a slow line. */
+  messageAt: Millis;
   readonly silence: Deadline;
   /** Null for a client. */
   drone: DroneState | null;
