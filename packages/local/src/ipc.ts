@@ -6,6 +6,7 @@ export interface QueenConfig {
   readonly port: number;
   readonly isPortFixed: boolean;
   readonly data: string;
+  readonly store: 'memory' | 'sqlite';
   readonly name?: string;
 }
 /** What a forked Drone is told. */

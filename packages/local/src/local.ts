@@ -10,6 +10,8 @@ export interface LocalOptions {
   readonly slots?: number;
   /** Data folder of the Queen; default: none, she leaves nothing behind. */
   readonly data?: string;
+  /** Where the Queen keeps jobs: `memory` (default), or `sqlite` in the data folder, which must then be named. */
+  readonly store?: 'memory' | 'sqlite';
   /** Address of a Queen that runs already, `host:port`: then only Drones are started. */
   readonly queen?: string;
 }
@@ -23,8 +25,9 @@ export interface Local {
 }
 
 /** Resolves when the Drones have joined. @throws UsageError when the Queen cannot listen */
-export async function startLocal({ drones = 1, slots, data, queen }: LocalOptions = {}): Promise<Local> {
-  const own = queen === undefined ? await startOwnQueen(data) : null;
+export async function startLocal(options: LocalOptions = {}): Promise<Local> {
+  const { drones = 1, slots, queen } = options;
+  const own = queen === undefined ? await startOwnQueen(options) : null;
   const address: Address = own?.address ?? parseAddress(queen!);
   const joined: LocalDrone[] = [];
   const stop = async () => {
@@ -43,7 +46,7 @@ export async function startLocal({ drones = 1, slots, data, queen }: LocalOption
   return { address: formatAddress(address), drones: joined, stop };
 }
 
-function startOwnQueen(data: string | undefined) {
-  const options: QueenOptions = { host: LOOPBACK, port: 0, data: data ?? null, name: 'local' };
+function startOwnQueen({ data, store = 'memory' }: LocalOptions) {
+  const options: QueenOptions = { host: LOOPBACK, port: 0, data: data ?? null, store, name: 'local' };
   return startQueen(options);
 }

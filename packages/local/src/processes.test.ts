@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from '@hive/client';
 import { parseAddress, readQueenAddress } from '@hive/shared/node';
 import { describe, expect, test } from '@jest/globals';
 import { startProcesses } from './index.ts';
@@ -62,6 +63,22 @@ describe('a cluster of processes', () => {
     expect(cluster.address).toBe(address);
     expect(cluster.queen.pid).not.toBe(queen.pid);
     await cluster.stop();
+  });
+
+  test('with a durable store goes on with its jobs on the same Drones after its Queen was killed', async () => {
+    await using stack = new AsyncDisposableStack();
+    const cluster = await startProcesses({ drones: 1, slotsPerDrone: 2, store: 'sqlite' });
+    stack.defer(() => cluster.stop());
+    const hive = stack.use(await connect({ queen: cluster.address }));
+    const inputs = Array.from({ length: 40 }, (_, i) => i);
+    const job = await hive.submit({ kind: 'sleep', inputs, attached: false });
+    cluster.queen.kill('SIGKILL');
+    await cluster.queen.exited;
+    await cluster.restartQueen();
+    const values: unknown[] = [];
+    for await (const { value } of job.results()) values.push(value);
+    expect(values).toEqual(inputs);
+    expect(await hive.status()).toMatchObject({ store: 'sqlite', drones: 1, tasksRunning: 0 });
   });
 
   test('does not start when its port is taken, and says so', async () => {

@@ -17,6 +17,8 @@ export interface ProcessesOptions extends ForkOptions {
   readonly port?: number;
   /** Data folder; default: one of its own, removed at the end. */
   readonly data?: string;
+  /** Where the Queen keeps jobs: `memory` (default), or `sqlite` in the data folder, where they outlive her. */
+  readonly store?: 'memory' | 'sqlite';
 }
 
 export interface QueenProcess {
@@ -41,7 +43,10 @@ export interface Processes {
   readonly drones: readonly DroneProcess[];
   /** Starts one more Drone; resolves when it has joined. */
   addDrone(options?: { name?: string; slots?: number }): Promise<DroneProcess>;
-  /** Starts the Queen again, after she was killed, with the same port and data folder; the Drones find her by themselves. */
+  /**
+   * Starts the Queen again with the same port, data folder and store, after ending her if she still runs; the Drones find
+   * her by themselves. `queen` is the new process from then on, even if it fails to start.
+   */
   restartQueen(): Promise<void>;
   /** Ends all of them, Drones first, and removes the folder if it was made here. */
   stop(): Promise<void>;
@@ -100,7 +105,8 @@ class Cluster implements Processes {
 
   async startQueen(): Promise<void> {
     const port = this.#address?.port ?? this.#options.port ?? 0;
-    const config: QueenConfig = { port, isPortFixed: port !== 0, data: this.data };
+    const { store = 'memory' } = this.#options;
+    const config: QueenConfig = { port, isPortFixed: port !== 0, data: this.data, store };
     this.#queen = new Child<QueenConfig, Address>('entry-queen', config, this.#fork());
     this.#address = await this.#queen.ready;
   }
