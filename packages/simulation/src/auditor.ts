@@ -34,6 +34,8 @@ export class Auditor {
   /** Steps between two looks at the whole state; 1 looks after every step. */
   readonly #stateEvery: number;
   steps = 0;
+  /** The last fault is so long ago that nobody has a reason to be silent. */
+  isCalm = false;
 
   constructor(planOf: (job: string) => JobPlan, stateEvery: number) {
     const fail: Fail = (text) => this.fail(text);
@@ -67,6 +69,7 @@ export class Auditor {
   }
   /** The Queen closes a session. Nobody here breaks the protocol, so nobody may be blamed. */
   closed(name: string, { code, message }: Message<'Goodbye'>): void {
+    if (this.isCalm && code === 'silent') this.fail(`${name} was taken for lost without a reason: ${message}`);
     if (!BLAMELESS.has(code ?? '')) this.fail(`the Queen blames ${name}: ${code} ${message}`);
   }
 

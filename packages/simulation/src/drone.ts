@@ -120,6 +120,8 @@ export class SimDrone implements SlotHost {
     this.#world.trace.add(this.options.name, `closes: ${message}`);
     if (code === 'protocolError')
       this.#world.auditor.fail(`${this.options.name} blames the Queen: ${message}`);
+    if (code === 'silent' && this.#world.auditor.isCalm)
+      this.#world.auditor.fail(`${this.options.name} takes the Queen for lost without a reason`);
     if (code === 'silent') this.#connection.destroy(null);
     else this.#connection.farewell({ type: 'Goodbye', code, message });
   }

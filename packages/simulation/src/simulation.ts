@@ -47,6 +47,8 @@ export interface SimulationResult {
 const TRACE_LINES = 120;
 /** After the faults everything ends within this time: longer than any task, backoff and grace together. */
 const HEAL_MILLIS_MAX = 400_000;
+/** The longest stall and the longest silence that is waited for are over. */
+const CALM_MILLIS = 40_000;
 /** How often it is asked whether everything has ended; out of step with every heartbeat. */
 const LOOK_MILLIS = 237.3;
 
@@ -170,6 +172,9 @@ class Simulation implements World {
 
   /** Lets time go on until everything has ended. */
   #untilQuiet(): void {
+    this.time.after(CALM_MILLIS, () => {
+      this.auditor.isCalm = true;
+    });
     const limit = this.time.now + HEAL_MILLIS_MAX;
     while (true) {
       const reason = this.#stillBusy();
