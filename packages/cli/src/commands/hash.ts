@@ -83,8 +83,30 @@ async function runHash(argv: HashArguments): Promise<void> {
 async function hashAll(argv: HashArguments, algorithm: string, progress: Progress): Promise<Signal | null> {
   await using hive = await connectTo(argv, 'hive hash');
   const output = new Output(process.stdout, () => progress.stepAside());
+  const note = (text: string) => {
+    progress.stepAside();
+    process.stderr.write(`hive hash: ${text}\n`);
+  };
+  let job: JobHandle | null = null;
+  let interruptedBy: Signal | null = null;
+  // Before the job is submitted: it must not be left behind by a Ctrl-C that comes early.
+  using _signals = onInterrupt((signal) => {
+    interruptedBy = signal;
+    note('cancelling; press Ctrl-C again to leave at once');
+    if (job !== null) cancel(job);
+  });
+  using _lost = noteLostQueen(hive, note);
   const work = workOf(argv, algorithm, progress, output);
-  const job = await hive.submit({
+  job = await submit(hive, algorithm, work);
+  if (interruptedBy !== null) cancel(job);
+  void hintAtDrones(hive, note);
+  await printResults(job, work, output);
+  await job.done;
+  return interruptedBy;
+}
+
+function submit(hive: Hive, algorithm: string, work: Work): Promise<JobHandle> {
+  return hive.submit({
     kind: 'hash',
     params: { algorithm },
     encoding: work.encoding,
@@ -94,22 +116,11 @@ async function hashAll(argv: HashArguments, algorithm: string, progress: Progres
     // A file that cannot be read now is reported, as sha256sum does it, not tried again.
     retries: 0,
   });
-  const note = (text: string) => {
-    progress.stepAside();
-    process.stderr.write(`hive hash: ${text}\n`);
-  };
-  void hintAtDrones(hive, note);
-  using _lost = noteLostQueen(hive, note);
-  let interruptedBy: Signal | null = null;
-  using _signals = onInterrupt((signal) => {
-    interruptedBy = signal;
-    note('cancelling; press Ctrl-C again to leave at once');
-    // If it fails, so does the job, which is reported below.
-    job.cancel('interrupted').catch(() => {});
-  });
-  await printResults(job, work, output);
-  await job.done;
-  return interruptedBy;
+}
+
+function cancel(job: JobHandle): void {
+  // If this fails, so does the job, which is reported.
+  job.cancel('interrupted').catch(() => {});
 }
 
 function workOf(argv: HashArguments, algorithm: string, progress: Progress, output: Output): Work {

@@ -33,7 +33,7 @@ export class Spool {
 }
 
 function makeFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'hive-'));
+  const folder = mkdtempSync(join(tmpdir(), 'hive-hash-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
