@@ -3,4 +3,4 @@ export * from './queen.ts';
 export * from './scheduler/index.ts';
 export { MemoryStore } from './store/memory-store.ts';
 export { type SqliteOptions, SqliteStore } from './store/sqlite/sqlite-store.ts';
-export type { ResultPage, Store } from './store/store.ts';
+export type { Attempt, ResultPage, Store } from './store/store.ts';

@@ -4,7 +4,7 @@
  *
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
-import type { Message, SessionNumber } from '@hive/shared';
+import type { Message, Plain, SessionNumber } from '@hive/shared';
 import { LIMITS } from '@hive/shared';
 import type { Connection } from '@hive/shared/node';
 import debug from 'debug';
@@ -16,6 +16,7 @@ import {
   Scheduler,
   type SchedulerEvent,
   type Send,
+  type StoryRef,
 } from './scheduler/index.ts';
 import type { Store } from './store/store.ts';
 
@@ -37,6 +38,7 @@ export class Runtime {
   readonly scheduler: Scheduler;
   readonly #store: Store;
   readonly #clock: () => number;
+  readonly #formatTime: (at: number) => string;
   readonly #onNotice: (notice: Notice) => void;
   readonly #connections = new Map<SessionNumber, Connection>();
   readonly #clogged = new Set<SessionNumber>();
@@ -53,6 +55,7 @@ export class Runtime {
     this.scheduler = new Scheduler(identity);
     this.#store = store;
     this.#clock = clock;
+    this.#formatTime = identity.formatTime;
     this.#onNotice = onNotice;
     this.#pipeline = new CommitPipeline({
       keep: (records) => store.keep(records),
@@ -152,7 +155,8 @@ export class Runtime {
   }
 
   /** Adds the bytes that the scheduler named but does not hold. Null when they are gone, and with them the need. */
-  #complete({ message, inputs, results }: Send): Message | null {
+  #complete({ message, inputs, results, story }: Send): Message | null {
+    if (story !== undefined) return this.#tell(message as Message<'Answer'>, story);
     if (inputs !== undefined)
       return { ...(message as Message<'TaskAssign'>), ...this.#store.readInputs(inputs) };
     if (results === undefined) return message;
@@ -166,6 +170,37 @@ export class Runtime {
       ...(failures.length === 0 ? {} : { failures }),
       ...(streams.length === 0 ? {} : { streams }),
     };
+  }
+
+  /** A task's story: where it stands, every failed attempt, and who ended it when. */
+  #tell(message: Message<'Answer'>, { job, index, seq }: StoryRef): Message {
+    const time = this.#formatTime;
+    const attempts: Plain[] = this.#store.readAttempts(job, index).map(({ code, at, ...attempt }) => ({
+      ...attempt,
+      ...(code === null ? {} : { code }),
+      endedAt: time(at),
+    }));
+    const page = seq === null ? undefined : this.#store.readResults(job, seq);
+    if (page !== undefined) {
+      const {
+        outcome,
+        code,
+        message: text,
+      } = page.failures.find((failure) => failure.index === index) ?? {
+        outcome: 'succeeded',
+      };
+      const details = {
+        ...(code === undefined ? {} : { code }),
+        ...(text === undefined ? {} : { message: text }),
+      };
+      attempts.push({
+        outcome,
+        ...details,
+        ...(page.drone === null ? {} : { drone: page.drone }),
+        endedAt: time(page.at),
+      });
+    }
+    return { ...message, body: { ...(message.body as object), attempts } };
   }
 
   #commitFailed(error: unknown): void {

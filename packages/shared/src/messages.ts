@@ -100,7 +100,7 @@ export const jobSpec = struct('Spec', {
   haltOn: optional(haltOn),
   retentionMillis: optional(u53),
   reduce: optional(plain),
-  graph: optional(bool),
+  graph: optional(oneOf('failChildren', 'runChildren')),
 });
 /** A lease that a returning Drone still holds; `done` tasks of it are finished and `startedMillis` ago the next began. */
 export const heldLease = struct('HeldLease', {
@@ -159,7 +159,12 @@ const SCHEMAS = {
 
   // Client to Queen
   Submit: { job, spec: jobSpec },
-  Append: { job, ...page, streams: optional(list(streamed, LIMITS.pageCountMax)) },
+  Append: {
+    job,
+    ...page,
+    streams: optional(list(streamed, LIMITS.pageCountMax)),
+    parents: optional(u53s()),
+  },
   Seal: { job, count: u53 },
   ResultCredit: {
     job,
@@ -178,6 +183,12 @@ const SCHEMAS = {
     hidden: optional(bool),
   },
   Watch: { everyMillis: u32 },
+  Manage: {
+    request: u53,
+    action: oneOf('retry', 'drain', 'resume', 'gc'),
+    job: optional(job),
+    drone: optional(name),
+  },
 
   // Queen to client
   Accepted: { job, count: u53, sealed: bool, bytes: u53 },
@@ -298,6 +309,7 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   Cancel: rule('Cancel', CLIENT),
   Query: rule('Query', CLIENT),
   Watch: rule('Watch', CLIENT),
+  Manage: rule('Manage', CLIENT),
   Accepted: rule('Accepted', QUEEN),
   InputCredit: rule('InputCredit', QUEEN),
   Refused: rule('Refused', QUEEN),
@@ -355,6 +367,7 @@ export type ClientToQueen = Message<
   | 'Cancel'
   | 'Query'
   | 'Watch'
+  | 'Manage'
   | 'StreamGet'
   | 'StreamChunk'
   | 'BlobHave'

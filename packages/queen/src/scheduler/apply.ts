@@ -6,7 +6,7 @@ import { IntervalSet, InvariantError } from '@hive/shared';
 import { pageCost } from './input-directory.ts';
 import { Job } from './job.ts';
 import type { State } from './state.ts';
-import type { JobRecovered, StoreRecord } from './types.ts';
+import type { JobRecovered, PageSplit, StoreRecord } from './types.ts';
 
 type Of<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
 type Appliers = { readonly [T in StoreRecord['type']]: (state: State, record: Of<T>) => void };
@@ -47,7 +47,10 @@ const APPLIERS: Appliers = {
     job.seq = seq;
     job.results.add({ seq, first: page.first, count: page.count, cost: pageCost(page) });
     let cancelled = 0;
-    for (const failure of failures) if (failure.outcome === 'cancelled') cancelled++;
+    for (const { outcome, index } of failures) {
+      if (outcome === 'cancelled') cancelled++;
+      else job.failedIndices.add(index, index + 1);
+    }
     job.cancelled += cancelled;
     job.failed += failures.length - cancelled;
     job.succeeded += page.count - failures.length;
@@ -84,6 +87,18 @@ const APPLIERS: Appliers = {
     job.failedTasks.clear();
   },
 
+  jobReopened(state, { job: id, failed, splits, cancelled }) {
+    const job = jobOf(state, id);
+    for (const [first, end] of failed) job.recorded.delete(first, end);
+    for (const { seq, parts } of splits) replacePage(job, seq, parts);
+    job.failedIndices.clear();
+    job.failed = 0;
+    job.cancelled = cancelled;
+    job.state = 'running';
+    job.endedAt = null;
+    job.message = null;
+  },
+
   jobRemoved(state, { job: id }) {
     state.jobs.delete(id);
   },
@@ -108,6 +123,17 @@ const APPLIERS: Appliers = {
   },
 };
 
+function replacePage(job: Job, seq: number, parts: PageSplit['parts']): void {
+  const whole = job.results.bySeq(seq);
+  if (whole === undefined) return;
+  job.results.delete(seq);
+  for (const part of parts) {
+    // Which bytes a part has is the store's to know; its share of the page is good enough for credit's bounds.
+    job.results.add({ ...part, cost: Math.ceil((whole.cost * part.count) / whole.count) });
+    job.seq = Math.max(job.seq, part.seq);
+  }
+}
+
 function restore(job: Job, record: JobRecovered): void {
   job.state = record.state;
   job.appended = record.appended;
@@ -121,7 +147,9 @@ function restore(job: Job, record: JobRecovered): void {
   job.message = record.message;
   job.endedAt = record.endedAt;
   for (const { first, count, bytes } of record.inputs) job.inputs.add(first, count, bytes);
-  const kept = IntervalSet.of(...record.failedInputs.map((index) => [index, index + 1] as const));
+  for (const index of record.failedIndices) job.failedIndices.add(index, index + 1);
+  // An attached job's failed tasks are never run again, so their inputs are not kept for them.
+  const kept = job.isAttached ? new IntervalSet() : job.failedIndices;
   for (const [first, end] of record.recorded) {
     for (const [from, to] of kept.gaps(first, end)) [...job.inputs.succeeded(from, to)];
   }

@@ -86,6 +86,8 @@ export class Job implements HeapEntry {
   /** Tasks below this may have been leased before a restart. */
   mark = 0;
   readonly failedTasks = new Map<number, FailedTask>();
+  /** Tasks whose outcome is a failure (not: cancelled). */
+  readonly failedIndices = new IntervalSet();
   readonly inputs = new InputDirectory();
   readonly results = new ResultDirectory();
   /** Inputs larger than a page holds, by index, in bytes. */

@@ -13,7 +13,8 @@ type Body = { readonly [key: string]: Plain | undefined };
 export function query(state: State, client: PeerSession, message: Message<'Query'>): void {
   const { request } = message;
   const answer = bodyOf(state, message);
-  if (typeof answer === 'string') state.refuse(client.session, 'unknownJob', answer, { request });
+  if (typeof answer !== 'string' && message.about === 'task') sendStory(state, client, message, answer);
+  else if (typeof answer === 'string') state.refuse(client.session, 'unknownJob', answer, { request });
   else state.sendAfterCommit(client.session, { type: 'Answer', request, body: answer });
 }
 
@@ -32,13 +33,30 @@ function bodyOf(state: State, message: Message<'Query'>): Body | string {
   }
 }
 
-function aboutJob(state: State, { about, job: id }: Message<'Query'>): Body | string {
+/** The store adds the attempts. */
+function sendStory(
+  state: State,
+  client: PeerSession,
+  { request, index = 0, job }: Message<'Query'>,
+  body: Body,
+): void {
+  const seq = state.jobs.get(job!)!.results.holding(index)?.seq ?? null;
+  state.effects.afterCommit.push({
+    session: client.session,
+    message: { type: 'Answer', request, body },
+    story: { job: job!, index, seq },
+  });
+}
+
+function aboutJob(state: State, { about, job: id, index }: Message<'Query'>): Body | string {
   if (id === undefined) return 'This question needs a job id.';
   const job = state.jobs.get(id);
   if (job === undefined) return `There is no job ${id} here.`;
   if (about === 'job') return summaryOf(state, job);
   if (about === 'explain') return { job: job.id, lines: explain(state, job) };
-  return 'This Queen does not keep the story of single tasks yet.';
+  if (index === undefined) return 'This question needs the index of a task.';
+  if (index >= job.appended) return `Job ${id} has no task ${index}; it has ${job.appended}.`;
+  return { job: job.id, name: job.label, ...taskOf(job, index) };
 }
 
 export function statusOf(state: State): Body {
@@ -139,6 +157,31 @@ export function summaryOf(state: State, job: Job): Body {
     elapsedMillis: Math.round((job.endedAt ?? state.now) - job.submittedAt),
     ...(job.message === null ? {} : { message: job.message }),
   };
+}
+
+/** Where one task stands. */
+function taskOf(job: Job, index: number): Body {
+  if (job.failedIndices.has(index)) return { index, state: 'failed' };
+  if (job.recorded.has(index)) return { index, state: 'recorded' };
+  const failed = job.failedTasks.get(index);
+  const tries = failed === undefined ? {} : { failures: failed.failures, crashes: failed.crashes };
+  for (const lease of job.leases) {
+    if (!lease.isLive) continue;
+    for (const [first, end] of lease.intervals(lease.done, lease.end)) {
+      if (index >= first && index < end) {
+        return {
+          index,
+          state: index === lease.indexAt(lease.done) ? 'running' : 'leased',
+          drone: lease.drone.name,
+          lease: lease.number,
+          ...tries,
+        };
+      }
+    }
+  }
+  if (failed?.retryAt != null) return { index, state: 'waitingForRetry', ...tries };
+  if (job.held.has(index)) return { index, state: 'held' };
+  return { index, state: job.isActive ? 'queued' : 'cancelled', ...tries };
 }
 
 /** Sentences: why the job is where it is, and what was chosen for it. */

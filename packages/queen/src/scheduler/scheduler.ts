@@ -19,6 +19,7 @@ import { append, cancel, seal, submit } from './clients.ts';
 import { grant, retracted, sendAcks, taskComplete } from './complete.ts';
 import { releaseDependents } from './conditions.ts';
 import type { DroneState } from './drone.ts';
+import { manage } from './manage.ts';
 import { bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
 import { rebalance, watchForImbalance } from './rebalance.ts';
@@ -191,6 +192,7 @@ const CLIENT_HANDLERS: ClientHandlers = {
   Cancel: cancel,
   Query: query,
   Watch: watch,
+  Manage: manage,
   StreamGet: unsupported,
   StreamChunk: streamChunk,
   BlobHave: unsupported,

@@ -85,11 +85,27 @@ export type StoreRecord =
       readonly at: Millis;
     }
   | { readonly type: 'jobRemoved'; readonly job: JobId }
+  /** An ended job goes on: failed tasks have no outcome any more, result pages that held them are cut around them. */
+  | {
+      readonly type: 'jobReopened';
+      readonly job: JobId;
+      readonly failed: readonly Interval[];
+      readonly splits: readonly PageSplit[];
+      /** Tasks that stay cancelled, because they were cancelled one by one. */
+      readonly cancelled: number;
+      readonly at: Millis;
+    }
   /** Tasks below `mark` may have been leased; reserved in blocks, ahead of use. */
   | { readonly type: 'leasesMarked'; readonly job: JobId; readonly mark: number }
   | { readonly type: 'droneJoined'; readonly drone: PeerId; readonly name: string; readonly at: Millis }
   | { readonly type: 'droneLeft'; readonly drone: PeerId }
   | JobRecovered;
+
+/** A recorded page that is replaced by parts of it, each with a sequence number of its own. */
+export interface PageSplit {
+  readonly seq: number;
+  readonly parts: readonly { readonly seq: number; readonly first: number; readonly count: number }[];
+}
 
 /** A whole job as a store remembers it: what its records would have made of it. */
 export interface JobRecovered {
@@ -116,8 +132,8 @@ export interface JobRecovered {
     readonly count: number;
     readonly bytes: number;
   }[];
-  /** Tasks whose outcome is a failure and whose inputs are kept. */
-  readonly failedInputs: readonly number[];
+  /** Tasks whose outcome is a failure. */
+  readonly failedIndices: readonly number[];
   readonly streams: readonly Streamed[];
   readonly failedTasks: readonly {
     readonly index: number;
@@ -147,6 +163,14 @@ export interface Send {
   readonly message: Message;
   readonly inputs?: InputRef;
   readonly results?: ResultRef;
+  /** A task whose attempts are added to the body of an Answer. */
+  readonly story?: StoryRef;
+}
+export interface StoryRef {
+  readonly job: JobId;
+  readonly index: number;
+  /** The page that holds its outcome, if it has one. */
+  readonly seq: number | null;
 }
 /** A session to close, with the Goodbye that the peer gets. */
 export interface Close {

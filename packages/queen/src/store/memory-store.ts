@@ -4,17 +4,21 @@
  * Cost: pages are kept as they arrived, by reference; reading inputs front to back costs one look at their sizes.
  */
 import { InvariantError, type JobId, type Page, PageCutter } from '@hive/shared';
-import type { InputRef, StoreRecord } from '../scheduler/index.ts';
-import { compact, cutInputs } from './pages.ts';
-import type { ResultPage, Store } from './store.ts';
+import type { InputRef, PageSplit, StoreRecord } from '../scheduler/index.ts';
+import { compact, cutInputs, partOf } from './pages.ts';
+import type { Attempt, ResultPage, Store } from './store.ts';
 
 interface JobPages {
   /** By first index. */
   readonly inputs: Map<number, PageCutter>;
   /** By sequence number. */
   readonly results: Map<number, ResultPage>;
+  /** By task; only so many tasks are remembered. */
+  readonly attempts: Map<number, Attempt[]>;
   bytes: number;
 }
+/** Tasks of a job whose failed attempts are remembered. */
+const REMEMBERED_TASKS = 10_000;
 
 export class MemoryStore implements Store {
   readonly name = 'memory';
@@ -45,8 +49,9 @@ export class MemoryStore implements Store {
         this.#count(record.job, record.page.data.length);
         break;
       case 'resultsRecorded': {
-        const { failures, streams } = record;
-        this.#pagesOf(record.job).results.set(record.seq, { page: compact(record.page), failures, streams });
+        const { failures, streams, drone, at } = record;
+        const result = { page: compact(record.page), failures, streams, drone, at };
+        this.#pagesOf(record.job).results.set(record.seq, result);
         this.#count(record.job, record.page.data.length);
         break;
       }
@@ -55,6 +60,12 @@ export class MemoryStore implements Store {
         break;
       case 'resultsDropped':
         this.#dropResults(record.job, record.seqs);
+        break;
+      case 'attemptFailed':
+        this.#keepAttempt(record);
+        break;
+      case 'jobReopened':
+        splitPages(this.#pagesOf(record.job).results, record.splits);
         break;
       case 'jobRemoved':
         this.#heldBytes -= this.#jobs.get(record.job)?.bytes ?? 0;
@@ -79,6 +90,10 @@ export class MemoryStore implements Store {
     return this.#jobs.get(job)?.results.get(seq);
   }
 
+  readAttempts(job: JobId, index: number): readonly Attempt[] {
+    return this.#jobs.get(job)?.attempts.get(index) ?? [];
+  }
+
   async close(): Promise<void> {
     this.#jobs.clear();
     this.#heldBytes = 0;
@@ -87,10 +102,20 @@ export class MemoryStore implements Store {
   #pagesOf(job: JobId): JobPages {
     let pages = this.#jobs.get(job);
     if (pages === undefined) {
-      pages = { inputs: new Map(), results: new Map(), bytes: 0 };
+      pages = { inputs: new Map(), results: new Map(), attempts: new Map(), bytes: 0 };
       this.#jobs.set(job, pages);
     }
     return pages;
+  }
+
+  #keepAttempt({ job, failure, drone, at }: Extract<StoreRecord, { type: 'attemptFailed' }>): void {
+    const { attempts } = this.#pagesOf(job);
+    const { index, outcome, code = null, message } = failure;
+    const known = attempts.get(index);
+    if (known === undefined && attempts.size >= REMEMBERED_TASKS) return;
+    const attempt = { outcome, code, message, drone, at };
+    if (known === undefined) attempts.set(index, [attempt]);
+    else known.push(attempt);
   }
 
   #count(job: JobId, bytes: number): void {
@@ -114,5 +139,15 @@ export class MemoryStore implements Store {
       pages!.results.delete(seq);
       this.#count(job, -result.page.data.length);
     }
+  }
+}
+
+/** Replaces pages by parts of them. */
+function splitPages(results: Map<number, ResultPage>, splits: readonly PageSplit[]): void {
+  for (const { seq, parts } of splits) {
+    const whole = results.get(seq);
+    if (whole === undefined) continue;
+    results.delete(seq);
+    for (const { seq: own, first, count } of parts) results.set(own, partOf(whole, first, count));
   }
 }

@@ -1,6 +1,7 @@
 /** What stores do with pages, whatever they keep them in. */
 import { cutPage, joinPages, type Page, type PageCutter } from '@hive/shared';
 import type { InputRef } from '../scheduler/index.ts';
+import type { ResultPage } from './store.ts';
 
 /** A small page cut out of a large receive buffer would keep all of it alive: such pages are copied. */
 export function compact(page: Page): Page {
@@ -31,5 +32,17 @@ export function cutInputs(
       at = stop;
     }
   }
-  return joinPages(parts);
+  const { sizes, data } = joinPages(parts);
+  return { sizes, data };
+}
+
+/** Tasks [first, first + count) of a result page. */
+export function partOf(whole: ResultPage, first: number, count: number): ResultPage {
+  const within = ({ index }: { readonly index: number }) => index >= first && index < first + count;
+  return {
+    ...whole,
+    page: cutPage(whole.page, first, count),
+    failures: whole.failures.filter(within),
+    streams: whole.streams.filter(within),
+  };
 }

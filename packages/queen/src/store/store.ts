@@ -10,6 +10,19 @@ export interface ResultPage {
   readonly page: Page;
   readonly failures: readonly Failure[];
   readonly streams: readonly Streamed[];
+  /** Name of the Drone that reported it, or null; and when, in milliseconds since 1970. */
+  readonly drone: string | null;
+  readonly at: number;
+}
+
+/** A failed attempt of a task. */
+export interface Attempt {
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly message: string;
+  readonly drone: string;
+  /** In milliseconds since 1970. */
+  readonly at: number;
 }
 
 export interface Store {
@@ -29,6 +42,8 @@ export interface Store {
   readInputs(ref: InputRef): Pick<Page, 'sizes' | 'data'>;
   /** A recorded page; undefined when it was dropped. */
   readResults(job: JobId, seq: number): ResultPage | undefined;
+  /** Failed attempts of a task, oldest first. */
+  readAttempts(job: JobId, index: number): readonly Attempt[];
   /** Bytes of pages that it holds. */
   readonly heldBytes: number;
   close(): Promise<void>;

@@ -122,7 +122,7 @@ function recovered(
     endedAt: row.ended_at === null ? null : Date.parse(row.ended_at),
     inputs: inputs.map(({ first, count, bytes }) => ({ first, count, bytes })),
     results: results.map(({ result, first, count, bytes }) => ({ seq: result, first, count, bytes })),
-    failedInputs: row.failed > 0 && row.attached === 0 ? failedIndices(database, row.number) : [],
+    failedIndices: row.failed > 0 ? failedIndices(database, row.number) : [],
     streams: isActive && inputs.length > 0 ? streamsOf(database, row.number) : [],
     failedTasks: isActive ? failedTasks(attempts, recorded) : [],
   };
@@ -145,13 +145,17 @@ function failedTasks(attempts: readonly AttemptRow[], recorded: IntervalSet): Re
   return [...tasks].map(([index, task]) => ({ index, ...task }));
 }
 
-/** Tasks whose outcome is a failure; their inputs are kept for a retry of the job. */
+/** Tasks whose outcome is a failure; a retry of the job runs them again. */
 export function failedIndices(database: Database.Database, job: number): number[] {
   const texts = database
     .prepare('SELECT failures FROM result_pages WHERE job = ? AND failures IS NOT NULL')
     .pluck()
     .all(job) as string[];
-  return texts.flatMap((text) => (JSON.parse(text) as Failure[]).map(({ index }) => index));
+  return texts.flatMap((text) =>
+    (JSON.parse(text) as Failure[])
+      .filter(({ outcome }) => outcome !== 'cancelled')
+      .map(({ index }) => index),
+  );
 }
 
 function streamsOf(database: Database.Database, job: number): Streamed[] {

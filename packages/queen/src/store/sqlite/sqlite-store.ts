@@ -10,8 +10,8 @@ import { type Failure, InvariantError, type JobId, type Page, PageCutter, type S
 import type Database from 'better-sqlite3';
 import debug from 'debug';
 import type { InputRef, StoreRecord } from '../../scheduler/index.ts';
-import { compact, cutInputs } from '../pages.ts';
-import type { ResultPage, Store } from '../store.ts';
+import { compact, cutInputs, partOf } from '../pages.ts';
+import type { Attempt, ResultPage, Store } from '../store.ts';
 import { CommitDoor } from './commit-door.ts';
 import { openForReading, openForWriting } from './connection.ts';
 import { storeError } from './errors.ts';
@@ -138,7 +138,20 @@ export class SqliteStore implements Store {
       page: { first: row.first, count: row.count, sizes: row.sizes, data: row.data },
       failures: row.failures === null ? [] : (JSON.parse(row.failures) as Failure[]),
       streams: row.streams === null ? [] : (JSON.parse(row.streams) as Streamed[]),
+      drone: row.drone,
+      at: Date.parse(row.recorded_at),
     };
+  }
+
+  readAttempts(job: JobId, index: number): readonly Attempt[] {
+    const rows = this.#sql.attempts.all(this.#number(job), index) as AttemptRow[];
+    const stored = rows.map(({ ended_at, ...row }) => ({ ...row, at: Date.parse(ended_at) }));
+    for (const record of this.#pending) {
+      if (record.type !== 'attemptFailed' || record.job !== job || record.failure.index !== index) continue;
+      const { outcome, code = null, message } = record.failure;
+      stored.push({ outcome, code, message, drone: record.drone, at: record.at });
+    }
+    return stored;
   }
 
   async close(): Promise<void> {
@@ -162,10 +175,13 @@ export class SqliteStore implements Store {
       }
       case 'resultsRecorded': {
         const page = compact(record.page);
-        const { failures, streams } = record;
-        this.#results.set(record.job, record.seq, { page, failures, streams }, costOf(page), true);
+        const { failures, streams, drone, at } = record;
+        this.#results.set(record.job, record.seq, { page, failures, streams, drone, at }, costOf(page), true);
         break;
       }
+      case 'jobReopened':
+        this.#split(record);
+        break;
       case 'inputsDropped':
         this.#inputs.delete(record.job, record.first);
         break;
@@ -193,6 +209,19 @@ export class SqliteStore implements Store {
     return cutter;
   }
 
+  /** The parts of pages that a reopened job replaces can be read at once. */
+  #split({ job, splits }: Extract<StoreRecord, { type: 'jobReopened' }>): void {
+    for (const { seq, parts } of splits) {
+      const whole = this.readResults(job, seq);
+      this.#results.delete(job, seq);
+      if (whole === undefined) continue;
+      for (const { seq: own, first, count } of parts) {
+        const part = partOf(whole, first, count);
+        this.#results.set(job, own, part, costOf(part.page), true);
+      }
+    }
+  }
+
   #number(job: JobId): number {
     return this.#numbers.get(job) ?? -1;
   }
@@ -201,6 +230,10 @@ export class SqliteStore implements Store {
     for (const record of batch) {
       if (record.type === 'inputsAppended') this.#inputs.unpin(record.job, record.page.first);
       else if (record.type === 'resultsRecorded') this.#results.unpin(record.job, record.seq);
+      else if (record.type === 'jobReopened') {
+        for (const { parts } of record.splits)
+          for (const { seq } of parts) this.#results.unpin(record.job, seq);
+      }
     }
   }
 
@@ -232,13 +265,25 @@ interface ResultRow {
   readonly data: Uint8Array | null;
   readonly failures: string | null;
   readonly streams: string | null;
+  readonly drone: string | null;
+  readonly recorded_at: string;
+}
+interface AttemptRow {
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly message: string;
+  readonly drone: string;
+  readonly ended_at: string;
 }
 
 function prepareReads(database: Database.Database) {
   return {
     input: database.prepare('SELECT count, sizes, data FROM input_pages WHERE job = ? AND first = ?'),
+    attempts: database.prepare(
+      'SELECT outcome, code, message, drone, ended_at FROM attempts WHERE job = ? AND task = ? ORDER BY rowid',
+    ),
     result: database.prepare(
-      'SELECT first, count, sizes, data, failures, streams FROM result_pages WHERE job = ? AND result = ?',
+      'SELECT first, count, sizes, data, failures, streams, drone, recorded_at FROM result_pages WHERE job = ? AND result = ?',
     ),
   };
 }

@@ -4,9 +4,9 @@
  *
  * What many records of a batch change in a job's row is gathered and written once.
  */
-import type { JobId } from '@hive/shared';
+import { type Failure, type JobId, type Page, PageCutter, type Streamed } from '@hive/shared';
 import type Database from 'better-sqlite3';
-import type { StoreRecord } from '../../scheduler/index.ts';
+import type { PageSplit, StoreRecord } from '../../scheduler/index.ts';
 import { type Batch, bytesAt, type PackedRecord } from './batch.ts';
 import { specToText } from './spec-text.ts';
 
@@ -20,6 +20,13 @@ interface JobChange {
 }
 type Of<T extends PackedRecord['type']> = Extract<PackedRecord, { type: T }>;
 type Writers = { readonly [T in StoreRecord['type']]: (record: Of<T>, batch: Batch) => void };
+
+interface StoredResult extends Page {
+  readonly failures: string | null;
+  readonly streams: string | null;
+  readonly drone: string | null;
+  readonly recorded_at: string;
+}
 
 /** Pages that one step of removal deletes, so that no commit waits long for it. */
 const REMOVED_PAGES = 32;
@@ -83,6 +90,34 @@ export class SqliteWriter {
     this.#changes.delete(number);
     const results = c.succeeded + c.failed + c.cancelled;
     this.#sql.changeJob.run(c.tasks, c.succeeded, c.failed, c.cancelled, c.newestResult, results, number);
+  }
+
+  /** Replaces a result page by parts of it. */
+  #split(job: number, seq: number, parts: PageSplit['parts']): void {
+    const row = this.#sql.wholeResult.get(job, seq) as StoredResult | undefined;
+    if (row === undefined) return;
+    this.#sql.deleteResult.run(job, seq, Number.MAX_SAFE_INTEGER);
+    const failures = row.failures === null ? [] : (JSON.parse(row.failures) as Failure[]);
+    const streams = row.streams === null ? [] : (JSON.parse(row.streams) as Streamed[]);
+    const cutter = new PageCutter(row);
+    for (const { seq: own, first, count } of parts) {
+      const within = ({ index }: { readonly index: number }) => index >= first && index < first + count;
+      const { sizes, data } = cutter.cut(first, count);
+      const list = (kept: readonly object[]) => (kept.length === 0 ? null : JSON.stringify(kept));
+      const texts = [list(failures.filter(within)), list(streams.filter(within))] as const;
+      this.#sql.insertResult.run(
+        job,
+        own,
+        first,
+        count,
+        data.length,
+        sizes,
+        data,
+        ...texts,
+        row.drone,
+        row.recorded_at,
+      );
+    }
   }
 
   #number(job: JobId): number {
@@ -200,6 +235,13 @@ export class SqliteWriter {
       if (state === 'cancelled') this.#sql.cancelRest.run(number);
       this.#sql.dropAttachedInputs.run(number);
     },
+    jobReopened: ({ job, splits, cancelled }) => {
+      const number = this.#number(job);
+      for (const { seq, parts } of splits) this.#split(number, seq, parts);
+      const newest = Math.max(0, ...splits.flatMap(({ parts }) => parts.map(({ seq }) => seq)));
+      this.#sql.reopenJob.run(newest, cancelled, number);
+      this.#sql.forgetRetries.run(number);
+    },
     jobRemoved: ({ job }) => {
       const number = this.#number(job);
       this.#sql.deleteJob.run(number);
@@ -236,6 +278,14 @@ function prepare(database: Database.Database) {
     recordedBelow: sql('UPDATE jobs SET recorded_below = ? WHERE number = ?'),
     endJob: sql('UPDATE jobs SET state = ?, message = ?, ended_at = ? WHERE number = ?'),
     cancelRest: sql('UPDATE jobs SET cancelled = tasks - succeeded - failed WHERE number = ?'),
+    wholeResult: sql(
+      'SELECT first, count, sizes, data, failures, streams, drone, recorded_at FROM result_pages WHERE job = ? AND result = ? AND data IS NOT NULL',
+    ),
+    reopenJob: sql(
+      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, failed = 0, newest_result = max(newest_result, ?),
+       cancelled = ? WHERE number = ?`,
+    ),
+    forgetRetries: sql('UPDATE attempts SET retry_at = 0 WHERE job = ?'),
     deleteJob: sql('DELETE FROM jobs WHERE number = ?'),
     insertInput: sql(
       'INSERT INTO input_pages (job, first, count, bytes, sizes, data, streams) VALUES (?, ?, ?, ?, ?, ?, ?)',
