@@ -10,11 +10,12 @@ import type { PeerSession, State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
 
 /** The interval that keeps all Drones together below a thousand heartbeats a second. */
-export function heartbeatMillis(state: State): Millis {
+function intervalFor(state: State): Millis {
   return Math.max(LIMITS.heartbeatMillis, Math.ceil((state.drones / LIMITS.heartbeatsPerSecond) * 1000));
 }
-function silenceMillis(state: State): Millis {
-  return heartbeatMillis(state) * LIMITS.silentHeartbeats + LIMITS.silentExtraMillis;
+/** By the interval that the peer was told, however many Drones there are by now. */
+function silenceMillis(peer: PeerSession): Millis {
+  return peer.heartbeatMillis * LIMITS.silentHeartbeats + LIMITS.silentExtraMillis;
 }
 
 export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 'peerJoined' }>): void {
@@ -32,6 +33,7 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     address,
     heardAt: state.now,
     messageAt: state.now,
+    heartbeatMillis: LIMITS.heartbeatMillis,
     silence: state.deadlines.create((now) => maybeLost(state, session, now)),
     drone: null,
     isClogged: false,
@@ -41,11 +43,16 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
   state.sessions.set(session, peer);
   state.sessionOfPeer.set(hello.peer, peer);
   if (hello.role === 'drone') droneJoined(state, peer, hello);
-  state.deadlines.set(peer.silence, state.now + silenceMillis(state));
-  state.send(session, welcome(state, event));
+  peer.heartbeatMillis = intervalFor(state);
+  state.deadlines.set(peer.silence, state.now + silenceMillis(peer));
+  state.send(session, welcome(state, event, peer.heartbeatMillis));
 }
 
-function welcome(state: State, event: Extract<SchedulerEvent, { type: 'peerJoined' }>): Message<'Welcome'> {
+function welcome(
+  state: State,
+  event: Extract<SchedulerEvent, { type: 'peerJoined' }>,
+  heartbeatMillis: Millis,
+): Message<'Welcome'> {
   const { identity } = state;
   return {
     type: 'Welcome',
@@ -55,7 +62,7 @@ function welcome(state: State, event: Extract<SchedulerEvent, { type: 'peerJoine
     incarnation: identity.incarnation as Message<'Welcome'>['incarnation'],
     epoch: identity.epoch,
     name: identity.name,
-    heartbeatMillis: heartbeatMillis(state),
+    heartbeatMillis,
     frameBytesMax: LIMITS.frameBytesMax,
     valueBytesMax: LIMITS.valueBytesMax,
     capabilities: ['streams'],
@@ -156,7 +163,7 @@ export function heard(state: State, session: SessionNumber): PeerSession | null 
 export function bytesHeard(state: State, sessions: readonly SessionNumber[]): void {
   for (const session of sessions) {
     const peer = heard(state, session);
-    if (peer !== null && state.now - peer.messageAt >= heartbeatMillis(state)) {
+    if (peer !== null && state.now - peer.messageAt >= peer.heartbeatMillis) {
       state.send(session, { type: 'Heartbeat' });
     }
   }
@@ -166,7 +173,7 @@ export function bytesHeard(state: State, sessions: readonly SessionNumber[]): vo
 function maybeLost(state: State, session: SessionNumber, now: Millis): void {
   const peer = state.sessions.get(session);
   if (peer === undefined) return;
-  const lostAt = peer.heardAt + silenceMillis(state);
+  const lostAt = peer.heardAt + silenceMillis(peer);
   if (now < lostAt) {
     state.deadlines.set(peer.silence, lostAt);
     return;

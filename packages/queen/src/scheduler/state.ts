@@ -45,6 +45,8 @@ export interface PeerSession {
   heardAt: Millis;
   /** When a whole message was last heard; a long one takes its time on a slow line. */
   messageAt: Millis;
+  /** The interval that it was told in Welcome, and by which it is judged. */
+  heartbeatMillis: Millis;
   readonly silence: Deadline;
   /** Null for a client. */
   drone: DroneState | null;
