@@ -19,7 +19,7 @@ import { maybeFinish, maybeHalt } from './ending.ts';
 import { endAttempt } from './failures.ts';
 import { pageCost } from './input-directory.ts';
 import type { Job } from './job.ts';
-import type { Lease } from './lease.ts';
+import { isLeased, type Lease } from './lease.ts';
 import type { State } from './state.ts';
 
 export function taskComplete(state: State, drone: DroneState, message: Message<'TaskComplete'>): void {
@@ -333,15 +333,8 @@ function returnTasks(state: State, job: Job, first: number, end: number): void {
 /** Rare: after an adoption several live leases may cover a task. */
 function returnUncovered(job: Job, without: Lease, first: number, end: number): void {
   for (let index = first; index < end; index++) {
-    let isCovered = job.failedTasks.get(index)?.retryAt != null;
-    for (const other of job.leases) {
-      if (isCovered) break;
-      if (other === without || !other.isLive) continue;
-      for (const [low, high] of other.intervals(other.done, other.end)) {
-        if (index >= low && index < high) isCovered = true;
-      }
-    }
-    if (!isCovered) job.returned.add(index, index + 1);
+    const isWaiting = job.failedTasks.get(index)?.retryAt != null;
+    if (!isWaiting && !isLeased(job, index, without)) job.returned.add(index, index + 1);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { type Failure, LIMITS } from '@hive/shared';
 import type { Job } from './job.ts';
-import type { Lease } from './lease.ts';
+import { isLeased, type Lease } from './lease.ts';
 import type { State } from './state.ts';
 
 /** One attempt has failed. True when that is the task's outcome, false when it will run again. */
@@ -20,6 +20,8 @@ export function endAttempt(state: State, lease: Pick<Lease, 'job' | 'drone'>, fa
   const retryAt = at + backoff(job, crashes + failures, state.identity.chance());
   state.commit({ type: 'attemptFailed', job: job.id, failure, drone: lease.drone.name, at, retryAt });
   scheduleRetry(state, job, retryAt);
+  // It may have been given back by another lease of an adopted task, and would not wait.
+  job.returned.delete(failure.index, failure.index + 1);
   // Too many tasks waiting for a retry: no fresh ones until some have had it.
   state.ready.update(job);
   return false;
@@ -56,6 +58,8 @@ function retryDue(state: State, job: Job, now: number): void {
       continue;
     }
     task.retryAt = null;
+    // Another copy of it may still be running, and is the retry then.
+    if (job.hasOverlaps && isLeased(job, index)) continue;
     job.returned.add(index, index + 1);
   }
   if (next !== Number.POSITIVE_INFINITY) state.deadlines.set(job.retryDeadline, Math.max(next, now + 10));

@@ -109,3 +109,14 @@ export class Lease {
     }
   }
 }
+
+/** Whether a live lease, other than `without`, still has this task to report. Looks at all leases of the job. */
+export function isLeased(job: Job, index: number, without: Lease | null = null): boolean {
+  for (const lease of job.leases) {
+    if (lease === without || !lease.isLive) continue;
+    for (const [first, end] of lease.intervals(lease.done, lease.end)) {
+      if (index >= first && index < end) return true;
+    }
+  }
+  return false;
+}

@@ -81,6 +81,8 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
     return;
   }
   for (const [first, end] of lease.intervals(lease.done, lease.end)) claim(job, first, end);
+  // Some of them may have failed elsewhere and wait for a retry, which this lease is then.
+  if (job.failedTasks.size > 0) job.hasOverlaps = true;
   for (const other of [...job.leases]) {
     if (other !== lease && other.isLive && overlap(lease, other))
       yieldTo(state, other, lease, held.startedMillis ?? 0);
