@@ -69,7 +69,8 @@ export class Auditor {
   }
   /** The Queen closes a session. Nobody here breaks the protocol, so nobody may be blamed. */
   closed(name: string, { code, message }: Message<'Goodbye'>): void {
-    if (this.isCalm && code === 'silent') this.fail(`${name} was taken for lost without a reason: ${message}`);
+    if (this.isCalm && code === 'silent')
+      this.fail(`${name} was taken for lost without a reason: ${message}`);
     if (!BLAMELESS.has(code ?? '')) this.fail(`the Queen blames ${name}: ${code} ${message}`);
   }
 

@@ -96,6 +96,8 @@ export class SimClient {
         this.#heardAt = this.#world.time.now;
       },
       closed: () => this.process.run(() => this.#closed(connection)),
+      // A real client waits with its pages until there is room.
+      bufferedBytesMax: Number.POSITIVE_INFINITY,
     });
     this.#connection = connection;
     this.#heardAt = this.#world.time.now;

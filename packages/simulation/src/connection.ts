@@ -11,6 +11,8 @@ export interface ConnectionHandlers {
   heard?(): void;
   closed(error: Error | null): void;
   drained?(): void;
+  /** Bytes that may wait to be sent; the hard bound if absent. */
+  readonly bufferedBytesMax?: number;
 }
 
 export class Connection {
@@ -47,7 +49,7 @@ export class Connection {
     const parts: Uint8Array[] = [];
     encodeParts(message, parts);
     for (const part of parts) this.end.write(part);
-    if (this.bufferedBytes > LIMITS.sendBufferHard) {
+    if (this.bufferedBytes > (this.#handlers.bufferedBytesMax ?? LIMITS.sendBufferHard)) {
       this.destroy(new ProtocolError('the peer does not read what it is sent', 'slowReader'));
     }
   }

@@ -25,8 +25,7 @@ export function restProblem(state: State): string | null {
 function isRunnable(job: Job): boolean {
   if (job.state !== 'waiting' && job.state !== 'running') return false;
   const mayStartFresh = job.failedTasks.size < LIMITS.retryingTasksMax;
-  if (!job.isHeldBack)
-    return job.returned.size > 0 || (mayStartFresh && job.nextFresh < job.appended);
+  if (!job.isHeldBack) return job.returned.size > 0 || (mayStartFresh && job.nextFresh < job.appended);
   let lowest = 0;
   while (lowest < job.appended && job.recorded.has(lowest)) lowest++;
   return lowest < job.appended && (job.returned.has(lowest) || lowest >= job.nextFresh);
