@@ -6,6 +6,7 @@
 import { LIMITS, type Message, type PeerId, Session } from '@hive/shared';
 import { type ClientJob, type JobOrder, newClientJob } from './client-job.ts';
 import { Connection } from './connection.ts';
+import type { Wire } from './network.ts';
 import { Process } from './process.ts';
 import type { Random } from './random.ts';
 import { describe } from './trace.ts';
@@ -40,6 +41,11 @@ export class SimClient {
   get isDone(): boolean {
     for (const job of this.jobs.values()) if (!job.isDone) return false;
     return true;
+  }
+
+  /** What it is connected by now. */
+  get wire(): Wire | null {
+    return this.#connection?.end.wire ?? null;
   }
 
   start(order: JobOrder): void {

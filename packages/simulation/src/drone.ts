@@ -7,6 +7,7 @@
 import { Agent, type AgentEffect, type AgentEvent } from '@hive/drone';
 import { LIMITS, type Message, type PeerId, Session, type SessionNumber, sessionNumber } from '@hive/shared';
 import { Connection } from './connection.ts';
+import type { Wire } from './network.ts';
 import type { JobPlan } from './plan.ts';
 import { Process } from './process.ts';
 import type { Random } from './random.ts';
@@ -61,6 +62,11 @@ export class SimDrone implements SlotHost {
   /** Nothing runs, and there is a session. */
   get isIdle(): boolean {
     return this.#session !== null && this.slots.every((slot) => slot.isIdle);
+  }
+
+  /** What it is connected by now. */
+  get wire(): Wire | null {
+    return this.#connection?.end.wire ?? null;
   }
 
   /** The process is killed: the kernel closes its socket, and nothing of it is left. */

@@ -2,8 +2,7 @@
  * The memory store behind a disk that takes its time and sometimes fails: commits end later, or with an error, and nothing
  * is durable before they do. It counts records, so that the auditor knows what was durable when a message left.
  */
-import { type InputRef, MemoryStore, type ResultPage, type Store, type StoreRecord } from '@hive/queen';
-import type { JobId, Page } from '@hive/shared';
+import { MemoryStore, type Store, type StoreRecord } from '@hive/queen';
 import type { Random } from './random.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -15,11 +14,8 @@ export interface Disk {
   failShare: number;
 }
 
-export class SlowStore implements Store {
-  readonly name = 'memory';
-  readonly isDurable = true;
+export class SlowStore extends MemoryStore {
   readonly disk: Disk;
-  readonly #memory = new MemoryStore();
   readonly #time: VirtualTime;
   readonly #random: Random;
   /** Records that it was given, and how many of them are durable. */
@@ -27,23 +23,22 @@ export class SlowStore implements Store {
   durable = 0;
 
   constructor(time: VirtualTime, random: Random, disk: Disk) {
+    super();
     this.#time = time;
     this.#random = random;
     this.disk = disk;
   }
 
-  get heldBytes(): number {
-    return this.#memory.heldBytes;
-  }
-  recover(): Iterable<StoreRecord> {
-    return [];
-  }
-  keep(records: readonly StoreRecord[]): void {
+  override keep(records: readonly StoreRecord[]): void {
     this.kept += records.length;
-    this.#memory.keep(records);
+    super.keep(records);
   }
 
-  commit(): Promise<void> | null {
+  /** Like any store's; a memory store itself is always done on return. */
+  override commit(): ReturnType<Store['commit']> & null {
+    return this.#commit() as null;
+  }
+  #commit(): Promise<void> | null {
     const covered = this.kept;
     const fails = this.#random.chance(this.disk.failShare);
     const [low, high] = this.disk.commitMillis;
@@ -63,16 +58,6 @@ export class SlowStore implements Store {
         done();
       });
     });
-  }
-
-  readInputs(ref: InputRef): Pick<Page, 'sizes' | 'data'> {
-    return this.#memory.readInputs(ref);
-  }
-  readResults(job: JobId, seq: number): ResultPage | undefined {
-    return this.#memory.readResults(job, seq);
-  }
-  close(): Promise<void> {
-    return this.#memory.close();
   }
 }
 
