@@ -37,6 +37,18 @@ describe('a hive in this process', () => {
       }
     }));
 
+  test('reads a job of its own again after its end', () =>
+    withLocal(async (hive) => {
+      for (const isRead of [true, false]) {
+        const job = await hive.submit({ kind: 'echo', inputs: count(10), attached: false });
+        if (isRead) expect(await collect(job.results())).toHaveLength(10);
+        await job.done;
+        const again = await hive.open(job.id);
+        expect(await collect(again.results())).toHaveLength(10);
+        expect(await again.done).toMatchObject({ state: 'succeeded', counts: { succeeded: 10 } });
+      }
+    }));
+
   test('has 256 calls in flight', () =>
     withLocal(async (hive) => {
       let next = 0;

@@ -102,6 +102,8 @@ describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s st
       counts: { succeeded: 4, failed: 2 },
     });
     expect([...(await results()).values()]).toEqual([0, 'failed', 2, 3, 'failed', 5]);
+    // Whoever asks for results after the end is told of it again.
+    expect(await client.next('JobDone')).toMatchObject({ state: 'failed' });
     client.send({ type: 'Manage', request: 1, action: 'retry', job: JOB });
     expect((await client.next('Answer')).body).toMatchObject({ retried: 2, state: 'running' });
     if (store === 'sqlite') {

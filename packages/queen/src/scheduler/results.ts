@@ -23,19 +23,13 @@ export function resultCredit(state: State, client: PeerSession, message: Message
   if (message.received !== undefined) received(state, client, job, message.received, message.order);
   let subscription = job.subscriptions.get(client.session);
   if (message.order !== undefined || subscription === undefined) {
-    subscription = open(state, client, job, message, subscription);
+    subscription = open(state, client, job, message);
   }
   subscription.credit += message.bytes;
   state.dirtyJobs.add(job);
 }
 
-function open(
-  state: State,
-  client: PeerSession,
-  job: Job,
-  message: Message<'ResultCredit'>,
-  known: Subscription | undefined,
-): Subscription {
+function open(state: State, client: PeerSession, job: Job, message: Message<'ResultCredit'>): Subscription {
   const subscription: Subscription = {
     session: client.session,
     order: message.order ?? 'seq',
@@ -56,10 +50,8 @@ function open(
     }
     state.ready.update(job);
   }
-  // One that follows another's job hears of an end that has come already.
-  if (known === undefined && !job.isActive && client.session !== job.ownerSession) {
-    tellEndTo(state, job, client.session);
-  }
+  // Whoever asks after the end hears of it: a client may open a job again that it has seen end.
+  if (!job.isActive) tellEndTo(state, job, client.session);
   return subscription;
 }
 
