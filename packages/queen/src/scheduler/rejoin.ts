@@ -26,11 +26,11 @@ export function holdings(state: State, drone: DroneState, message: Message<'Hold
   drone.update();
 }
 
-/** A lease of this opening of the store that was lost with its Drone. */
+/** A lease that was lost with its Drone, be it of this opening of the store or adopted from an earlier one. */
 function known(state: State, drone: DroneState, held: HeldLease): Lease | null {
-  if (held.incarnation !== state.identity.incarnation) return null;
   const lost = state.lost.get(held.lease);
   if (lost === undefined || lost.peer !== drone.peer || lost.job.id !== held.job) return null;
+  if (held.incarnation !== (lost.incarnation ?? state.identity.incarnation)) return null;
   if (held.done > lost.end)
     throw new ProtocolError(`Holdings says that lease ${held.lease} is longer than it was`);
   return lost;
