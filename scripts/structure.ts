@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   dashboard: [],
   simulation: ['shared', 'queen', 'drone'],
   bench: ['shared', 'client', 'local'],
+  chaos: ['shared', 'client', 'local'],
   cli: ['shared', 'client', 'queen', 'drone', 'local', 'bench', 'gateway'],
 };
 /** `connect({ local: true })` loads it when it is asked for, and only then. */

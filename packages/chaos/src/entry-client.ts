@@ -1,0 +1,124 @@
+/**
+ * A client as a process of its own: submits what it is told to, reads results, checks each, and says what it was promised.
+ * It may be killed or frozen at any moment; whatever it has not said, nobody relies on.
+ */
+import { connect, type Hive, type JobHandle } from '@hive/client';
+import { Check } from './check.ts';
+import type { FromClient, ToClient } from './ipc.ts';
+import type { Plan } from './plan.ts';
+import { inputOf, kindOf, submissionOf } from './work.ts';
+
+const CALLS_IN_FLIGHT = 32;
+/** A slow reader rests this long after every so many results. */
+const REST_MILLIS = 20;
+const REST_EVERY = 200;
+
+let connected = (_: Hive) => {};
+const whenConnected = new Promise<Hive>((resolve) => {
+  connected = resolve;
+});
+
+process.on('message', (message: ToClient) => {
+  switch (message.type) {
+    case 'connect':
+      void keepConnecting(message.address, message.name);
+      break;
+    case 'submit':
+      void run(message.plan, 'submitter', (hive, check) =>
+        submit(hive, message.plan, message.isAgain, check),
+      );
+      break;
+    case 'read':
+      void run(message.plan, 'reader', (hive, check) => readOthers(hive, message.plan, check));
+      break;
+    case 'stop':
+      void stop();
+  }
+});
+// It must not outlive the run, however that ends.
+process.on('disconnect', () => process.exit(0));
+
+/** The Queen may be down just now. */
+async function keepConnecting(address: string, name: string): Promise<void> {
+  while (true) {
+    try {
+      connected(await connect({ queen: address, name }));
+      say({ type: 'ready' });
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'noQueen') throw error;
+    }
+  }
+}
+
+async function stop(): Promise<void> {
+  await (await whenConnected).close();
+  process.exit(0);
+}
+
+async function run(
+  plan: Plan,
+  as: 'submitter' | 'reader',
+  body: (hive: Hive, check: Check) => Promise<Extract<FromClient, { type: 'ended' }>['state']>,
+): Promise<void> {
+  const check = new Check(plan);
+  let state: Extract<FromClient, { type: 'ended' }>['state'] = null;
+  try {
+    state = await body(await whenConnected, check);
+  } catch (error) {
+    check.problem(String((error as Error).stack ?? error));
+  }
+  say({ type: 'ended', job: plan.id, as, state, seen: check.seen, problems: check.problems });
+}
+
+async function submit(hive: Hive, plan: Plan, isAgain: boolean, check: Check) {
+  if (plan.work === 'calls') return calls(hive, plan, check);
+  const job = await hive.submit(submissionOf(plan));
+  say({ type: plan.isAttached ? 'accepted' : 'sealed', job: plan.id });
+  if (plan.reading !== 'none') await read(job, plan, plan.reading, check);
+  else if (!plan.isAttached) return null;
+  const summary = await job.done;
+  // What the one before has confirmed of an attached job is gone.
+  check.end(summary, plan.reading !== 'none' && !(isAgain && plan.isAttached));
+  return summary.state;
+}
+
+async function readOthers(hive: Hive, plan: Plan, check: Check) {
+  const job = await hive.open(plan.id);
+  await read(job, plan, plan.seed % 2 === 0 ? 'ordered' : 'asFinished', check);
+  const summary = await job.done;
+  check.end(summary, true);
+  return summary.state;
+}
+
+async function read(
+  job: JobHandle,
+  plan: Plan,
+  how: Exclude<Plan['reading'], 'none'>,
+  check: Check,
+): Promise<void> {
+  const isOrdered = how === 'ordered';
+  for await (const result of job.results({ ordered: isOrdered })) {
+    check.take(result, isOrdered);
+    const isTired = how === 'slow' && (plan.size > 1_000 || check.seen % REST_EVERY === 0);
+    if (isTired) await new Promise((resolve) => setTimeout(resolve, REST_MILLIS));
+  }
+}
+
+async function calls(hive: Hive, plan: Plan, check: Check): Promise<null> {
+  let next = 0;
+  const loop = async () => {
+    while (next < plan.count) {
+      const index = next++;
+      const input = inputOf(plan, index);
+      const value = await hive.call(kindOf(plan), input, plan.options);
+      check.take({ index, outcome: 'succeeded', value }, false);
+    }
+  };
+  await Promise.all(Array.from({ length: CALLS_IN_FLIGHT }, loop));
+  return null;
+}
+
+function say(message: FromClient): void {
+  if (process.connected) process.send!(message);
+}

@@ -1,0 +1,54 @@
+/**
+ * The one source of chance in a run: what is submitted, who is killed, when. The same seed makes the same choices; real
+ * processes answer at their own pace, so a run is repeated approximately. mulberry32, good enough to choose faults with.
+ */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = mix(seed, 0);
+  }
+
+  /** A number in [0, 1). */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  }
+  /** A number in [low, high). */
+  between(low: number, high: number): number {
+    return low + (high - low) * this.next();
+  }
+  /** An integer from low to high, both included. */
+  int(low: number, high: number): number {
+    return low + Math.floor(this.next() * (high - low + 1));
+  }
+  /** An integer from low to high; small ones are as likely as large ones. */
+  magnitude(low: number, high: number): number {
+    return Math.min(high, Math.round(low * ((high + 1) / low) ** this.next()));
+  }
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+  pick<T>(list: readonly T[]): T {
+    return list[this.int(0, list.length - 1)]!;
+  }
+  /** Waiting time until something that happens every `mean` on average. */
+  exponential(mean: number): number {
+    return -Math.log(1 - this.next()) * mean;
+  }
+  /** A source of its own, so that what one part draws does not change what another gets. */
+  fork(): Random {
+    return new Random(this.int(0, 2 ** 32 - 1));
+  }
+}
+
+/** 32 bits that are a function of two numbers, and look like chance. */
+export function mix(a: number, b: number): number {
+  let h = (a ^ Math.imul(b + 1, 0x9e3779b1)) >>> 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
