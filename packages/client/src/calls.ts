@@ -78,8 +78,7 @@ export class CallJob implements JobPeer {
 
   #send(): void {
     if (this.#encoder.count === 0) return;
-    const { page, streams } = this.#encoder.take();
-    this.#stream.append(page, streams);
+    this.#stream.append(this.#encoder.take());
   }
 
   #listen(signal: AbortSignal, call: Call, index: number): void {

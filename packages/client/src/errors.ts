@@ -12,12 +12,15 @@ export class TaskError extends Error {
   readonly index: number;
   readonly outcome: Exclude<Outcome, 'succeeded'>;
   readonly code: string | undefined;
+  /** Of a graph's task: its name, or what stands for it. */
+  readonly task: string | undefined;
 
-  constructor(job: JobId, failure: Failure) {
+  constructor(job: JobId, failure: Failure, task?: string) {
     super(failure.message);
     this.job = job;
     this.index = failure.index;
     this.outcome = failure.outcome as Exclude<Outcome, 'succeeded'>;
     this.code = failure.code;
+    this.task = task;
   }
 }

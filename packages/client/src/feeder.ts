@@ -6,9 +6,9 @@
  * its values came: whoever is slow is not made slower by waiting for a page to fill.
  * States: `idle` (no room), `running`, `ended` (the source is used up, failed, or `stop` was called).
  */
-import type { Page, Streamed } from '@hive/shared';
 import { UsageError } from '@hive/shared';
 import type { InputEncoder } from './inputs.ts';
+import type { Batch } from './upload.ts';
 
 export type Inputs = Iterable<unknown> | AsyncIterable<unknown>;
 
@@ -16,7 +16,7 @@ export type Inputs = Iterable<unknown> | AsyncIterable<unknown>;
 export interface FeederSink {
   /** Room in bytes of page cost; any positive amount admits one page. */
   readonly room: number;
-  append(page: Page, streams: readonly Streamed[]): void;
+  append(batch: Batch): void;
   /** Writes at once what was appended. */
   flush(): void;
   /** The source is used up. */
@@ -133,8 +133,7 @@ export class Feeder {
 
   #send(): void {
     if (this.#encoder.count === 0) return;
-    const { page, streams } = this.#encoder.take();
-    this.#sink.append(page, streams);
+    this.#sink.append(this.#encoder.take());
     this.#sink.flush();
   }
 

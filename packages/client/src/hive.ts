@@ -1,14 +1,24 @@
 /** What `connect` gives: everything that a client can ask of a Queen. */
 import { isJobId, type JobId, jobId, type Plain, UsageError } from '@hive/shared';
 import { v7 } from 'uuid';
+import { cancelOnAbort, unlessAborted } from './abort.ts';
 import { CallJob } from './calls.ts';
 import type { Inputs } from './feeder.ts';
-import { Job } from './job.ts';
+import { Graph, type GraphOptions } from './graph.ts';
+import type { ParentsOf } from './inputs.ts';
+import { type CancelOptions, Job } from './job.ts';
 import { JobHandle } from './job-handle.ts';
 import { Latest } from './latest.ts';
 import { MapResults } from './map-results.ts';
-import { type CallOptions, callKey, type MapOptions, type SubmitOptions, specOf } from './options.ts';
-import type { DroneInfo, JobInfo, Overview, QueenStatus } from './overview.ts';
+import {
+  type CallOptions,
+  callKey,
+  type MapOptions,
+  type SpecOptions,
+  type SubmitOptions,
+  specOf,
+} from './options.ts';
+import type { DrainInfo, DroneInfo, JobInfo, Overview, QueenStatus, TaskStory } from './overview.ts';
 import type { Router } from './router.ts';
 
 const NO_OPTIONS: CallOptions = {};
@@ -68,10 +78,26 @@ export class Hive implements AsyncDisposable {
    * Rejects with UsageError: what the Queen refused it for ('unknownKind', 'badSpec', 'unsupported', …), 'badValue',
    * 'tooLarge', or what its inputs threw.
    */
-  async submit(options: SubmitOptions): Promise<JobHandle> {
-    const job = this.#newJob(options);
-    await (options.attached === false ? job.sealed : job.accepted);
+  submit(options: SubmitOptions): Promise<JobHandle> {
+    return this.#submit(options);
+  }
+
+  async #submit(options: SubmitOptions & SpecOptions, parentsOf?: ParentsOf): Promise<JobHandle> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const job = this.#newJob(options, parentsOf);
+    if (signal !== undefined) cancelOnAbort(job, signal);
+    await unlessAborted(options.attached === false ? job.sealed : job.accepted, signal);
     return new JobHandle(job);
+  }
+
+  /**
+   * A job of tasks that depend on one another: a child starts when its parents have ended, and gets their results. All of
+   * its tasks are of one kind.
+   */
+  graph(kind: string, options: GraphOptions = {}): Graph {
+    this.#router.mustBeOpen();
+    return new Graph(kind, options, (all, parentsOf) => this.#submit(all, parentsOf));
   }
 
   /** A handle for a job that was submitted elsewhere: its end and (of a detached job) its results. */
@@ -106,9 +132,39 @@ export class Hive implements AsyncDisposable {
     const body = await this.#router.query('explain', { job: idOf(id) });
     return (body as { lines: readonly string[] }).lines;
   }
-  /** Cancels a job; resolves with where it stands then. Rejects with UsageError 'unknownJob'. */
-  async cancel(id: string, reason?: string): Promise<JobInfo> {
-    return (await this.#router.cancel(idOf(id), reason)) as unknown as JobInfo;
+  /** What became of one task: every attempt, where, and how it ended. Rejects with UsageError 'unknownJob'. */
+  async task(id: string, index: number): Promise<TaskStory> {
+    return (await this.#router.query('task', { job: idOf(id), index })) as unknown as TaskStory;
+  }
+  /**
+   * Cancels a job, or the tasks of it with these indices, running or not; resolves with where it stands then. Rejects with
+   * UsageError 'unknownJob'.
+   */
+  async cancel(id: string, what: string | CancelOptions = {}): Promise<JobInfo> {
+    const options = typeof what === 'string' ? { reason: what } : what;
+    return (await this.#router.cancel(idOf(id), options)) as unknown as JobInfo;
+  }
+  /**
+   * Runs the tasks of an ended job again that did not succeed; resolves with where it stands then and how many run.
+   * `open` gives a handle to follow it. Rejects with UsageError 'unknownJob', or 'badSpec' if there is nothing to run.
+   */
+  async retry(id: string): Promise<JobInfo & { readonly retried: number }> {
+    return (await this.#router.manage('retry', { job: idOf(id) })) as unknown as JobInfo & {
+      readonly retried: number;
+    };
+  }
+  /** Gives a Drone (its id, or a name that only it has) no more work. What it has not started goes to others. */
+  async drain(drone: string): Promise<DrainInfo> {
+    return (await this.#router.manage('drain', { drone })) as unknown as DrainInfo;
+  }
+  /** Gives a drained Drone work again. */
+  async resume(drone: string): Promise<DrainInfo> {
+    return (await this.#router.manage('resume', { drone })) as unknown as DrainInfo;
+  }
+  /** Removes ended jobs and their results before their time, or this one; resolves with how many. */
+  async gc(id?: string): Promise<number> {
+    const details = id === undefined ? {} : { job: idOf(id) };
+    return ((await this.#router.manage('gc', details)) as { removed: number }).removed;
   }
 
   /** Overviews of the cluster, every so many milliseconds (at least 250). Who reads slowly misses some. */
@@ -131,14 +187,15 @@ export class Hive implements AsyncDisposable {
     return this.close();
   }
 
-  #newJob(options: SubmitOptions): Job {
+  #newJob(options: SubmitOptions & SpecOptions, parentsOf?: ParentsOf): Job {
     this.#router.mustBeOpen();
     if ((options.inputs === undefined) === (options.range === undefined)) {
       throw new UsageError('A job has either inputs or a range.');
     }
     const id = options.id === undefined ? newJobId() : idOf(options.id);
     const spec = specOf(options.kind, options);
-    const job = new Job(this.#router, id, spec, options.inputs ?? null, spec.encoding);
+    const source = options.inputs === undefined ? null : { inputs: options.inputs, parentsOf };
+    const job = new Job(this.#router, id, spec, source, spec.encoding);
     this.#router.start(job);
     return job;
   }

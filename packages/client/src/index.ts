@@ -2,13 +2,31 @@
 export type { Counts, Encoding, JobId, JobState, Outcome, Plain } from '@hive/shared';
 export { UsageError } from '@hive/shared';
 export { type ConnectOptions, connect, type LocalOptions } from './connect.ts';
+export type { Duration } from './duration.ts';
 export { TaskError } from './errors.ts';
 export type { Inputs } from './feeder.ts';
+export { Graph, type GraphOptions, GraphResults, GraphTask, type GraphTaskOptions } from './graph.ts';
 export { Hive } from './hive.ts';
-export type { JobProgress } from './job.ts';
+export type { CancelOptions, JobProgress } from './job.ts';
 export { JobHandle, type ResultsOptions, type TaskResult } from './job-handle.ts';
 export type { JobSummary } from './job-stream.ts';
 export { MapResults } from './map-results.ts';
-export type { CallOptions, JobOptions, MapOptions, SubmitOptions, TaskOptions } from './options.ts';
-export type { DroneInfo, JobInfo, Overview, QueenStatus } from './overview.ts';
+export type {
+  After,
+  CallOptions,
+  HaltOn,
+  JobOptions,
+  MapOptions,
+  SubmitOptions,
+  TaskOptions,
+} from './options.ts';
+export type {
+  AttemptInfo,
+  DrainInfo,
+  DroneInfo,
+  JobInfo,
+  Overview,
+  QueenStatus,
+  TaskStory,
+} from './overview.ts';
 export { fileStream, type StreamSource } from './streams.ts';

@@ -3,17 +3,10 @@
  *
  * Cost: numbers and short texts, which most arrays are made of, are written in place; nothing is allocated per value.
  */
-import {
-  appendValue,
-  type Encoding,
-  LIMITS,
-  type Page,
-  PageBuilder,
-  type Streamed,
-  UsageError,
-} from '@hive/shared';
+import { appendValue, type Encoding, LIMITS, PageBuilder, type Streamed, UsageError } from '@hive/shared';
 import { bytesStream, isStreamSource, type Sources, type StreamSource } from './streams.ts';
 import { TextWriter } from './text.ts';
+import type { Batch } from './upload.ts';
 
 /** A msgpack header before the bytes of a text or byte string. */
 const HEADER_BYTES = 5;
@@ -24,17 +17,24 @@ const LONG_TEXT_UNITS = Math.floor(INLINE_BYTES_MAX / 3);
 /** Shorter texts are written without a call into the engine's encoder. */
 const LONGER_TEXT_UNITS = 32;
 
+/** Indices of the parents of a graph's task; none for a task that there is not. */
+export type ParentsOf = (index: number) => readonly number[];
+
 export class InputEncoder {
   readonly #kind: string;
   readonly #encoding: Encoding;
   readonly #sources: Sources;
   readonly #builder = new PageBuilder();
   readonly #texts = new TextWriter();
+  readonly #parentsOf: ParentsOf | null;
   #streams: Streamed[] = [];
+  /** For every value in the builder: how many parents its task has, then their indices. */
+  #parents: number[] = [];
   /** Index of the first value in the builder. */
   #first = 0;
 
-  constructor(kind: string, encoding: Encoding, sources: Sources) {
+  constructor(kind: string, encoding: Encoding, sources: Sources, parentsOf: ParentsOf | null = null) {
+    this.#parentsOf = parentsOf;
     this.#kind = kind;
     this.#encoding = encoding;
     this.#sources = sources;
@@ -53,7 +53,12 @@ export class InputEncoder {
   }
   /** Whether what has gathered should be taken: a page is full, or so much is held in memory that results must come first. */
   get isFull(): boolean {
+    if (this.#parentsOf !== null && this.#isFullOfParents(this.#parentsOf)) return true;
     return this.#builder.isFull || (this.#streams.length > 0 && this.#sources.isFull);
+  }
+
+  #isFullOfParents(parentsOf: ParentsOf): boolean {
+    return this.#parents.length + 1 + parentsOf(this.index).length > LIMITS.listMax;
   }
 
   /**
@@ -61,6 +66,22 @@ export class InputEncoder {
    * @throws UsageError 'badValue' or 'tooLarge' when it cannot be sent; it then takes no index
    */
   add(value: unknown): Promise<void> | undefined {
+    if (this.#parentsOf === null) return this.#add(value);
+    this.#addInGraph(value, this.#parentsOf(this.index));
+    return undefined;
+  }
+
+  /** A child's input is put together from parts that are in pages, so it cannot be a stream. */
+  #addInGraph(value: unknown, parents: readonly number[]): void {
+    if (isStreamSource(value)) {
+      throw new UsageError('The tasks of a graph take values in memory, not streams.', 'badValue');
+    }
+    appendValue(this.#builder, this.#encoding, value);
+    this.#parents.push(parents.length);
+    for (const parent of parents) this.#parents.push(parent);
+  }
+
+  #add(value: unknown): Promise<void> | undefined {
     if (typeof value === 'number') appendValue(this.#builder, this.#encoding, value);
     else if (typeof value === 'string') this.#addText(value);
     else if (value instanceof Uint8Array) this.#addBytes(value);
@@ -70,12 +91,15 @@ export class InputEncoder {
   }
 
   /** What has gathered, as a page; the encoder goes on behind it. */
-  take(): { page: Page; streams: readonly Streamed[] } {
+  take(): Batch {
     const page = this.#builder.take();
     const streams = this.#streams;
     this.#first += page.count;
     if (streams.length > 0) this.#streams = [];
-    return { page, streams };
+    if (this.#parentsOf === null) return { page, streams };
+    const parents = this.#parents;
+    this.#parents = [];
+    return { page, streams, parents };
   }
 
   #addText(text: string): void {

@@ -1,6 +1,6 @@
 /** The public face of a submitted job. */
 import { type Failure, type JobId, type Outcome, UsageError } from '@hive/shared';
-import type { Job, JobProgress } from './job.ts';
+import type { CancelOptions, Job, JobProgress } from './job.ts';
 import type { JobSummary } from './job-stream.ts';
 import { PageCursor } from './page-cursor.ts';
 import type { PageQueue } from './page-queue.ts';
@@ -71,9 +71,12 @@ export class JobHandle {
     return new ResultIterator(this.#job, this.#job.read(ordered ? 'index' : 'seq', after));
   }
 
-  /** Cancels what has not ended. Resolves when the Queen has taken note. */
-  async cancel(reason?: string): Promise<void> {
-    await this.#job.cancel(reason);
+  /**
+   * Cancels what has not ended: all of it, or the tasks with these indices. What runs is stopped. Resolves when the Queen
+   * has taken note.
+   */
+  async cancel(what: string | CancelOptions = {}): Promise<void> {
+    await this.#job.cancel(typeof what === 'string' ? { reason: what } : what);
   }
 }
 

@@ -5,18 +5,10 @@
  * States: `open` (from birth), `done` (by JobDone: nothing more is appended, results may still come), `failed` (by Refused,
  * a lost store, or `fail`; nothing passes). After `done` with its results read, or `failed`, the router forgets it.
  */
-import {
-  assertNever,
-  type JobId,
-  type Message,
-  type Page,
-  type Spec,
-  type Streamed,
-  UsageError,
-} from '@hive/shared';
+import { assertNever, type JobId, type Message, type Spec, UsageError } from '@hive/shared';
 import { Download, type ResultOrder } from './download.ts';
 import { Sources } from './streams.ts';
-import { jobLost, Upload } from './upload.ts';
+import { type Batch, jobLost, Upload } from './upload.ts';
 import type { JobMessage, Wire } from './wire.ts';
 
 /** How a job ended. Times are in milliseconds. */
@@ -92,8 +84,8 @@ export class JobStream {
     this.#wire.send({ type: 'ResultCredit', job: this.id, bytes: 0, order: 'seq', after: 0 });
   }
 
-  append(page: Page, streams: readonly Streamed[]): void {
-    this.#upload.append(page, streams);
+  append(batch: Batch): void {
+    this.#upload.append(batch);
     this.#pump();
   }
 
@@ -181,8 +173,8 @@ export class JobStream {
     this.#queen = this.#wire.queen;
     try {
       if (isElsewhere && this.#download?.hasArrived)
-        throw jobLost(this.id, this.#upload.confirmed, message.count);
-      this.#upload.accepted(message);
+        throw jobLost(this.id, this.#upload.confirmed, message.count, true);
+      this.#upload.accepted(message, isElsewhere);
     } catch (error) {
       // What stands there now under this id is only a fragment, and nobody would end it.
       this.#wire.send({ type: 'Cancel', request: this.#wire.nextRequest(), job: this.id, reason: 'lost' });
@@ -213,8 +205,13 @@ export class JobStream {
   }
 
   #refused({ code, message }: Message<'Refused'>): void {
-    // An Append that crossed the job's end; the JobDone that tells of it is on its way or here.
-    if (this.#state === 'done' || (code === 'jobEnded' && this.#queen !== null)) return;
+    if (this.#state === 'done') {
+      // What was still to be read is gone, with the Queen's memory or by retention.
+      if (code === 'unknownJob' && this.#download?.isOver === false) this.fail(new UsageError(message, code));
+      return;
+    }
+    // An Append that crossed the job's end; the JobDone that tells of it is on its way.
+    if (code === 'jobEnded' && this.#queen !== null) return;
     this.fail(new UsageError(message, code));
   }
 

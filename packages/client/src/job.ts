@@ -2,12 +2,12 @@
  * A job as its submitter holds it: inputs are fed from an iterator, results wait in a queue for one reader, and promises
  * tell of the milestones. `JobHandle` is the public face of it, `MapResults` another.
  */
-import type { Counts, Encoding, JobId, JobState, Message, Page, Spec, Streamed } from '@hive/shared';
+import type { Counts, Encoding, JobId, JobState, Message, Spec } from '@hive/shared';
 import { UsageError } from '@hive/shared';
 import { Deferred } from './deferred.ts';
 import type { ResultOrder } from './download.ts';
 import { Feeder, type FeederSink, type Inputs } from './feeder.ts';
-import { InputEncoder } from './inputs.ts';
+import { InputEncoder, type ParentsOf } from './inputs.ts';
 import { type JobOwner, JobStream, type JobSummary } from './job-stream.ts';
 import { PageQueue } from './page-queue.ts';
 import { type OpenStream, PageReader } from './page-reader.ts';
@@ -25,16 +25,30 @@ export interface JobProgress {
   readonly sealed: boolean;
 }
 
+/** What is cancelled, and why. */
+export interface CancelOptions {
+  /** For people. */
+  readonly reason?: string | undefined;
+  /** These tasks only, by their indices; those that have ended, or were not submitted yet, stay as they are. */
+  readonly indices?: readonly number[] | undefined;
+}
+
 /** What a job needs of the client that it belongs to. */
 export interface JobHost extends Wire {
-  /** Cancels a job. Resolves when the Queen has taken note. */
-  cancel(job: JobId, reason: string | undefined): Promise<unknown>;
+  /** Cancels a job, or some of its tasks. Resolves when the Queen has taken note. */
+  cancel(job: JobId, options: CancelOptions): Promise<unknown>;
   /** Cancels some tasks of a job; `answered` is called when the Queen has taken note, not after a reconnect. */
   cancelTasks(job: JobId, indices: readonly number[], answered: () => void): void;
   /** Routes messages to a job (again), until it is forgotten. */
   keep(job: JobPeer): void;
   forget(job: JobId): void;
   openStream(job: JobId): OpenStream;
+}
+
+/** Where a job's inputs come from, and, of a graph job, on what its tasks depend. */
+export interface JobSource {
+  readonly inputs: Inputs;
+  readonly parentsOf?: ParentsOf | undefined;
 }
 
 export class Job implements JobPeer {
@@ -53,12 +67,12 @@ export class Job implements JobPeer {
   #readFrom = 0;
   #progress: JobProgress = { state: 'waiting', counts: NO_COUNTS, sealed: false };
 
-  constructor(host: JobHost, id: JobId, spec: Spec | null, inputs: Inputs | null, encoding: Encoding) {
+  constructor(host: JobHost, id: JobId, spec: Spec | null, source: JobSource | null, encoding: Encoding) {
     this.id = id;
     this.encoding = encoding;
     this.#host = host;
     this.#stream = new JobStream(host, id, spec, this.#owner());
-    this.#feeder = spec === null || inputs === null ? null : this.#feed(spec, inputs);
+    this.#feeder = spec === null || source === null ? null : this.#feed(spec, source);
   }
 
   get accepted(): Promise<void> {
@@ -112,10 +126,10 @@ export class Job implements JobPeer {
     this.#stream.consumed(pageCost(page));
   }
 
-  cancel(reason?: string): Promise<unknown> {
-    this.#feeder?.stop();
+  cancel(options: CancelOptions): Promise<unknown> {
+    if (options.indices === undefined) this.#feeder?.stop();
     if (this.#stream.state !== 'open') return Promise.resolve();
-    return this.#host.cancel(this.id, reason);
+    return this.#host.cancel(this.id, options);
   }
 
   /** Ends it on our side; whoever waits for it gets `error`. */
@@ -169,21 +183,21 @@ export class Job implements JobPeer {
     };
   }
 
-  #feed({ kind, encoding }: Spec, inputs: Inputs): Feeder {
+  #feed({ kind, encoding }: Spec, { inputs, parentsOf }: JobSource): Feeder {
     const stream = this.#stream;
     const sink: FeederSink = {
       get room() {
         return stream.room;
       },
-      append: (page: Page, streams: readonly Streamed[]) => stream.append(page, streams),
+      append: (batch) => stream.append(batch),
       flush: () => this.#host.flush(),
       ended: () => stream.seal(),
       failed: (error) => {
-        void this.#host.cancel(this.id, 'its inputs failed').catch(() => {});
+        void this.#host.cancel(this.id, { reason: 'its inputs failed' }).catch(() => {});
         stream.fail(error as Error);
       },
     };
-    return new Feeder(inputs, new InputEncoder(kind, encoding, stream.sources), sink);
+    return new Feeder(inputs, new InputEncoder(kind, encoding, stream.sources, parentsOf), sink);
   }
 
   #ended({ state, counts, elapsedMillis, message }: Message<'JobDone'>): void {

@@ -6,6 +6,7 @@
  * Cost: `all()` decodes page by page into one array; iterating costs one promise per value, which the language asks for.
  */
 import { UsageError } from '@hive/shared';
+import { onAbort } from './abort.ts';
 import type { Job } from './job.ts';
 import { JobHandle } from './job-handle.ts';
 import { PageCursor } from './page-cursor.ts';
@@ -26,18 +27,8 @@ export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]
   constructor(job: Job, { ordered, signal }: MapReading) {
     this.#job = job;
     this.#ordered = ordered;
-    if (signal !== undefined) this.#listen(signal);
-  }
-
-  #listen(signal: AbortSignal): void {
-    const abort = () => this.#giveUp(signal.reason, 'aborted by its client');
-    if (signal.aborted) {
-      abort();
-      return;
-    }
-    signal.addEventListener('abort', abort, { once: true });
-    this.#unlisten = () => signal.removeEventListener('abort', abort);
-    this.#job.done.finally(this.#unlisten).catch(() => {});
+    if (signal === undefined) return;
+    this.#unlisten = onAbort(signal, job.done, () => this.#giveUp(signal.reason, 'aborted by its client'));
   }
 
   /** The job behind it, once the Queen has accepted it. */
@@ -103,7 +94,7 @@ export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]
 
   #giveUp(error: unknown, reason: string): void {
     this.#unlisten();
-    this.#job.cancel(reason).catch(() => {});
+    this.#job.cancel({ reason }).catch(() => {});
     this.#job.unread(error);
   }
 }

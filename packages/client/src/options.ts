@@ -1,8 +1,9 @@
 /** What a caller may ask of a job, and how it becomes the `Spec` that travels. */
-import { type Encoding, jobSpec, type Plain, type Spec, UsageError } from '@hive/shared';
+import { type Encoding, isJobId, jobSpec, type Plain, type Spec, UsageError } from '@hive/shared';
+import { type Duration, millisOf } from './duration.ts';
 import type { Inputs } from './feeder.ts';
 
-/** How tasks are treated. Times are in milliseconds. */
+/** How tasks are treated. */
 export interface TaskOptions {
   /** Parameters of the kind, the same for every task. */
   readonly params?: { readonly [key: string]: Plain | undefined };
@@ -10,40 +11,53 @@ export interface TaskOptions {
   readonly encoding?: Encoding;
   /** -1,000 to 1,000, default 0; higher goes first. */
   readonly priority?: number;
-  /** How often a task that failed is tried again; default 2. */
-  readonly retries?: number;
-  /** How long one attempt may take; default: as long as it wants. */
-  readonly attemptTimeoutMillis?: number;
-}
-
-export interface CallOptions extends TaskOptions {
-  /** Cancels the call; its promise then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
-
-/** How jobs are treated. */
-export interface JobOptions extends TaskOptions {
-  /** For people, in lists and in `hive top`. */
-  readonly name?: string;
-  /** Share of the cluster among jobs of one priority, 1 to 10,000. */
+  /** Share of the cluster among jobs of one priority, 1 to 10,000; default 1. */
   readonly weight?: number;
   /** Slots of one Drone that each task takes; default 1. */
   readonly slots?: number;
   /** Labels that a Drone must have. */
   readonly labels?: { readonly [name: string]: string };
-  /** Waiting time before the first retry and at most; it doubles in between. */
-  readonly backoffMillis?: number;
-  readonly backoffMillisMax?: number;
+  /** How often a task that failed is tried again; default 2. */
+  readonly retries?: number;
+  /** Waiting time before the first retry (default 1 s) and at most (60 s); it doubles in between. */
+  readonly backoff?: Duration;
+  readonly backoffMax?: Duration;
+  /** How long one attempt may take; then it is stopped, and counts as failed. Default: as long as it wants. */
+  readonly attemptTimeout?: Duration;
+  /** How long a task may wait for its start; one that waits longer ends as `timedOut`. */
+  readonly queueTimeout?: Duration;
   /** Times that a task may kill its Drone before it ends as `crashed`; default 3. */
   readonly crashLimit?: number;
-  /** How long the finished job and its results are kept. */
-  readonly retentionMillis?: number;
+}
+
+export interface CallOptions extends TaskOptions {
+  /** Cancels the call, also while it runs; its promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Another job that must have ended before: its id (with ":end" if any end will do), or a handle. */
+export type After = string | { readonly id: string; readonly on?: 'success' | 'end' };
+/** When a job is not worth going on with: so many failed tasks, or a share of all of them as "10%". */
+export type HaltOn = number | string | { readonly failures?: number; readonly share?: number };
+
+/** How jobs are treated. */
+export interface JobOptions extends TaskOptions {
+  /** For people, in lists and in `hive top`. */
+  readonly name?: string;
+  /** Jobs that come first. If one of them does not succeed, this one is cancelled, unless any end will do. */
+  readonly after?: readonly After[];
+  /** Gives the job up when so many of its tasks have failed for good. */
+  readonly haltOn?: HaltOn;
+  /** How long the whole job may take; then what runs is stopped, and the job has failed. */
+  readonly deadline?: Duration;
+  /** How long the finished job and its results are kept; default 7 days. */
+  readonly retention?: Duration;
 }
 
 export interface MapOptions extends JobOptions {
   /** Iterate in the order of the inputs (default), or as results come in. */
   readonly ordered?: boolean;
-  /** Cancels the job. */
+  /** Cancels the job, and with it what runs. */
   readonly signal?: AbortSignal;
 }
 
@@ -57,41 +71,96 @@ export interface SubmitOptions extends JobOptions {
   readonly attached?: boolean;
   /** The job's id, a UUID in lower case, if it must be known before; default: a new one. */
   readonly id?: string;
+  /** Cancels the job, and with it what runs, even when it has been submitted already. */
+  readonly signal?: AbortSignal;
 }
 
-const SPEC_FIELDS = [
+/** All that a spec is made of; graphs have a face of their own. */
+export type SpecOptions = Partial<SubmitOptions> & { readonly graph?: 'failChildren' | 'runChildren' };
+
+/** Options that travel as they are. */
+const PLAIN = [
   'params',
-  'priority',
-  'retries',
-  'attemptTimeoutMillis',
   'name',
+  'attached',
+  'range',
+  'priority',
   'weight',
   'slots',
   'labels',
-  'backoffMillis',
-  'backoffMillisMax',
+  'retries',
   'crashLimit',
-  'retentionMillis',
-  'attached',
-  'range',
+  'graph',
 ] as const;
+/** Lengths of time, and their names on the wire. */
+const DURATIONS = {
+  backoff: 'backoffMillis',
+  backoffMax: 'backoffMillisMax',
+  attemptTimeout: 'attemptTimeoutMillis',
+  queueTimeout: 'queueTimeoutMillis',
+  deadline: 'deadlineMillis',
+  retention: 'retentionMillis',
+  // As they were called before; they go with the next change of packages/chaos.
+  attemptTimeoutMillis: 'attemptTimeoutMillis',
+  backoffMillis: 'backoffMillis',
+} as const;
+/** Options that stay here or have a form of their own on the wire. */
+const OTHERS = ['kind', 'encoding', 'inputs', 'id', 'ordered', 'signal', 'after', 'haltOn'] as const;
+const KNOWN: ReadonlySet<string> = new Set([...PLAIN, ...Object.keys(DURATIONS), ...OTHERS]);
 
-/** @throws UsageError 'badSpec' for what the wire cannot carry: a Queen would take it for a breach of the protocol */
-export function specOf(kind: string, options: JobOptions & Partial<SubmitOptions>): Spec {
+/**
+ * @throws UsageError 'badSpec' for what the wire cannot carry: a Queen would take it for a breach of the protocol;
+ * 'badDuration', 'badJobId', 'badOption' for what cannot be understood
+ */
+export function specOf(kind: string, options: SpecOptions): Spec {
   const spec: Record<string, unknown> = { kind, encoding: options.encoding ?? 'msgpack' };
-  for (const field of SPEC_FIELDS) {
+  for (const option of Object.keys(options)) {
+    if (!KNOWN.has(option)) throw new UsageError(`A job has no option "${option}".`, 'badOption');
+  }
+  for (const field of PLAIN) {
     if (options[field] !== undefined) spec[field] = options[field];
   }
+  for (const [option, field] of Object.entries(DURATIONS)) {
+    const duration = (options as Record<string, Duration | undefined>)[option];
+    if (duration !== undefined) spec[field] = millisOf(option, duration);
+  }
+  if (options.after !== undefined) spec['after'] = options.after.map(afterOf);
+  if (options.haltOn !== undefined) spec['haltOn'] = haltOnOf(options.haltOn);
   const wrong = jobSpec.problem(spec);
   if (wrong !== null) throw new UsageError(`A job cannot have this: ${wrong}.`, 'badSpec');
   return spec as unknown as Spec;
 }
 
-/** The same text for calls that can share one job. */
-export function callKey(kind: string, options: CallOptions): string {
-  const { params, encoding, priority, retries, attemptTimeoutMillis } = options;
-  const own = params === undefined ? '' : JSON.stringify(params);
-  const key = `${encoding ?? ''} ${priority ?? ''} ${retries ?? ''} ${attemptTimeoutMillis ?? ''} ${own}`;
-  return key === NO_KEY ? kind : `${kind} ${key}`;
+const ANY_END = ':end';
+
+function afterOf(after: After): { job: string; on: 'success' | 'end' } {
+  if (typeof after !== 'string') return { job: idOf(after.id), on: after.on ?? 'success' };
+  return after.endsWith(ANY_END)
+    ? { job: idOf(after.slice(0, -ANY_END.length)), on: 'end' }
+    : { job: idOf(after), on: 'success' };
 }
-const NO_KEY = '    ';
+
+function idOf(text: string): string {
+  if (isJobId(text)) return text;
+  throw new UsageError(`after: "${text}" is not a job id (one may end in "${ANY_END}").`, 'badJobId');
+}
+
+function haltOnOf(halt: HaltOn): { failures?: number; share?: number } {
+  if (typeof halt === 'object') return halt;
+  const [, number, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(String(halt).trim()) ?? [];
+  const value = Number(number);
+  const isShare = percent === '%';
+  const isSound = isShare ? value > 0 && value <= 100 : Number.isSafeInteger(value) && value > 0;
+  if (isSound) return isShare ? { share: value / 100 } : { failures: value };
+  throw new UsageError(
+    `haltOn: ${JSON.stringify(halt)} is neither a number of failed tasks above 0 nor a share such as "10%".`,
+    'badSpec',
+  );
+}
+
+/** The same text for calls that can share one job. */
+export function callKey(kind: string, { signal: _, ...options }: CallOptions): string {
+  const own = JSON.stringify(options);
+  return own === NO_KEY ? kind : `${kind} ${own}`;
+}
+const NO_KEY = '{}';

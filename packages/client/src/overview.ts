@@ -43,6 +43,7 @@ export type JobInfo = More & {
   readonly counts: Counts;
   readonly sealed: boolean;
   readonly attached: boolean;
+  readonly encoding?: string;
   readonly priority: number;
   /** RFC 3339. */
   readonly createdAt: string;
@@ -56,4 +57,36 @@ export type Overview = More & {
   readonly status: QueenStatus;
   readonly jobs: readonly JobInfo[];
   readonly drones: readonly DroneInfo[];
+};
+
+/** One execution of a task, as it ended. */
+export type AttemptInfo = More & {
+  /** `succeeded`, `failed`, `timedOut`, `crashed` or `cancelled`. */
+  readonly outcome: string;
+  readonly code?: string;
+  /** The error's text. */
+  readonly message?: string;
+  /** The name of the Drone that ran it. */
+  readonly drone?: string;
+  /** RFC 3339. */
+  readonly endedAt: string;
+};
+
+/** What became of one task, attempt by attempt. */
+export type TaskStory = More & {
+  readonly job: JobId;
+  readonly index: number;
+  /** `queued`, `leased`, `running`, `held`, `waitingForRetry`, `recorded`, `failed` or `cancelled`. */
+  readonly state: string;
+  /** Where it is now. */
+  readonly drone?: string;
+  readonly attempts: readonly AttemptInfo[];
+};
+
+export type DrainInfo = More & {
+  readonly drone: string;
+  readonly name: string;
+  readonly draining: boolean;
+  /** Leases that it still holds. */
+  readonly leases: number;
 };

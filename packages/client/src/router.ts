@@ -17,13 +17,13 @@ import {
 import type { Candidate } from './addresses.ts';
 import { Deferred } from './deferred.ts';
 import type { WhoWeAre } from './greeting.ts';
-import type { JobHost } from './job.ts';
+import type { CancelOptions, JobHost } from './job.ts';
 import { Link } from './link.ts';
 import type { OpenStream } from './page-reader.ts';
 import { StreamServer } from './streams.ts';
 import type { JobMessage, JobPeer } from './wire.ts';
 
-type Request = Message<'Query' | 'Cancel'>;
+type Request = Message<'Query' | 'Cancel' | 'Manage'>;
 interface Waiting {
   readonly message: Request;
   readonly answer: Deferred<Plain>;
@@ -119,13 +119,21 @@ export class Router implements JobHost {
   forget(job: JobId): void {
     this.#jobs.delete(job);
   }
-  cancel(job: JobId, reason: string | undefined): Promise<Plain> {
-    return this.#ask({
-      type: 'Cancel',
-      request: this.nextRequest(),
-      job,
-      ...(reason === undefined ? {} : { reason }),
-    });
+  async cancel(job: JobId, { reason, indices }: CancelOptions): Promise<Plain> {
+    const details = { job, ...(reason === undefined ? {} : { reason }) };
+    if (indices === undefined) return this.#ask({ type: 'Cancel', request: this.nextRequest(), ...details });
+    let answer: Plain = {};
+    // At least one request: no tasks at all are a question too, and the answer says where the job stands.
+    for (let at = 0; at === 0 || at < indices.length; at += LIMITS.listMax) {
+      const some = indices.slice(at, at + LIMITS.listMax);
+      answer = await this.#ask({
+        type: 'Cancel',
+        request: this.nextRequest(),
+        ...details,
+        indices: some,
+      });
+    }
+    return answer;
   }
   cancelTasks(job: JobId, indices: readonly number[], answered: () => void): void {
     this.#ask({ type: 'Cancel', request: this.nextRequest(), job, indices }, false).then(answered, () => {});
@@ -144,6 +152,11 @@ export class Router implements JobHost {
   /** @throws UsageError with what the Queen refused it for */
   query(about: Message<'Query'>['about'], details: Partial<Message<'Query'>> = {}): Promise<Plain> {
     return this.#ask({ ...details, type: 'Query', request: this.nextRequest(), about });
+  }
+
+  /** @throws UsageError with what the Queen refused it for */
+  manage(action: Message<'Manage'>['action'], details: Partial<Message<'Manage'>> = {}): Promise<Plain> {
+    return this.#ask({ ...details, type: 'Manage', request: this.nextRequest(), action });
   }
 
   /** Calls back with every overview, at least as often as asked for, until the function that it returns is called. */

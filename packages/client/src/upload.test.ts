@@ -77,7 +77,7 @@ describe('an upload', () => {
             while (upload.next() !== null);
             connect();
           } else if (step === 'seal') upload.seal();
-          else if ('append' in step) upload.append(make(step.append), []);
+          else if ('append' in step) upload.append({ page: make(step.append), streams: [] });
           else if ('deliver' in step) deliver(step.deliver);
           else {
             shelf.credit += step.credit;
@@ -97,14 +97,16 @@ describe('an upload', () => {
 
   test('that the Queen has less of than she had confirmed is lost', () => {
     const upload = new Upload(id);
-    upload.append(pageMaker()(10), []);
+    upload.append({ page: pageMaker()(10), streams: [] });
     upload.accepted({ type: 'Accepted', job: id, count: 0, sealed: false, bytes: 100 });
     upload.next();
     upload.credited({ type: 'InputCredit', job: id, count: 10, bytes: 0 });
     upload.lost();
-    expect(() => upload.accepted({ type: 'Accepted', job: id, count: 9, sealed: false, bytes: 100 })).toThrow(
-      /store is in memory.*10 of its inputs had been confirmed, 9 are left/,
+    const less = { type: 'Accepted', job: id, count: 9, sealed: false, bytes: 100 } as const;
+    expect(() => upload.accepted(less)).toThrow(
+      /an older copy of her store \(10 of its inputs had been confirmed, 9 are left\)/,
     );
+    expect(() => upload.accepted(less, true)).toThrow(/another Queen answers now/);
   });
 
   test('to a job that has inputs of another client is refused', () => {

@@ -15,9 +15,13 @@ import {
   UsageError,
 } from '@hive/shared';
 
-interface Batch {
+/** A page of inputs and what belongs to it. */
+export interface Batch {
   readonly page: Page;
+  /** Values of it that are streams. */
   readonly streams: readonly Streamed[];
+  /** Of a graph job: for every task, how many parents it has, then their indices. */
+  readonly parents?: readonly number[];
 }
 
 /** The cost of a page where credit is counted, in bytes. */
@@ -70,9 +74,9 @@ export class Upload {
     if (this.#seal === 'sent') this.#seal = 'wanted';
   }
 
-  append(page: Page, streams: readonly Streamed[]): void {
-    this.#batches.push({ page, streams });
-    this.#appended += page.count;
+  append(batch: Batch): void {
+    this.#batches.push(batch);
+    this.#appended += batch.page.count;
   }
 
   /** No more inputs will come. */
@@ -80,9 +84,9 @@ export class Upload {
     if (this.#seal === 'open') this.#seal = 'wanted';
   }
 
-  /** @throws UsageError when the Queen no longer has what it had called durable */
-  accepted({ count, sealed, bytes }: Message<'Accepted'>): void {
-    if (count < this.#confirmed) throw jobLost(this.#job, this.#confirmed, count);
+  /** @throws UsageError when the Queen no longer has what was called durable */
+  accepted({ count, sealed, bytes }: Message<'Accepted'>, isElsewhere = false): void {
+    if (count < this.#confirmed) throw jobLost(this.#job, this.#confirmed, count, isElsewhere);
     if (count > this.#appended && this.#seal !== 'durable' && !sealed) {
       throw new UsageError(`Job ${this.#job} exists and has inputs of another client.`, 'jobDiffers');
     }
@@ -104,9 +108,9 @@ export class Upload {
     if (!this.#isAccepted) return null;
     if (this.#sent < this.#batches.length) {
       if (this.#credit <= 0) return null;
-      const { page, streams } = this.#batches[this.#sent++]!;
-      this.#credit -= pageCost(page);
-      return appendOf(this.#job, page, streams);
+      const batch = this.#batches[this.#sent++]!;
+      this.#credit -= pageCost(batch.page);
+      return appendOf(this.#job, batch);
     }
     if (this.#seal !== 'wanted') return null;
     this.#seal = 'sent';
@@ -126,19 +130,27 @@ export class Upload {
   }
 }
 
-function appendOf(
-  job: JobId,
-  { first, count, sizes, data }: Page,
-  streams: readonly Streamed[],
-): ClientToQueen {
-  return streams.length === 0
-    ? { type: 'Append', job, first, count, sizes, data }
-    : { type: 'Append', job, first, count, sizes, data, streams };
+function appendOf(job: JobId, { page, streams, parents }: Batch): ClientToQueen {
+  const { first, count, sizes, data } = page;
+  return {
+    type: 'Append',
+    job,
+    first,
+    count,
+    sizes,
+    data,
+    ...(streams.length === 0 ? {} : { streams }),
+    ...(parents === undefined ? {} : { parents }),
+  };
 }
 
-export function jobLost(job: JobId, had: number, has: number): UsageError {
+/** A job that this Queen does not have as the client knows it. `isElsewhere`: another Queen, or another store, answered. */
+export function jobLost(job: JobId, had: number, has: number, isElsewhere: boolean): UsageError {
+  const why = isElsewhere
+    ? 'another Queen answers now, or this one has lost what she had in memory'
+    : 'its Queen has removed it meanwhile, or has gone back to an older copy of her store';
   return new UsageError(
-    `The Queen was restarted and its store is in memory: job ${job} is lost (${had} of its inputs had been confirmed, ${has} are left). Submit it again, or start the Queen with a data folder.`,
+    `Job ${job} is lost: ${why} (${had} of its inputs had been confirmed, ${has} are left). Submit it again; a Queen with a data folder (--data) keeps jobs when she is restarted.`,
     'jobLost',
   );
 }
