@@ -6,7 +6,7 @@
  * when it is said, and whether the scheduler's state makes sense (every step) and is empty in the end (G5, G7, G9).
  */
 import type { LeaseOrder } from '@hive/drone';
-import type { Effects, SchedulerEvent, Send, State } from '@hive/queen';
+import type { Effects, SchedulerEvent, Send, State, StoreRecord } from '@hive/queen';
 import type { Message } from '@hive/shared';
 import { CommitAudit } from './audit/commits.ts';
 import { ReaderAudit } from './audit/readers.ts';
@@ -63,6 +63,14 @@ export class Auditor {
     if (event.type !== 'settled') return;
     const problem = restProblem(state);
     if (problem !== null) this.fail(`G5: ${problem}`);
+  }
+  /** The Queen was killed, and another has opened her store. */
+  recovered(durable: readonly StoreRecord[], effects: Effects, state: State): void {
+    this.#commits.recovered(durable.length, effects);
+    this.#records.recovered(durable, state);
+    this.#records.stepped(effects, state.now);
+    const problem = stateProblem(state);
+    if (problem !== null) this.fail(`after recovery: ${problem}`);
   }
   afterCommit(sends: readonly Send[], durable: number): void {
     this.#commits.delivered(sends, durable);

@@ -16,6 +16,8 @@ export interface Victims {
   readonly drones: SimDrone[];
   readonly clients: SimClient[];
   addDrone(options: DroneOptions): void;
+  /** Another one opens the store after so many milliseconds. */
+  crashQueen(millis: Millis): void;
 }
 type Fault = (faults: Faults) => string | null;
 
@@ -41,10 +43,13 @@ const FAULTS: readonly Fault[] = [
   (f) => f.cancelTasks(),
   (f) => f.storm(),
   (f) => f.badDisk(),
+  (f) => f.crashQueen(),
   (f) => f.badNetwork(),
 ];
 /** Once in a simulation, at most. */
 const KILL_CLIENT_SHARE = 0.4;
+/** Of the seeds in which the Queen is killed now and then. */
+const CRASH_QUEEN_SHARE = 0.5;
 
 export class Faults {
   readonly random: Random;
@@ -53,6 +58,7 @@ export class Faults {
   readonly #everyMillis: Millis;
   #isOver = false;
   #mayKillClient: boolean;
+  readonly #mayCrashQueen: boolean;
   readonly #goodDisk: Disk;
   readonly #goodNetwork: World['network']['conditions'];
 
@@ -62,6 +68,7 @@ export class Faults {
     this.#everyMillis = everyMillis;
     this.random = world.random.fork();
     this.#mayKillClient = this.random.chance(KILL_CLIENT_SHARE);
+    this.#mayCrashQueen = this.random.chance(CRASH_QUEEN_SHARE);
     this.#goodDisk = { ...victims.disk };
     this.#goodNetwork = { ...world.network.conditions };
     this.#next();
@@ -172,6 +179,12 @@ export class Faults {
     return `tasks ${first} to ${indices.at(-1)} of ${plan.name} are to be cancelled`;
   }
 
+  crashQueen(): string | null {
+    if (!this.#mayCrashQueen) return null;
+    const millis = this.random.pick([50, 2_000, 12_000]);
+    this.#victims.crashQueen(millis);
+    return `the Queen is killed, for ${millis} ms`;
+  }
   storm(): string {
     for (const wire of this.#world.network.wires) wire.cut('both');
     return 'all connections are cut';

@@ -220,8 +220,8 @@ export class Network {
   readonly conditions: Conditions;
   readonly #time: VirtualTime;
   readonly #random: Random;
-  /** Where connections arrive. */
-  accept: (end: WireEnd) => void = () => {};
+  /** Where connections arrive; null while nobody listens. */
+  accept: ((end: WireEnd) => void) | null = null;
   #wires = new Set<Wire>();
 
   constructor(time: VirtualTime, random: Random, conditions: Conditions) {
@@ -238,7 +238,7 @@ export class Network {
 
   /** A connection to the Queen, or null when there is none to be had now. */
   dial(): WireEnd | null {
-    if (this.#random.chance(this.conditions.refusedShare)) return null;
+    if (this.accept === null || this.#random.chance(this.conditions.refusedShare)) return null;
     const wire = new Wire(this.#time, this.#random, this.conditions);
     this.#wires.add(wire);
     this.accept(wire.b);

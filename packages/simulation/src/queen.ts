@@ -15,6 +15,7 @@ import {
 } from '@hive/shared';
 import { Connection } from './connection.ts';
 import type { WireEnd } from './network.ts';
+import { Process } from './process.ts';
 import type { Random } from './random.ts';
 import type { SlowStore } from './slow-store.ts';
 import { describe } from './trace.ts';
@@ -29,6 +30,7 @@ const TURN_MILLIS = 0.2;
 export class SimQueen {
   readonly scheduler: Scheduler;
   readonly store: SlowStore;
+  readonly process: Process;
   readonly #world: World;
   readonly #random: Random;
   readonly #pipeline: CommitPipeline;
@@ -42,17 +44,19 @@ export class SimQueen {
   #timer: Timer | null = null;
   #timerAt: Millis | null = null;
 
-  constructor(world: World, store: SlowStore) {
+  /** @param opening of the store, counted from 1 */
+  constructor(world: World, store: SlowStore, queen: string, opening: number) {
     this.#world = world;
+    this.process = new Process(`queen-${opening}`, world.time);
     this.store = store;
     this.#random = world.random.fork();
     const chance = world.random.fork();
     this.scheduler = new Scheduler({
-      queen: this.#random.hex(32),
+      queen,
       incarnation: this.#random.hex(16),
-      isDurable: false,
+      isDurable: true,
       startedAt: 0,
-      epoch: 1,
+      epoch: opening,
       name: 'queen',
       store: store.name,
       formatTime: (at) => `+${Math.round(at)} ms`,
@@ -62,6 +66,8 @@ export class SimQueen {
       keep: (records) => store.keep(records),
       commit: () => store.commit(),
       deliver: (sends) => {
+        // A commit that ends when its process is dead tells nobody.
+        if (!this.process.isAlive) return;
         world.auditor.afterCommit(sends, store.durable);
         this.#deliver(sends);
       },
@@ -69,6 +75,24 @@ export class SimQueen {
     });
     world.network.accept = (end) => this.#accept(end);
     this.#noteHeard();
+  }
+
+  /** Takes what the process before it has left durable. */
+  recover(): void {
+    const { now } = this.#world.time;
+    const effects = this.scheduler.recover(this.store.recover(), now);
+    this.#world.auditor.recovered(this.store.durableLog, effects, this.scheduler.state);
+    this.#perform(effects);
+    this.#pipeline.flush();
+    this.#arm();
+  }
+
+  /** kill -9: its sockets close, and what was not durable is gone. */
+  crash(): void {
+    this.process.kill();
+    this.#world.network.accept = null;
+    for (const wire of this.#world.network.wires) wire.cut('both');
+    this.#connections.clear();
   }
 
   /** Nothing is under way inside: no events wait, and no commit. */
@@ -83,6 +107,7 @@ export class SimQueen {
     let isOpen = false;
     const connection: Connection = new Connection(end, new Session(null), {
       message: (message) => {
+        if (!this.process.isAlive) return;
         if (isOpen) this.#received(number, message);
         else isOpen = this.#greet(connection, number, message);
       },
@@ -91,7 +116,7 @@ export class SimQueen {
       },
       drained: () => this.#drained(number),
     });
-    this.#world.time.after(LIMITS.handshakeMillis, () => {
+    this.process.after(LIMITS.handshakeMillis, () => {
       if (!isOpen) refuse(connection, new ProtocolError('no Hello within 10 seconds', 'handshakeTimeout'));
     });
   }
@@ -131,7 +156,7 @@ export class SimQueen {
     this.#inbox.push(event);
     if (this.#isTurnQueued) return;
     this.#isTurnQueued = true;
-    this.#world.time.after(this.#random.between(0, TURN_MILLIS), () => this.#turn());
+    this.process.after(this.#random.between(0, TURN_MILLIS), () => this.#turn());
   }
 
   #turn(): void {
@@ -199,7 +224,7 @@ export class SimQueen {
   #commitFailed(): void {
     this.#world.trace.add('queen', 'a commit failed');
     this.#push({ type: 'storeFilled', isLow: true });
-    this.#world.time.after(STORE_RETRY_MILLIS, () => {
+    this.process.after(STORE_RETRY_MILLIS, () => {
       this.#push({ type: 'storeFilled', isLow: false });
       this.#pipeline.retry();
     });
@@ -212,7 +237,7 @@ export class SimQueen {
     this.#timerAt = at;
     this.#timer = null;
     if (at === null) return;
-    this.#timer = this.#world.time.after(at - this.#world.time.now, () => {
+    this.#timer = this.process.after(at - this.#world.time.now, () => {
       this.#timerAt = null;
       this.#push({ type: 'timePassed' });
     });
@@ -226,7 +251,7 @@ export class SimQueen {
       sessions.push(session);
     }
     if (sessions.length > 0) this.#push({ type: 'bytesHeard', sessions });
-    this.#world.time.after(HEARD_MILLIS, () => this.#noteHeard());
+    this.process.after(HEARD_MILLIS, () => this.#noteHeard());
   }
 
   #trace(session: SessionNumber, what: string): void {

@@ -80,7 +80,12 @@ class Scenario implements World {
       refusedShare: 0,
     });
     const disk = { commitMillis: [0, 0] as const, failShare: 0 };
-    this.#queen = new SimQueen(this, new SlowStore(this.time, this.random.fork(), disk));
+    this.#queen = new SimQueen(
+      this,
+      new SlowStore(this.time, this.random.fork(), disk),
+      this.random.hex(32),
+      1,
+    );
     this.addClient('c');
     this.time.advance(10);
     this.#heard = [];

@@ -2,6 +2,8 @@
  * One simulation from one seed, in two phases: faults, then heal. The second ends when nothing is left to do, which must
  * be soon; then nothing may be left over. Whatever breaks a promise throws, with the seed, the time and the last lines.
  */
+
+import type { StoreRecord } from '@hive/queen';
 import { LIMITS, type Millis } from '@hive/shared';
 import { leftovers } from './audit/rest.ts';
 import { Auditor } from './auditor.ts';
@@ -79,7 +81,9 @@ class Simulation implements World {
   readonly #options: SimulationOptions;
   readonly #plans = new Map<string, JobPlan>();
   readonly #disk: Disk;
-  readonly #queen: SimQueen;
+  #queen: SimQueen;
+  readonly #queenId: string;
+  #openings = 1;
   readonly #drones: SimDrone[] = [];
   readonly #clients: SimClient[] = [];
   readonly #seconds: number;
@@ -104,7 +108,8 @@ class Simulation implements World {
       ] as const),
       failShare: 0,
     };
-    this.#queen = new SimQueen(this, new SlowStore(this.time, random.fork(), this.#disk));
+    this.#queenId = random.hex(32);
+    this.#queen = this.#open([]);
     this.#seconds = options.seconds ?? random.pick([5, 20, 60]);
     this.#populate();
   }
@@ -122,6 +127,7 @@ class Simulation implements World {
         drones: this.#drones,
         clients: this.#clients,
         addDrone: (options: DroneOptions) => this.#addDrone(options),
+        crashQueen: (millis: Millis) => this.#crashQueen(millis),
       };
       const faults = new Faults(this, victims, this.random.pick([150, 600, 3_000]));
       this.time.advance(this.#seconds * 1_000);
@@ -152,6 +158,21 @@ class Simulation implements World {
       const jobs = random.int(1, 4);
       for (let n = 0; n < jobs; n++) this.#plan(client, drawJob(random, `j${this.#plans.size}`));
     }
+  }
+
+  #open(log: readonly StoreRecord[]): SimQueen {
+    const store = new SlowStore(this.time, this.random.fork(), this.#disk, log);
+    return new SimQueen(this, store, this.#queenId, this.#openings);
+  }
+  /** Another process opens the store after a while. */
+  #crashQueen(millis: Millis): void {
+    if (!this.#queen.process.isAlive) return;
+    this.#queen.crash();
+    this.time.after(millis, () => {
+      this.#openings++;
+      this.#queen = this.#open(this.#queen.store.durableLog);
+      this.#queen.recover();
+    });
   }
 
   #addDrone(options: DroneOptions): void {
@@ -198,7 +219,7 @@ class Simulation implements World {
     for (const drone of this.#drones) {
       if (!drone.process.isAlive || !drone.isIdle) return `${drone.options.name} is not idle`;
     }
-    if (!this.#queen.isIdle) return 'the Queen is not idle';
+    if (!this.#queen.process.isAlive || !this.#queen.isIdle) return 'the Queen is not idle';
     return leftovers(this.#queen.scheduler.state);
   }
 

@@ -4,6 +4,7 @@
  */
 import { MemoryStore, type Store, type StoreRecord } from '@hive/queen';
 import type { Random } from './random.ts';
+import { foldLog } from './recovered.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** How the disk is now; the faults change it. */
@@ -18,19 +19,32 @@ export class SlowStore extends MemoryStore {
   readonly disk: Disk;
   readonly #time: VirtualTime;
   readonly #random: Random;
-  /** Records that it was given, and how many of them are durable. */
-  kept = 0;
+  /** All records that it was given, and how many of them are durable. */
+  readonly log: StoreRecord[] = [];
   durable = 0;
 
-  constructor(time: VirtualTime, random: Random, disk: Disk) {
+  /** @param log what was durable when the process before this one ended */
+  constructor(time: VirtualTime, random: Random, disk: Disk, log: readonly StoreRecord[] = []) {
     super();
     this.#time = time;
     this.#random = random;
     this.disk = disk;
+    this.keep(log);
+    this.durable = log.length;
+  }
+
+  get kept(): number {
+    return this.log.length;
+  }
+  get durableLog(): readonly StoreRecord[] {
+    return this.log.slice(0, this.durable);
+  }
+  override recover(): StoreRecord[] {
+    return foldLog(this.durableLog);
   }
 
   override keep(records: readonly StoreRecord[]): void {
-    this.kept += records.length;
+    for (const record of records) this.log.push(record);
     super.keep(records);
   }
 

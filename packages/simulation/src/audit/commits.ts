@@ -17,6 +17,12 @@ export class CommitAudit {
     for (const send of afterCommit) this.#after.set(send, this.#appended);
   }
 
+  /** The Queen was killed: what was not durable is gone, and so is whatever waited for it. */
+  recovered(durable: number, effects: Effects): void {
+    this.#appended = durable;
+    this.stepped(effects);
+  }
+
   delivered(sends: readonly Send[], durable: number): void {
     for (const send of sends) {
       const after = this.#after.get(send);

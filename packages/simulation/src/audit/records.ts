@@ -2,7 +2,7 @@
  * What is recorded (G2): one outcome per task, the right value; how often a task is tried and when (G4); and that nothing
  * is given out that must not run. The books are kept from the store's records and from TaskAssign alone.
  */
-import type { Effects, StoreRecord } from '@hive/queen';
+import type { Effects, State, StoreRecord } from '@hive/queen';
 import { type Failure, type Message, type Millis, PageCutter } from '@hive/shared';
 import type { Fail } from '../auditor.ts';
 import { type JobPlan, resultOf } from '../plan.ts';
@@ -21,6 +21,8 @@ export interface JobBook {
   isCancelAsked: boolean;
   readonly cancelAsked: Set<number>;
   isClientKilled: boolean;
+  /** What its client was told to be durable: this many inputs, and how it ended; null before Accepted. */
+  acknowledged: { count: number; isSealed: boolean; state: string | null } | null;
 }
 type RecordOf<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
 
@@ -50,6 +52,7 @@ export class RecordAudit {
         isCancelAsked: false,
         cancelAsked: new Set(),
         isClientKilled: false,
+        acknowledged: null,
       };
       this.#books.set(plan.id, book);
     }
@@ -57,6 +60,40 @@ export class RecordAudit {
   }
   #book(job: string): JobBook {
     return this.bookOf(this.#planOf(job));
+  }
+
+  /** The books as the durable records alone have them (G6), against what clients were told (G1) and what was recovered. */
+  recovered(durable: readonly StoreRecord[], state: State): void {
+    this.recorded = 0;
+    for (const book of this.#books.values()) forget(book);
+    for (const record of durable) this.#noted(record, 'at' in record ? record.at : 0);
+    for (const book of this.#books.values()) {
+      this.#checkAcknowledged(book);
+      if (book.isSubmitted) this.#checkRecovered(book, state);
+    }
+  }
+
+  #checkAcknowledged({ plan, acknowledged, isSubmitted, appended, isSealed, state }: JobBook): void {
+    if (acknowledged === null) return;
+    const { count, isSealed: wasSealed, state: ended } = acknowledged;
+    const isThere =
+      isSubmitted && appended >= count && (isSealed || !wasSealed) && (ended ?? state) === state;
+    if (!isThere) this.#fail(`G1: of ${plan.name} something was acknowledged that is not durable`);
+  }
+  #checkRecovered({ plan, appended, isSealed, outcomes, counts, state: ended }: JobBook, state: State): void {
+    const job = state.jobs.get(plan.id);
+    if (job === undefined) {
+      if (ended === null) this.#fail(`G6: ${plan.name} was not recovered`);
+      return;
+    }
+    const isSame =
+      job.appended === appended &&
+      job.isSealed === isSealed &&
+      job.recorded.size === outcomes.size &&
+      job.succeeded === counts.succeeded &&
+      job.failed === counts.failed &&
+      job.isActive === (ended === null);
+    if (!isSame) this.#fail(`G6: ${plan.name} was not recovered as it was committed`);
   }
 
   stepped({ append, now }: Effects, at: Millis): void {
@@ -197,6 +234,7 @@ export class RecordAudit {
     const book = this.bookOf(plan);
     if (count > book.appended) this.#fail(`${plan.name} was accepted with inputs that were never appended`);
     if (sealed && !book.isSealed) this.#fail(`${plan.name} was accepted as sealed and is not`);
+    book.acknowledged = { count, isSealed: sealed, state: book.acknowledged?.state ?? null };
   }
   jobDone(plan: JobPlan, { state, counts }: Message<'JobDone'>): void {
     const book = this.bookOf(plan);
@@ -208,6 +246,7 @@ export class RecordAudit {
       counts.succeeded === succeeded &&
       counts.failed === failed &&
       counts.cancelled === cancelled + unrun;
+    if (book.acknowledged !== null) book.acknowledged.state = state;
     if (!isRight) this.#fail(`JobDone of ${plan.name} says ${JSON.stringify({ state, counts })}`);
   }
   cancelAsked(job: string, indices: readonly number[] | null): void {
@@ -231,4 +270,15 @@ export class RecordAudit {
     }
     return null;
   }
+}
+
+/** Takes out of a book what a store's records say. */
+function forget(book: JobBook): void {
+  book.isSubmitted = false;
+  book.appended = 0;
+  book.isSealed = false;
+  book.state = null;
+  book.outcomes.clear();
+  book.failed.clear();
+  for (const outcome of ['succeeded', 'failed', 'cancelled'] as const) book.counts[outcome] = 0;
 }

@@ -64,6 +64,7 @@ export function leftovers(state: State): string | null {
   }
   if (state.progressDeadline.heapPosition >= 0) deadlines++;
   if (state.rebalanceDeadline.heapPosition >= 0) deadlines++;
+  if (state.rejoinDeadline.heapPosition >= 0) deadlines++;
   if (state.deadlines.size !== deadlines)
     return `G7: ${state.deadlines.size} deadlines are set, ${deadlines} have an owner`;
   return leftOfDrones(state) ?? leftOfJobs(state);

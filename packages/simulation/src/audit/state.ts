@@ -53,6 +53,7 @@ function endedProblem(state: State, job: Job): string | null {
 function partsOf(job: Job): Part[] {
   const parts: Part[] = [];
   for (const [first, end] of job.returned) parts.push([first, end, 'returned']);
+  for (const [first, end] of job.held) parts.push([first, end, 'held']);
   for (const lease of job.leases) {
     if (!isLive(lease)) continue;
     for (const [first, end] of openTasks(lease)) parts.push([first, end, `lease ${lease.number}`]);
@@ -168,7 +169,7 @@ function dronesProblem(state: State): string | null {
 
 function deadlinesProblem(state: State): string | null {
   let set = 0;
-  const owned = [state.progressDeadline, state.rebalanceDeadline];
+  const owned = [state.progressDeadline, state.rebalanceDeadline, state.rejoinDeadline];
   for (const { silence, watch } of state.sessions.values()) {
     owned.push(silence);
     if (watch !== null) owned.push(watch.deadline);

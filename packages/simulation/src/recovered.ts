@@ -1,0 +1,131 @@
+/**
+ * What a durable store hands to a Queen that opens it: each job as a whole, folded from the records that were durable, as
+ * the SQLite store does from its tables. Written anew, so that the two can disagree.
+ */
+import type { JobRecovered, StoreRecord } from '@hive/queen';
+import { IntervalSet } from '@hive/shared';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+type Draft = Omit<
+  Writable<JobRecovered>,
+  'recorded' | 'inputs' | 'results' | 'failedTasks' | 'failedIndices'
+> & {
+  recorded: IntervalSet;
+  inputs: Map<number, JobRecovered['inputs'][number]>;
+  results: Map<number, JobRecovered['results'][number]>;
+  failedTasks: Map<number, Writable<JobRecovered['failedTasks'][number]>>;
+  failedIndices: number[];
+};
+type Of<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
+
+export function foldLog(log: readonly StoreRecord[]): StoreRecord[] {
+  const jobs = new Map<string, Draft>();
+  const drones = new Map<string, Of<'droneJoined'>>();
+  for (const record of log) {
+    if (record.type === 'droneJoined') drones.set(record.drone, record);
+    else if (record.type === 'droneLeft') drones.delete(record.drone);
+    else if (record.type === 'jobSubmitted') jobs.set(record.job, draftOf(record));
+    else if (record.type === 'jobRemoved') jobs.delete(record.job);
+    else add(jobs.get(record.job)!, record);
+  }
+  return [...[...jobs.values()].map(finished), ...drones.values()];
+}
+
+function draftOf({ job, spec, owner, order, at }: Of<'jobSubmitted'>): Draft {
+  return {
+    type: 'jobRecovered',
+    job,
+    spec,
+    owner,
+    order,
+    at,
+    state: 'waiting',
+    appended: spec.range?.count ?? 0,
+    isSealed: spec.range !== undefined,
+    recorded: new IntervalSet(),
+    counts: { succeeded: 0, failed: 0, cancelled: 0 },
+    seq: 0,
+    mark: 0,
+    message: null,
+    endedAt: null,
+    inputs: new Map(),
+    results: new Map(),
+    failedIndices: [],
+    streams: [],
+    failedTasks: new Map(),
+  };
+}
+
+function finished(draft: Draft): JobRecovered {
+  const isActive = draft.endedAt === null;
+  return {
+    ...draft,
+    recorded: [...draft.recorded],
+    inputs: [...draft.inputs.values()],
+    results: [...draft.results.values()],
+    failedTasks: isActive ? [...draft.failedTasks.values()] : [],
+  };
+}
+
+function add(job: Draft, record: StoreRecord): void {
+  switch (record.type) {
+    case 'inputsAppended': {
+      const { first, count, data } = record.page;
+      job.appended += count;
+      job.inputs.set(first, { first, count, bytes: data.length });
+      break;
+    }
+    case 'jobSealed':
+      job.isSealed = true;
+      break;
+    case 'resultsRecorded':
+      addResults(job, record);
+      break;
+    case 'attemptFailed':
+      addAttempt(job, record);
+      break;
+    case 'inputsDropped':
+      job.inputs.delete(record.first);
+      break;
+    case 'resultsDropped':
+      for (const seq of record.seqs) job.results.delete(seq);
+      break;
+    case 'leasesMarked':
+      job.mark = record.mark;
+      break;
+    case 'jobEnded':
+      job.state = record.state;
+      job.message = record.message;
+      job.endedAt = record.at;
+      if (record.state === 'cancelled')
+        job.counts = { ...job.counts, cancelled: job.appended - job.counts.succeeded - job.counts.failed };
+      break;
+    default:
+      throw new Error(`a log with ${record.type}`);
+  }
+}
+
+function addResults(job: Draft, { seq, page, failures }: Of<'resultsRecorded'>): void {
+  const { first, count, data } = page;
+  job.seq = seq;
+  job.recorded.add(first, first + count);
+  job.results.set(seq, { seq, first, count, bytes: data.length });
+  const cancelled = failures.filter(({ outcome }) => outcome === 'cancelled').length;
+  job.counts = {
+    succeeded: job.counts.succeeded + count - failures.length,
+    failed: job.counts.failed + failures.length - cancelled,
+    cancelled: job.counts.cancelled + cancelled,
+  };
+  for (const { index, outcome } of failures) if (outcome !== 'cancelled') job.failedIndices.push(index);
+  for (let index = first; index < first + count; index++) job.failedTasks.delete(index);
+}
+
+function addAttempt(job: Draft, { failure, retryAt }: Of<'attemptFailed'>): void {
+  const { index, outcome, message } = failure;
+  const task = job.failedTasks.get(index) ?? { index, failures: 0, crashes: 0, retryAt, message };
+  if (outcome === 'crashed') task.crashes++;
+  else task.failures++;
+  task.retryAt = retryAt;
+  task.message = message;
+  job.failedTasks.set(index, task);
+}
