@@ -12,7 +12,7 @@ const LINES_PER_SECOND = 20;
 const SUMMARY_MILLIS = 1_000;
 
 /** The short text of one value, for people; given by the runtime, which knows how values are encoded. */
-export type Display = (spec: Spec, value: Uint8Array) => string;
+export type Display = (spec: Spec, value: Uint8Array, of: 'input' | 'output') => string;
 
 export class Journal {
   readonly #turn: Turn;
@@ -73,7 +73,8 @@ export class Journal {
   resultText(lease: Lease, message: Message<'TaskComplete'>): string | null {
     if (!lease.isShown || lease.count !== 1 || message.count !== 1) return null;
     const failure = message.failures?.[0];
-    const output = failure === undefined ? this.#text(lease.spec, message.data) : failureText(failure);
+    const output =
+      failure === undefined ? this.#text(lease.spec, message.data, 'output') : failureText(failure);
     return lease.display === null ? output : `${lease.display} -> ${output}`;
   }
 
@@ -122,11 +123,11 @@ export class Journal {
     if (range !== undefined) return String(range.start + indexAt(lease, 0) * range.step);
     if (lease.streams.length > 0) return `a stream of ${lease.streams[0]!.bytes} bytes`;
     const size = typeof lease.sizes === 'number' ? lease.sizes : readU32(lease.sizes, 0);
-    return this.#text(lease.spec, lease.data.subarray(0, size));
+    return this.#text(lease.spec, lease.data.subarray(0, size), 'input');
   }
 
-  #text(spec: Spec, value: Uint8Array): string {
-    return this.#display === null ? `${value.length} bytes` : this.#display(spec, value);
+  #text(spec: Spec, value: Uint8Array, of: 'input' | 'output'): string {
+    return this.#display === null ? `${value.length} bytes` : this.#display(spec, value, of);
   }
 }
 

@@ -33,6 +33,11 @@ describe('hash', () => {
     expect((await hash({}, inputs)).values).toEqual(inputs.map((bytes) => digest('sha256', bytes)));
   });
 
+  test('takes an integer for its decimal digits', async () => {
+    const integers = [0, 7, 200, 70_000, 2 ** 32, Number.MAX_SAFE_INTEGER, -1, -70_000];
+    expect((await hash({}, integers)).values).toEqual(integers.map((n) => digest('sha256', String(n))));
+  });
+
   test('gives the digest itself when values are raw', async () => {
     const { pages } = await hash({}, [Buffer.from('abc')], 'raw');
     expect(Buffer.from(pages[0]!.data).toString('hex')).toBe(digest('sha256', 'abc'));
@@ -46,7 +51,8 @@ describe('hash', () => {
 
   test.each([
     ['an algorithm that is unknown', { algorithm: 'nope' }, 'a', 'unknownAlgorithm'],
-    ['a number', {}, 5, 'badInput'],
+    ['a fraction', {}, 5.5, 'badInput'],
+    ['a list', {}, ['a'], 'badInput'],
     ['a seed that is none', { generate: 10 }, 'a', 'badInput'],
     ['a length that is none', { generate: -1 }, 1, 'badParams'],
   ])('fails for good over %s', async (_, params, input, code) => {

@@ -1,5 +1,6 @@
 /**
- * `hash`: the digest of a text's UTF-8 bytes, of bytes, of a stream, or (`generate`) of bytes made from a seed.
+ * `hash`: the digest of a text's UTF-8 bytes, of an integer's decimal digits, of bytes, of a stream, or (`generate`) of
+ * bytes made from a seed.
  *
  * Cost: for values one native call and no copy. The payload is taken out of its msgpack header without decoding;
  * `crypto.hash` is 2.5 times as fast as `createHash` on short inputs.
@@ -21,7 +22,16 @@ export const hash: Kind = {
       ? hashValues(algorithm, job.encoding, write)
       : hashGenerated(algorithm, job, lengthOf(generate), write);
   },
+  displayOutput: (encoding, output) => (encoding === 'raw' ? shortDigest(output) : null),
 };
+
+/** As many digits as a person compares. */
+const SHOWN_BYTES = 4;
+
+function shortDigest(digest: Uint8Array): string {
+  const digits = Array.from(digest.subarray(0, SHOWN_BYTES), (byte) => byte.toString(16).padStart(2, '0'));
+  return `${digits.join('')}${digest.length > SHOWN_BYTES ? '...' : ''}`;
+}
 
 /** Puts a digest in hexadecimal out as the encoding wants it. */
 type Write = (task: Task, hex: string) => void;
@@ -54,9 +64,16 @@ function hashValues(algorithm: string, encoding: KindJob['encoding'], write: Wri
     if (task.streamBytes !== null) return hashStream(algorithm, task, write);
     const head = headOf(task.bytes, task.offset);
     const end = task.offset + task.size;
-    if (head < 0) throw badInput('hash takes text or bytes.');
-    write(task, hashOnce(algorithm, task.bytes.subarray(task.offset + head, end), 'hex'));
+    const value = head < 0 ? decimalOf(task) : task.bytes.subarray(task.offset + head, end);
+    write(task, hashOnce(algorithm, value, 'hex'));
   };
+}
+
+/** An integer as a person writes it. @throws TaskFailure for anything else */
+function decimalOf(task: Task): string {
+  const value = task.value();
+  if (Number.isSafeInteger(value)) return String(value);
+  throw badInput('hash takes text, bytes or an integer.');
 }
 
 /** Length of the header of a msgpack text or byte string, or -1 if it is something else. */

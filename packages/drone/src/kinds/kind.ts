@@ -47,6 +47,8 @@ export interface Kind {
   readonly name: string;
   /** @throws TaskFailure when the job's parameters make no sense: every task of it fails with that */
   prepare(job: KindJob): Runner;
+  /** The short text of an output, for people, where its encoding does not say how to show it; null: no better idea. */
+  displayOutput?(encoding: Encoding, output: Uint8Array): string | null;
 }
 
 /** The kinds that every Drone knows. */

@@ -1,19 +1,29 @@
 /** The short text of a value, for logs and displays. Never more than about 60 characters, whatever the value. */
 import { decodeMsgpack, type Spec } from '@hive/shared';
+import { BUILT_IN } from '../kinds/kind.ts';
 
 const TEXT_MAX = 60;
 const DECODE_BYTES_MAX = 4_096;
 
-export function displayValue({ encoding }: Spec, value: Uint8Array): string {
-  if (encoding !== 'msgpack' || value.length > DECODE_BYTES_MAX) return `${value.length} bytes`;
+export function displayValue(spec: Spec, value: Uint8Array, of: 'input' | 'output'): string {
+  const kind = of === 'output' ? BUILT_IN.find(({ name }) => name === spec.kind) : undefined;
+  return kind?.displayOutput?.(spec.encoding, value) ?? plainText(spec, value);
+}
+
+function plainText({ encoding }: Spec, bytes: Uint8Array): string {
+  if (encoding !== 'msgpack' || bytes.length > DECODE_BYTES_MAX) return lengthOf(bytes);
   try {
-    const text = JSON.stringify(decodeMsgpack(value), plainly) ?? 'nothing';
+    const value = decodeMsgpack(bytes);
+    if (value instanceof Uint8Array) return lengthOf(value);
+    const text = JSON.stringify(value, plainly) ?? 'nothing';
     return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX - 1)}…`;
   } catch {
-    return `${value.length} bytes`;
+    return lengthOf(bytes);
   }
 }
 
 function plainly(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? `${value.length} bytes` : value;
+  return value instanceof Uint8Array ? lengthOf(value) : value;
 }
+
+const lengthOf = ({ length }: Uint8Array): string => `${length} ${length === 1 ? 'byte' : 'bytes'}`;
