@@ -9,7 +9,7 @@ export class StoreLock {
   readonly #database: Database.Database;
 
   /** @throws StoreError when another Queen holds it */
-  constructor(path: string) {
+  constructor(path: string, store: string) {
     this.#database = new Database(path, { timeout: 0 });
     try {
       this.#database.pragma('journal_mode = MEMORY');
@@ -18,7 +18,7 @@ export class StoreLock {
       this.#database.close();
       if (!(error as { code?: string }).code?.startsWith('SQLITE_BUSY')) throw error;
       throw new StoreError(
-        'Another Queen is using this store. Stop her first, or name another folder with --data.',
+        `Another Queen is using the store ${store}. Stop her first, or name another folder with --data.`,
         'storeInUse',
         { cause: error },
       );

@@ -1,20 +1,19 @@
 /**
- * Pages in memory, by job and number: those that are not durable yet (they must be readable, whatever the bound), and
- * the ones used last, up to a bound in bytes.
+ * Pages in memory, by the number of their job and their own: those that are not durable yet (they must be readable,
+ * whatever the bound), and the ones used last, up to a bound in bytes.
  */
-import type { JobId, PageCutter } from '@hive/shared';
-
 interface Entry<T> {
+  readonly job: number;
+  readonly number: number;
   readonly value: T;
   readonly bytes: number;
-  /** Commits that must end before it may go. */
-  pins: number;
+  isPinned: boolean;
 }
 
-export class PageCache<T = PageCutter> {
-  /** In the order of use, the last used last. */
-  readonly #jobs = new Map<JobId, Map<number, Entry<T>>>();
-  readonly #order = new Map<Entry<T>, readonly [JobId, number]>();
+export class PageCache<T> {
+  readonly #jobs = new Map<number, Map<number, Entry<T>>>();
+  /** Those that may go, in the order of use, the last used last. Pinned ones are not among them. */
+  readonly #order = new Set<Entry<T>>();
   readonly #bytesMax: number;
   bytes = 0;
 
@@ -22,36 +21,38 @@ export class PageCache<T = PageCutter> {
     this.#bytesMax = bytesMax;
   }
 
-  get(job: JobId, number: number): T | undefined {
+  get(job: number, number: number): T | undefined {
     const entry = this.#jobs.get(job)?.get(number);
     if (entry === undefined) return undefined;
-    const key = this.#order.get(entry)!;
-    this.#order.delete(entry);
-    this.#order.set(entry, key);
+    if (this.#order.delete(entry)) this.#order.add(entry);
     return entry.value;
   }
 
   /** Adds a page; a pinned one stays until `unpin`. */
-  set(job: JobId, number: number, value: T, bytes: number, isPinned: boolean): void {
+  set(job: number, number: number, value: T, bytes: number, isPinned: boolean): void {
     this.delete(job, number);
-    const entry: Entry<T> = { value, bytes, pins: isPinned ? 1 : 0 };
+    const entry: Entry<T> = { job, number, value, bytes, isPinned };
     let pages = this.#jobs.get(job);
     if (pages === undefined) {
       pages = new Map();
       this.#jobs.set(job, pages);
     }
     pages.set(number, entry);
-    this.#order.set(entry, [job, number]);
     this.bytes += bytes;
+    if (!isPinned) this.#order.add(entry);
     this.#shrink();
   }
 
-  unpin(job: JobId, number: number): void {
+  /** The page is durable, and may go like any other. */
+  unpin(job: number, number: number): void {
     const entry = this.#jobs.get(job)?.get(number);
-    if (entry !== undefined) entry.pins = 0;
+    if (entry === undefined || !entry.isPinned) return;
+    entry.isPinned = false;
+    this.#order.add(entry);
+    this.#shrink();
   }
 
-  delete(job: JobId, number: number): void {
+  delete(job: number, number: number): void {
     const pages = this.#jobs.get(job);
     const entry = pages?.get(number);
     if (entry === undefined) return;
@@ -61,16 +62,14 @@ export class PageCache<T = PageCutter> {
     this.bytes -= entry.bytes;
   }
 
-  deleteJob(job: JobId): void {
+  deleteJob(job: number): void {
     for (const number of [...(this.#jobs.get(job)?.keys() ?? [])]) this.delete(job, number);
   }
 
-  /** Lets the longest unused go. Pinned ones are passed over; there are only as many as wait for a commit. */
   #shrink(): void {
-    if (this.bytes <= this.#bytesMax) return;
-    for (const [entry, [job, number]] of this.#order) {
+    for (const { job, number } of this.#order) {
       if (this.bytes <= this.#bytesMax) return;
-      if (entry.pins === 0) this.delete(job, number);
+      this.delete(job, number);
     }
   }
 }

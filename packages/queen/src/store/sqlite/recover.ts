@@ -4,6 +4,7 @@
  */
 import {
   type Failure,
+  type Interval,
   IntervalSet,
   type JobId,
   type JobState,
@@ -42,42 +43,43 @@ interface PageRow {
   readonly count: number;
   readonly bytes: number;
 }
+interface DroppedRow {
+  readonly job: number;
+  readonly first: number;
+  readonly count: number;
+  readonly failed: string | null;
+}
 interface AttemptRow {
   readonly task: number;
   readonly outcome: string;
   readonly message: string;
-  readonly retry_at: number;
+  readonly retry_at: string;
 }
 
 export function* recoverRecords(database: Database.Database): Generator<StoreRecord, void, undefined> {
-  const inputs = groupByJob(
-    database
-      .prepare('SELECT job, 0 AS result, first, count, bytes FROM input_pages ORDER BY job, first')
-      .all() as PageRow[],
+  const inputs = groupByJob<PageRow>(
+    database,
+    'SELECT job, 0 AS result, first, count, bytes FROM input_pages ORDER BY job, first',
   );
-  const results = groupByJob(
-    database
-      .prepare(
-        'SELECT job, result, first, count, bytes FROM result_pages WHERE data IS NOT NULL ORDER BY job, result',
-      )
-      .all() as PageRow[],
+  const results = groupByJob<PageRow>(
+    database,
+    'SELECT job, result, first, count, bytes FROM result_pages ORDER BY job, result',
   );
-  const dropped = groupByJob(
-    database
-      .prepare('SELECT job, 0 AS result, first, count, 0 AS bytes FROM result_pages WHERE data IS NULL')
-      .all() as PageRow[],
+  const dropped = groupByJob<DroppedRow>(database, 'SELECT job, first, count, failed FROM dropped_results');
+  const attempts = database.prepare(
+    'SELECT task, outcome, message, retry_at FROM attempts WHERE job = ? AND retry_at IS NOT NULL ORDER BY rowid',
   );
-  const attempts = database.prepare('SELECT task, outcome, message, retry_at FROM attempts WHERE job = ?');
-  const hasAttempts = new Set(
-    database.prepare('SELECT DISTINCT job FROM attempts').pluck().all() as number[],
-  );
-  for (const row of database.prepare('SELECT * FROM jobs ORDER BY number').iterate() as Iterable<JobRow>) {
+  // Not one by one: an unfinished statement would keep the log from being moved into the database.
+  const rows = database
+    .prepare('SELECT jobs.*, owner, spec FROM jobs JOIN specs ON specs.job = jobs.number ORDER BY number')
+    .all() as JobRow[];
+  for (const row of rows) {
     const pages = {
-      inputs: inputs.get(row.number),
-      results: results.get(row.number),
-      dropped: dropped.get(row.number),
+      inputs: inputs.get(row.number) ?? [],
+      results: results.get(row.number) ?? [],
+      dropped: dropped.get(row.number) ?? [],
     };
-    const failed = hasAttempts.has(row.number) ? (attempts.all(row.number) as AttemptRow[]) : [];
+    const failed = isActive(row) ? (attempts.all(row.number) as AttemptRow[]) : [];
     yield recovered(database, row, pages, failed);
   }
   const drones = database.prepare('SELECT id, name, joined_at FROM drones').all();
@@ -87,23 +89,25 @@ export function* recoverRecords(database: Database.Database): Generator<StoreRec
 }
 
 interface JobPages {
-  readonly inputs: PageRow[] | undefined;
-  readonly results: PageRow[] | undefined;
-  readonly dropped: PageRow[] | undefined;
+  readonly inputs: PageRow[];
+  readonly results: PageRow[];
+  readonly dropped: DroppedRow[];
 }
+
+const isActive = ({ state }: JobRow): boolean => state === 'waiting' || state === 'running';
 
 function recovered(
   database: Database.Database,
   row: JobRow,
-  pages: JobPages,
+  { inputs, results, dropped }: JobPages,
   attempts: AttemptRow[],
 ): Recovered {
-  const { inputs = [], results = [], dropped = [] } = pages;
   const recorded = new IntervalSet();
   recorded.add(0, row.recorded_below);
   for (const { first, count } of dropped) recorded.add(first, first + count);
   for (const { first, count } of results) recorded.add(first, first + count);
-  const isActive = row.state === 'waiting' || row.state === 'running';
+  // What an ended attached job has left of its inputs is on its way out.
+  const kept = row.attached === 1 && !isActive(row) ? [] : inputs;
   return {
     type: 'jobRecovered',
     job: row.id,
@@ -120,11 +124,11 @@ function recovered(
     mark: row.lease_mark,
     message: row.message,
     endedAt: row.ended_at === null ? null : Date.parse(row.ended_at),
-    inputs: inputs.map(({ first, count, bytes }) => ({ first, count, bytes })),
+    inputs: kept.map(({ first, count, bytes }) => ({ first, count, bytes })),
     results: results.map(({ result, first, count, bytes }) => ({ seq: result, first, count, bytes })),
-    failedIndices: row.failed > 0 ? failedIndices(database, row.number) : [],
-    streams: isActive && inputs.length > 0 ? streamsOf(database, row.number) : [],
-    failedTasks: isActive ? failedTasks(attempts, recorded) : [],
+    failedIndices: row.failed > 0 ? failedIndices(database, row.number, dropped) : [],
+    streams: kept.length > 0 ? streamsOf(database, row.number) : [],
+    failedTasks: failedTasks(attempts, recorded),
   };
 }
 
@@ -134,11 +138,9 @@ function failedTasks(attempts: readonly AttemptRow[], recorded: IntervalSet): Re
   for (const { task, outcome, message, retry_at } of attempts) {
     if (recorded.has(task)) continue;
     const known = tasks.get(task) ?? { failures: 0, crashes: 0, retryAt: 0, message: '' };
-    if (retry_at > 0) {
-      if (outcome === 'crashed') known.crashes++;
-      else known.failures++;
-    }
-    known.retryAt = Math.max(known.retryAt, retry_at);
+    if (outcome === 'crashed') known.crashes++;
+    else known.failures++;
+    known.retryAt = Date.parse(retry_at);
     known.message = message;
     tasks.set(task, known);
   }
@@ -146,16 +148,22 @@ function failedTasks(attempts: readonly AttemptRow[], recorded: IntervalSet): Re
 }
 
 /** Tasks whose outcome is a failure; a retry of the job runs them again. */
-export function failedIndices(database: Database.Database, job: number): number[] {
+function failedIndices(database: Database.Database, job: number, dropped: readonly DroppedRow[]): number[] {
   const texts = database
     .prepare('SELECT failures FROM result_pages WHERE job = ? AND failures IS NOT NULL')
     .pluck()
     .all(job) as string[];
-  return texts.flatMap((text) =>
-    (JSON.parse(text) as Failure[])
-      .filter(({ outcome }) => outcome !== 'cancelled')
-      .map(({ index }) => index),
-  );
+  const failed: number[] = [];
+  for (const text of texts) {
+    for (const { index, outcome } of JSON.parse(text) as Failure[])
+      if (outcome !== 'cancelled') failed.push(index);
+  }
+  for (const { failed: text } of dropped) {
+    if (text === null) continue;
+    for (const [first, end] of JSON.parse(text) as Interval[])
+      for (let index = first; index < end; index++) failed.push(index);
+  }
+  return failed;
 }
 
 function streamsOf(database: Database.Database, job: number): Streamed[] {
@@ -166,9 +174,12 @@ function streamsOf(database: Database.Database, job: number): Streamed[] {
   return texts.flatMap((text) => JSON.parse(text) as Streamed[]);
 }
 
-function groupByJob(rows: readonly PageRow[]): Map<number, PageRow[]> {
-  const groups = new Map<number, PageRow[]>();
-  for (const row of rows) {
+function groupByJob<Row extends { readonly job: number }>(
+  database: Database.Database,
+  query: string,
+): Map<number, Row[]> {
+  const groups = new Map<number, Row[]>();
+  for (const row of database.prepare(query).all() as Row[]) {
     const group = groups.get(row.job);
     if (group === undefined) groups.set(row.job, [row]);
     else group.push(row);

@@ -1,15 +1,20 @@
 /**
  * The tables, and how a database of an older version becomes one of this version. People may look into it with
- * `sqlite3`: names are plain, times are RFC 3339, docs/STORE.md describes every column.
+ * `sqlite3`: names are plain, times are RFC 3339, docs/STORE.md describes every column (a test compares the two).
  *
  * A migration is never edited once it was released; a new one is added at the end.
  */
 import type { Database } from 'better-sqlite3';
 import { StoreError } from './errors.ts';
 
+/** "HIVE": tells our databases from those of other programs. */
+export const APPLICATION_ID = 0x48495645;
+
 const MIGRATIONS: readonly string[] = [
+  // What changes with every batch (jobs) and what never does (specs, up to a megabyte) are two tables: SQLite writes rows
+  // whole. Every index that recovery reads holds all that it needs, so that it never looks at the pages themselves.
   `
-  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
   CREATE TABLE jobs (
     number INTEGER PRIMARY KEY,
@@ -19,32 +24,34 @@ const MIGRATIONS: readonly string[] = [
     state TEXT NOT NULL,
     priority INTEGER NOT NULL,
     tasks INTEGER NOT NULL,
-    sealed INTEGER NOT NULL,
     succeeded INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
     cancelled INTEGER NOT NULL DEFAULT 0,
-    attached INTEGER NOT NULL,
-    hidden INTEGER NOT NULL,
     created_at TEXT NOT NULL,
     ended_at TEXT,
     message TEXT,
-    spec TEXT NOT NULL,
-    owner TEXT NOT NULL,
+    sealed INTEGER NOT NULL,
+    attached INTEGER NOT NULL,
+    hidden INTEGER NOT NULL,
     newest_result INTEGER NOT NULL DEFAULT 0,
     recorded_below INTEGER NOT NULL DEFAULT 0,
     lease_mark INTEGER NOT NULL DEFAULT 0
   ) STRICT;
+
+  CREATE TABLE specs (job INTEGER PRIMARY KEY, owner TEXT NOT NULL, spec TEXT NOT NULL) STRICT;
 
   CREATE TABLE input_pages (
     job INTEGER NOT NULL,
     first INTEGER NOT NULL,
     count INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
-    sizes ANY NOT NULL,
+    value_bytes INTEGER,
+    sizes BLOB,
     data BLOB NOT NULL,
     streams TEXT
   ) STRICT;
   CREATE INDEX input_pages_by_job ON input_pages (job, first, count, bytes);
+  CREATE INDEX input_pages_with_streams ON input_pages (job) WHERE streams IS NOT NULL;
 
   CREATE TABLE result_pages (
     job INTEGER NOT NULL,
@@ -52,15 +59,24 @@ const MIGRATIONS: readonly string[] = [
     first INTEGER NOT NULL,
     count INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
-    sizes ANY NOT NULL,
-    data BLOB,
+    value_bytes INTEGER,
+    sizes BLOB,
+    data BLOB NOT NULL,
     failures TEXT,
     streams TEXT,
     drone TEXT,
     recorded_at TEXT NOT NULL
   ) STRICT;
   CREATE INDEX result_pages_by_job ON result_pages (job, result, first, count, bytes);
-  CREATE INDEX result_pages_dropped ON result_pages (job, first, count) WHERE data IS NULL;
+  CREATE INDEX result_pages_with_failures ON result_pages (job) WHERE failures IS NOT NULL;
+
+  CREATE TABLE dropped_results (
+    job INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    failed TEXT,
+    PRIMARY KEY (job, first)
+  ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE attempts (
     job INTEGER NOT NULL,
@@ -70,27 +86,41 @@ const MIGRATIONS: readonly string[] = [
     message TEXT NOT NULL,
     drone TEXT NOT NULL,
     ended_at TEXT NOT NULL,
-    retry_at INTEGER NOT NULL
+    retry_at TEXT
   ) STRICT;
   CREATE INDEX attempts_by_task ON attempts (job, task);
 
-  CREATE TABLE drones (id TEXT PRIMARY KEY, name TEXT NOT NULL, joined_at TEXT NOT NULL) STRICT;
-  CREATE TABLE removals (job INTEGER PRIMARY KEY) STRICT;
+  CREATE TABLE drones (id TEXT PRIMARY KEY, name TEXT NOT NULL, joined_at TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE removals (job INTEGER PRIMARY KEY, what TEXT NOT NULL) STRICT;
   `,
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/** Makes an empty or older database one of this version. @throws StoreError when it is newer */
-export function migrate(database: Database): void {
+/** What a database is: one of ours with so many migrations, or an empty one. @throws StoreError for any other */
+export function versionOf(database: Database, path: string): number {
   const version = database.pragma('user_version', { simple: true }) as number;
+  const owner = database.pragma('application_id', { simple: true }) as number;
+  const objects = database.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() as number;
+  if (owner !== APPLICATION_ID && (objects > 0 || version > 0)) {
+    throw new StoreError(
+      `${path} is a database of another program. Nothing was changed. Name another folder with --data.`,
+      'foreignStore',
+    );
+  }
   if (version > SCHEMA_VERSION) {
     throw new StoreError(
-      `The store was written by a newer version of The Hive (format ${version}; this one knows ${SCHEMA_VERSION}). Update The Hive, or name another folder with --data.`,
+      `The store ${path} was written by a newer version of The Hive (format ${version}; this one knows ${SCHEMA_VERSION}). Nothing was changed. Update The Hive, or name another folder with --data.`,
       'newerStore',
     );
   }
+  return version;
+}
+
+/** Makes an empty or older database one of this version. */
+export function migrate(database: Database, version: number): void {
   for (let next = version; next < SCHEMA_VERSION; next++) {
     database.transaction(() => {
+      database.pragma(`application_id = ${APPLICATION_ID}`);
       database.exec(MIGRATIONS[next]!);
       database.pragma(`user_version = ${next + 1}`);
     })();

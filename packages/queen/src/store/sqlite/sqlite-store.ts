@@ -4,21 +4,24 @@
  *
  * A batch that fails stays here and goes to the disk before anything that came after it.
  */
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Failure, InvariantError, type JobId, type Page, PageCutter, type Streamed } from '@hive/shared';
+import { InvariantError, type JobId, type Page, PageCutter } from '@hive/shared';
 import type Database from 'better-sqlite3';
 import debug from 'debug';
 import type { InputRef, StoreRecord } from '../../scheduler/index.ts';
 import { compact, cutInputs, partOf } from '../pages.ts';
 import type { Attempt, ResultPage, Store } from '../store.ts';
-import { CommitDoor } from './commit-door.ts';
-import { openForReading, openForWriting } from './connection.ts';
+import { Batch } from './batch.ts';
+import { CommitDoor, type DoorOptions } from './commit-door.ts';
+import { openForReading } from './connection.ts';
 import { storeError } from './errors.ts';
 import { StoreLock } from './lock.ts';
+import { countOpening, identify, newestNumber, prepareDatabase, type StoreIdentity } from './opening.ts';
 import { PageCache } from './page-cache.ts';
+import { PageReader } from './page-reader.ts';
 import { recoverRecords } from './recover.ts';
-import { migrate } from './schema.ts';
 
 export interface SqliteOptions {
   /** Folder of the database; made if it is not there. */
@@ -27,297 +30,271 @@ export interface SqliteOptions {
   readonly cacheBytes?: number;
   /** For tests: every commit takes this much longer, as on a slow disk. */
   readonly simulatedMillis?: number;
+  /** For tests: another thread than the writer's. */
+  readonly thread?: DoorOptions['thread'];
 }
-
-/** What is known of a store itself. */
-export interface StoreIdentity {
-  readonly queen: string;
-  readonly epoch: number;
-  /** The latest time that the store has seen, in milliseconds since 1970; time never goes back behind it. */
-  readonly latest: number;
-}
+export type { StoreIdentity } from './opening.ts';
 
 const log = debug('hive:queen:store');
 const CACHE_BYTES = 128 * 1024 * 1024;
+/** How often it looks for old pages to remove; while there are any, a step follows the last one after a short rest. */
 const MAINTAIN_MILLIS = 250;
+const REST_MILLIS = 10;
 
 export class SqliteStore implements Store {
   readonly name = 'sqlite';
   readonly isDurable = true;
   readonly path: string;
   readonly identity: StoreIdentity;
+  readonly #now: number;
   readonly #lock: StoreLock;
   readonly #reader: Database.Database;
+  readonly #pages: PageReader;
   readonly #door: CommitDoor;
   readonly #inputs: PageCache<PageCutter>;
   readonly #results: PageCache<ResultPage>;
+  /** Numbers of the jobs' rows. */
   readonly #numbers = new Map<JobId, number>();
-  readonly #sql: ReturnType<typeof prepareReads>;
-  readonly #timer: NodeJS.Timeout;
-  /** Kept and not committed yet; a batch under way is taken out only when it is durable. */
-  #pending: StoreRecord[] = [];
-  #hasRemovals = true;
+  #newest: number;
+  #isRecovered = false;
+  /** Kept and not on its way to the disk yet. */
+  #pending = new Batch();
+  /** On its way to the disk, and when it will be there. */
+  #underWay: { readonly batch: Batch; readonly done: Promise<void> } | null = null;
+  #timer: NodeJS.Timeout | null = null;
 
   /** Opens the store, or makes it. @throws StoreError when it cannot be used, and nothing is changed then */
   constructor(options: SqliteOptions, newQueenId: () => string, now: number) {
-    this.path = join(options.data, 'hive.db');
+    const { data, cacheBytes = CACHE_BYTES, simulatedMillis = 0, thread } = options;
+    this.path = join(data, 'hive.db');
+    this.#now = now;
     try {
-      mkdirSync(options.data, { recursive: true, mode: 0o700 });
-      this.#lock = new StoreLock(join(options.data, 'hive.lock'));
+      mkdirSync(data, { recursive: true, mode: 0o700 });
+      this.#lock = new StoreLock(join(data, 'hive.lock'), this.path);
     } catch (error) {
       throw storeError(error, this.path);
     }
+    let reader: Database.Database | null = null;
     try {
-      this.identity = prepareStore(this.path, newQueenId, now);
-      this.#reader = openForReading(this.path);
-      this.#sql = prepareReads(this.#reader);
-      this.#door = new CommitDoor(this.path, options.simulatedMillis);
+      prepareDatabase(this.path);
+      reader = openForReading(this.path);
+      this.#reader = reader;
+      this.#pages = new PageReader(reader, this.path);
+      this.identity = identify(reader, newQueenId);
+      this.#newest = newestNumber(reader);
+      this.#door = new CommitDoor(this.path, {
+        commitMillis: simulatedMillis,
+        ...(thread === undefined ? {} : { thread }),
+      });
     } catch (error) {
+      reader?.close();
       this.#lock.release();
       throw storeError(error, this.path);
     }
-    this.#inputs = new PageCache((options.cacheBytes ?? CACHE_BYTES) / 2);
-    this.#results = new PageCache((options.cacheBytes ?? CACHE_BYTES) / 2);
-    this.#timer = setInterval(() => void this.#maintain(), MAINTAIN_MILLIS);
-    this.#timer.unref();
+    this.#inputs = new PageCache(cacheBytes / 2);
+    this.#results = new PageCache(cacheBytes / 2);
   }
 
   get heldBytes(): number {
     return this.#inputs.bytes + this.#results.bytes;
   }
   /** Bytes that are free on its disk. */
-  get freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.path);
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.path);
     return bavail * bsize;
   }
 
+  /** Counts as an opening of the store when everything was read. @throws StoreError when something cannot be */
   *recover(): Generator<StoreRecord, void, undefined> {
-    for (const record of recoverRecords(this.#reader)) {
-      if (record.type === 'jobRecovered') this.#numbers.set(record.job, record.order);
-      yield record;
+    try {
+      for (const record of recoverRecords(this.#reader)) {
+        if (record.type === 'jobRecovered') this.#numbers.set(record.job, record.order);
+        yield record;
+      }
+      countOpening(this.path, this.identity, this.#now);
+    } catch (error) {
+      throw storeError(error, this.path);
     }
+    this.#isRecovered = true;
+    this.#rest(MAINTAIN_MILLIS);
   }
 
   keep(records: readonly StoreRecord[]): void {
+    if (!this.#isRecovered) throw new InvariantError('the store was written to before it was recovered');
     for (const record of records) {
-      this.#note(record);
-      this.#pending.push(record);
+      this.#pending.add({ number: this.#numberFor(record), record: this.#note(record) });
+      if (record.type === 'jobRemoved') this.#forget(record.job);
     }
   }
 
   commit(): Promise<void> | null {
+    // One after the other: what is under way is older.
+    if (this.#underWay !== null) return this.#underWay.done.then(() => this.commit() ?? undefined);
     const batch = this.#pending;
-    if (batch.length === 0) return null;
-    this.#pending = [];
+    if (batch.size === 0) return null;
+    this.#pending = new Batch();
+    let durable: Promise<void> | null;
     try {
-      const durable = this.#door.commit(batch);
-      if (durable === null) {
-        this.#committed(batch);
-        return null;
-      }
-      return durable.then(
-        () => this.#committed(batch),
-        (error) => this.#failed(batch, error),
-      );
+      durable = this.#door.commit(batch);
     } catch (error) {
       this.#failed(batch, error);
+    }
+    if (durable === null) {
+      this.#committed(batch);
       return null;
     }
+    const done = durable.then(
+      () => this.#committed(batch),
+      (error: unknown) => this.#failed(batch, error),
+    );
+    this.#underWay = { batch, done };
+    return done;
   }
 
   readInputs(ref: InputRef): Pick<Page, 'sizes' | 'data'> {
-    return cutInputs(ref, (first) => this.#inputPage(ref.job, first));
+    const number = this.#number(ref.job);
+    return cutInputs(ref, (first) => this.#inputPage(ref.job, number, first));
   }
 
   readResults(job: JobId, seq: number): ResultPage | undefined {
-    const cached = this.#results.get(job, seq);
-    if (cached !== undefined) return cached;
-    const row = this.#sql.result.get(this.#number(job), seq) as ResultRow | undefined;
-    if (row === undefined || row.data === null) return undefined;
-    return {
-      page: { first: row.first, count: row.count, sizes: row.sizes, data: row.data },
-      failures: row.failures === null ? [] : (JSON.parse(row.failures) as Failure[]),
-      streams: row.streams === null ? [] : (JSON.parse(row.streams) as Streamed[]),
-      drone: row.drone,
-      at: Date.parse(row.recorded_at),
-    };
+    const number = this.#number(job);
+    return this.#results.get(number, seq) ?? this.#pages.results(number, seq);
   }
 
   readAttempts(job: JobId, index: number): readonly Attempt[] {
-    const rows = this.#sql.attempts.all(this.#number(job), index) as AttemptRow[];
-    const stored = rows.map(({ ended_at, ...row }) => ({ ...row, at: Date.parse(ended_at) }));
-    for (const record of this.#pending) {
-      if (record.type !== 'attemptFailed' || record.job !== job || record.failure.index !== index) continue;
-      const { outcome, code = null, message } = record.failure;
-      stored.push({ outcome, code, message, drone: record.drone, at: record.at });
+    const number = this.#number(job);
+    const attempts = this.#pages.attempts(number, index);
+    for (const batch of [this.#underWay?.batch, this.#pending]) {
+      for (const { number: other, record } of batch?.entries ?? []) {
+        if (record.type !== 'attemptFailed' || other !== number || record.failure.index !== index) continue;
+        const { outcome, code = null, message } = record.failure;
+        attempts.push({ outcome, code, message, drone: record.drone, at: record.at });
+      }
     }
-    return stored;
+    return attempts;
   }
 
+  /** Writes what was kept, if that is possible: what is not durable was not acknowledged either. */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.commit();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#isRecovered = false;
+    try {
+      await this.#underWay?.done.catch(() => {});
+      await this.commit();
+    } catch (error) {
+      log('closed without its last records: %O', error);
+    }
     await this.#door.close();
     this.#reader.close();
     this.#lock.release();
   }
 
-  /** What is kept can be read before it is durable. */
-  #note(record: StoreRecord): void {
+  /** What is kept can be read before it is durable. Returns the record without the buffer that its page came in. */
+  #note(record: StoreRecord): StoreRecord {
+    const number = this.#number('job' in record ? record.job : null);
     switch (record.type) {
-      case 'jobSubmitted':
-        this.#numbers.set(record.job, record.order);
-        break;
       case 'inputsAppended': {
         const page = compact(record.page);
-        this.#inputs.set(record.job, page.first, new PageCutter(page), costOf(page), true);
-        break;
+        this.#inputs.set(number, page.first, new PageCutter(page), costOf(page), true);
+        return { ...record, page };
       }
       case 'resultsRecorded': {
         const page = compact(record.page);
         const { failures, streams, drone, at } = record;
-        this.#results.set(record.job, record.seq, { page, failures, streams, drone, at }, costOf(page), true);
-        break;
+        this.#results.set(number, record.seq, { page, failures, streams, drone, at }, costOf(page), true);
+        return { ...record, page };
       }
       case 'jobReopened':
-        this.#split(record);
-        break;
+        this.#split(number, record);
+        return record;
       case 'inputsDropped':
-        this.#inputs.delete(record.job, record.first);
-        break;
+        this.#inputs.delete(number, record.first);
+        return record;
       case 'resultsDropped':
-        for (const seq of record.seqs) this.#results.delete(record.job, seq);
-        break;
-      case 'jobRemoved':
-        this.#inputs.deleteJob(record.job);
-        this.#results.deleteJob(record.job);
-        this.#numbers.delete(record.job);
-        this.#hasRemovals = true;
-        break;
+        for (const seq of record.seqs) this.#results.delete(number, seq);
+        return record;
       default:
+        return record;
     }
   }
 
-  #inputPage(job: JobId, first: number): PageCutter {
-    const cached = this.#inputs.get(job, first);
+  #inputPage(job: JobId, number: number, first: number): PageCutter {
+    const cached = this.#inputs.get(number, first);
     if (cached !== undefined) return cached;
-    const row = this.#sql.input.get(this.#number(job), first) as InputRow | undefined;
-    if (row === undefined) throw new InvariantError(`the inputs ${first}.. of ${job} are not in the store`);
-    const page = { first, count: row.count, sizes: row.sizes, data: row.data };
+    const page = this.#pages.inputs(number, first);
+    if (page === undefined) throw new InvariantError(`the inputs ${first}.. of ${job} are not in the store`);
     const cutter = new PageCutter(page);
-    this.#inputs.set(job, first, cutter, costOf(page), false);
+    this.#inputs.set(number, first, cutter, costOf(page), false);
     return cutter;
   }
 
   /** The parts of pages that a reopened job replaces can be read at once. */
-  #split({ job, splits }: Extract<StoreRecord, { type: 'jobReopened' }>): void {
+  #split(number: number, { job, splits }: Extract<StoreRecord, { type: 'jobReopened' }>): void {
     for (const { seq, parts } of splits) {
       const whole = this.readResults(job, seq);
-      this.#results.delete(job, seq);
+      this.#results.delete(number, seq);
       if (whole === undefined) continue;
       for (const { seq: own, first, count } of parts) {
         const part = partOf(whole, first, count);
-        this.#results.set(job, own, part, costOf(part.page), true);
+        this.#results.set(number, own, part, costOf(part.page), true);
       }
     }
   }
 
-  #number(job: JobId): number {
-    return this.#numbers.get(job) ?? -1;
+  #number(job: JobId | null): number {
+    return job === null ? 0 : (this.#numbers.get(job) ?? -1);
   }
 
-  #committed(batch: readonly StoreRecord[]): void {
-    for (const record of batch) {
-      if (record.type === 'inputsAppended') this.#inputs.unpin(record.job, record.page.first);
-      else if (record.type === 'resultsRecorded') this.#results.unpin(record.job, record.seq);
+  /** The row of the job that a record is about. A new job gets the next number that no row in the database has. */
+  #numberFor(record: StoreRecord): number {
+    if (record.type !== 'jobSubmitted') return this.#number('job' in record ? record.job : null);
+    this.#newest = Math.max(this.#newest + 1, record.order);
+    this.#numbers.set(record.job, this.#newest);
+    return this.#newest;
+  }
+
+  #forget(job: JobId): void {
+    const number = this.#number(job);
+    this.#inputs.deleteJob(number);
+    this.#results.deleteJob(number);
+    this.#numbers.delete(job);
+  }
+
+  #committed({ entries }: Batch): void {
+    this.#underWay = null;
+    for (const { number, record } of entries) {
+      if (record.type === 'inputsAppended') this.#inputs.unpin(number, record.page.first);
+      else if (record.type === 'resultsRecorded') this.#results.unpin(number, record.seq);
       else if (record.type === 'jobReopened') {
-        for (const { parts } of record.splits)
-          for (const { seq } of parts) this.#results.unpin(record.job, seq);
+        for (const { parts } of record.splits) for (const { seq } of parts) this.#results.unpin(number, seq);
       }
     }
   }
 
   /** Nothing of the batch is on the disk: it goes first next time. */
-  #failed(batch: StoreRecord[], error: unknown): never {
-    for (const record of this.#pending) batch.push(record);
+  #failed(batch: Batch, error: unknown): never {
+    this.#underWay = null;
+    batch.absorb(this.#pending);
     this.#pending = batch;
     throw storeError(error, this.path);
   }
 
-  async #maintain(): Promise<void> {
-    try {
-      this.#hasRemovals = await this.#door.maintain(this.#hasRemovals);
-    } catch (error) {
-      log('maintenance failed: %O', error);
-    }
+  /** One step of maintenance after a while; the next one soon if there is more to do. */
+  #rest(millis: number): void {
+    this.#timer = setTimeout(async () => {
+      let hasMore = false;
+      try {
+        hasMore = await this.#door.maintain();
+      } catch (error) {
+        log('maintenance failed: %O', error);
+      }
+      if (this.#timer !== null) this.#rest(hasMore ? REST_MILLIS : MAINTAIN_MILLIS);
+    }, millis);
+    this.#timer.unref();
   }
 }
 
-interface InputRow {
-  readonly count: number;
-  readonly sizes: number | Uint8Array;
-  readonly data: Uint8Array;
-}
-interface ResultRow {
-  readonly first: number;
-  readonly count: number;
-  readonly sizes: number | Uint8Array;
-  readonly data: Uint8Array | null;
-  readonly failures: string | null;
-  readonly streams: string | null;
-  readonly drone: string | null;
-  readonly recorded_at: string;
-}
-interface AttemptRow {
-  readonly outcome: string;
-  readonly code: string | null;
-  readonly message: string;
-  readonly drone: string;
-  readonly ended_at: string;
-}
-
-function prepareReads(database: Database.Database) {
-  return {
-    input: database.prepare('SELECT count, sizes, data FROM input_pages WHERE job = ? AND first = ?'),
-    attempts: database.prepare(
-      'SELECT outcome, code, message, drone, ended_at FROM attempts WHERE job = ? AND task = ? ORDER BY rowid',
-    ),
-    result: database.prepare(
-      'SELECT first, count, sizes, data, failures, streams, drone, recorded_at FROM result_pages WHERE job = ? AND result = ?',
-    ),
-  };
-}
-
+/** Bytes of memory that a page takes, about. */
 const costOf = ({ data, sizes }: Page): number =>
   data.length + (typeof sizes === 'number' ? 8 : sizes.length) + 128;
-
-/** Checks and migrates the database, and counts this opening of it. */
-function prepareStore(path: string, newQueenId: () => string, now: number): StoreIdentity {
-  const database = openForWriting(path, 1_000);
-  try {
-    migrate(database);
-    const get = database.prepare('SELECT value FROM meta WHERE key = ?').pluck();
-    const set = database.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
-    return database
-      .transaction(() => {
-        const queen = (get.get('queen') as string | undefined) ?? newQueenId();
-        const epoch = Number(get.get('epoch') ?? 0) + 1;
-        const latest = Math.max(Number(get.get('latest') ?? 0), latestTime(database));
-        set.run('queen', queen);
-        set.run('epoch', String(epoch));
-        set.run('latest', String(Math.max(latest, now)));
-        return { queen, epoch, latest };
-      })
-      .immediate();
-  } finally {
-    database.close();
-  }
-}
-
-function latestTime(database: Database.Database): number {
-  const text = database
-    .prepare("SELECT max(coalesce(max(created_at), ''), coalesce(max(ended_at), '')) FROM jobs")
-    .pluck()
-    .get() as string | null;
-  return text ? Date.parse(text) : 0;
-}

@@ -1,14 +1,16 @@
 /**
  * Turns records into rows: one batch, one transaction. Runs in the Queen's thread for small batches on fast disks, and in
- * a thread of its own otherwise; the code is the same, and only one of the two writes at a time.
+ * a thread of its own otherwise; the code is the same, and only one of the two writes at a time. It remembers nothing from
+ * one batch to the next, so it does not matter which of them wrote the last one.
  *
  * What many records of a batch change in a job's row is gathered and written once.
  */
-import { type Failure, type JobId, type Page, PageCutter, type Streamed } from '@hive/shared';
+import { type Failure, IntervalSet, PageCutter } from '@hive/shared';
 import type Database from 'better-sqlite3';
-import type { PageSplit, StoreRecord } from '../../scheduler/index.ts';
-import { type Batch, bytesAt, type PackedRecord } from './batch.ts';
+import type { PageSplit } from '../../scheduler/index.ts';
+import type { Entry } from './batch.ts';
 import { specToText } from './spec-text.ts';
+import { prepareWrites, type Statements } from './statements.ts';
 
 /** What a batch has changed in one job's row. */
 interface JobChange {
@@ -17,70 +19,79 @@ interface JobChange {
   failed: number;
   cancelled: number;
   newestResult: number;
+  recordedBelow: number;
+  leaseMark: number;
+  sealed: 0 | 1;
 }
-type Of<T extends PackedRecord['type']> = Extract<PackedRecord, { type: T }>;
-type Writers = { readonly [T in StoreRecord['type']]: (record: Of<T>, batch: Batch) => void };
+type Record = Entry['record'];
+type Of<T extends Record['type']> = Extract<Record, { type: T }>;
+type Writers = { readonly [T in Record['type']]: (number: number, record: Of<T>) => void };
 
-interface StoredResult extends Page {
+interface StoredResult {
+  readonly first: number;
+  readonly count: number;
+  readonly value_bytes: number | null;
+  readonly sizes: Uint8Array | null;
+  readonly data: Uint8Array;
   readonly failures: string | null;
   readonly streams: string | null;
   readonly drone: string | null;
   readonly recorded_at: string;
 }
+interface Dropped {
+  readonly first: number;
+  readonly count: number;
+  readonly failures: string | null;
+}
 
-/** Pages that one step of removal deletes, so that no commit waits long for it. */
-const REMOVED_PAGES = 32;
-const VACUUMED_PAGES = 256;
+/** The newest time is written so far ahead, in milliseconds, that it need not be written with every batch. */
+const LATEST_AHEAD_MILLIS = 1_000;
 
 export class SqliteWriter {
-  readonly #database: Database.Database;
-  readonly #numbers = new Map<JobId, number>();
   readonly #changes = new Map<number, JobChange>();
-  readonly #sql: ReturnType<typeof prepare>;
-  readonly #write: Database.Transaction<(batch: Batch) => void>;
+  readonly #sql: Statements;
+  readonly #write: Database.Transaction<
+    (entries: readonly Entry[], latest: number, id: number | null) => void
+  >;
+  /** A time that is on the disk as the newest one, or 0; no earlier one need be written. */
+  #latest = 0;
 
   constructor(database: Database.Database) {
-    this.#database = database;
-    this.#sql = prepare(database);
-    this.#write = database.transaction((batch: Batch) => this.#apply(batch));
+    this.#sql = prepareWrites(database);
+    this.#write = database.transaction((entries, latest, id) => this.#apply(entries, latest, id));
   }
 
-  /** @throws what SQLite says; nothing of the batch is kept then */
-  write(batch: Batch): void {
+  /**
+   * Writes entries and makes them durable. `latest` is the latest time in them, `id` the number of their batch, if the
+   * answer to it may be lost. @throws what SQLite says; nothing of the batch is kept then
+   */
+  write(entries: readonly Entry[], latest: number, id: number | null = null): void {
     try {
-      this.#write.immediate(batch);
-    } catch (error) {
-      this.#numbers.clear();
-      throw error;
+      this.#write.immediate(entries, latest, id);
     } finally {
       this.#changes.clear();
     }
   }
 
-  /** Deletes some pages of jobs that were removed. True when there is more to delete. */
-  removeSome(): boolean {
-    const sql = this.#sql;
-    return this.#database.transaction(() => {
-      const job = sql.nextRemoval.get() as { job: number } | undefined;
-      if (job === undefined) return false;
-      let deleted = 0;
-      for (const statement of sql.removePages) deleted += statement.run(job.job, REMOVED_PAGES).changes;
-      if (deleted === 0) sql.removalDone.run(job.job);
-      this.#database.pragma(`incremental_vacuum(${VACUUMED_PAGES})`);
-      return true;
-    })();
+  /** The last batch with a number that is on the disk. */
+  get lastBatch(): number {
+    return Number((this.#sql.getMeta.get('batch') as string | undefined) ?? 0);
   }
 
-  checkpoint(): void {
-    this.#database.pragma('wal_checkpoint(PASSIVE)');
-  }
-
-  #apply(batch: Batch): void {
-    this.#changes.clear();
-    for (const record of batch.records) {
-      (this.#writers[record.type] as (record: PackedRecord, batch: Batch) => void)(record, batch);
+  #apply(entries: readonly Entry[], latest: number, id: number | null): void {
+    if (id !== null) this.#sql.setMeta.run('batch', String(id));
+    if (latest > this.#latest) this.#noteLatest(latest);
+    for (const { number, record } of entries) {
+      (this.#writers[record.type] as (number: number, record: Record) => void)(number, record);
     }
     for (const number of this.#changes.keys()) this.#flush(number);
+  }
+
+  /** Ahead of use, like a lease mark: what is on the disk is never earlier than a time that is on the disk. */
+  #noteLatest(latest: number): void {
+    const known = Number((this.#sql.getMeta.get('latest') as string | undefined) ?? 0);
+    if (latest > known) this.#sql.setMeta.run('latest', String(Math.ceil(latest) + LATEST_AHEAD_MILLIS));
+    else this.#latest = known;
   }
 
   /** Writes what was gathered for one job. */
@@ -88,229 +99,205 @@ export class SqliteWriter {
     const c = this.#changes.get(number);
     if (c === undefined) return;
     this.#changes.delete(number);
-    const results = c.succeeded + c.failed + c.cancelled;
-    this.#sql.changeJob.run(c.tasks, c.succeeded, c.failed, c.cancelled, c.newestResult, results, number);
+    const isRunning = c.leaseMark > 0 || c.newestResult > 0 ? 1 : 0;
+    this.#sql.changeJob.run(
+      c.tasks,
+      c.succeeded,
+      c.failed,
+      c.cancelled,
+      c.newestResult,
+      c.recordedBelow,
+      c.leaseMark,
+      c.sealed,
+      isRunning,
+      number,
+    );
+    if (c.recordedBelow > 0) this.#sql.deleteDropped.run(number, c.recordedBelow);
   }
 
-  /** Replaces a result page by parts of it. */
-  #split(job: number, seq: number, parts: PageSplit['parts']): void {
-    const row = this.#sql.wholeResult.get(job, seq) as StoredResult | undefined;
-    if (row === undefined) return;
-    this.#sql.deleteResult.run(job, seq, Number.MAX_SAFE_INTEGER);
-    const failures = row.failures === null ? [] : (JSON.parse(row.failures) as Failure[]);
-    const streams = row.streams === null ? [] : (JSON.parse(row.streams) as Streamed[]);
-    const cutter = new PageCutter(row);
-    for (const { seq: own, first, count } of parts) {
-      const within = ({ index }: { readonly index: number }) => index >= first && index < first + count;
-      const { sizes, data } = cutter.cut(first, count);
-      const list = (kept: readonly object[]) => (kept.length === 0 ? null : JSON.stringify(kept));
-      const texts = [list(failures.filter(within)), list(streams.filter(within))] as const;
-      this.#sql.insertResult.run(
-        job,
-        own,
-        first,
-        count,
-        data.length,
-        sizes,
-        data,
-        ...texts,
-        row.drone,
-        row.recorded_at,
-      );
-    }
-  }
-
-  #number(job: JobId): number {
-    let number = this.#numbers.get(job);
-    if (number === undefined) {
-      number = (this.#sql.jobNumber.get(job) as { number: number } | undefined)?.number ?? -1;
-      this.#numbers.set(job, number);
-    }
-    return number;
-  }
-
-  #change(job: JobId): JobChange {
-    const number = this.#number(job);
+  #change(number: number): JobChange {
     let change = this.#changes.get(number);
     if (change === undefined) {
-      change = { tasks: 0, succeeded: 0, failed: 0, cancelled: 0, newestResult: 0 };
+      change = {
+        tasks: 0,
+        succeeded: 0,
+        failed: 0,
+        cancelled: 0,
+        newestResult: 0,
+        recordedBelow: 0,
+        leaseMark: 0,
+        sealed: 0,
+      };
       this.#changes.set(number, change);
     }
     return change;
   }
 
   readonly #writers: Writers = {
-    jobSubmitted: ({ job, spec, owner, at, order }) => {
-      const tasks = spec.range?.count ?? 0;
-      this.#sql.insertJob.run({
-        number: order,
-        id: job,
-        name: spec.name ?? spec.kind,
-        kind: spec.kind,
-        priority: spec.priority ?? 0,
-        tasks,
-        sealed: spec.range === undefined ? 0 : 1,
-        attached: spec.attached === false ? 0 : 1,
-        hidden: spec.hidden === true ? 1 : 0,
-        created_at: time(at),
-        spec: specToText(spec),
-        owner,
-      });
-      this.#numbers.set(job, order);
-    },
-    inputsAppended: ({ job, page, streams }, batch) => {
-      const { first, count, sizes, data } = page;
-      const rowSizes = typeof sizes === 'number' ? sizes : bytesAt(batch, sizes);
-      const list = streams.length === 0 ? null : JSON.stringify(streams);
-      this.#sql.insertInput.run(
-        this.#number(job),
-        first,
-        count,
-        data[1],
-        rowSizes,
-        bytesAt(batch, data),
-        list,
+    jobSubmitted: (number, { job, spec, owner, at }) => {
+      this.#sql.insertJob.run(
+        number,
+        job,
+        spec.name ?? spec.kind,
+        spec.kind,
+        spec.priority ?? 0,
+        spec.range?.count ?? 0,
+        time(at),
+        spec.range === undefined ? 0 : 1,
+        spec.attached === false ? 0 : 1,
+        spec.hidden === true ? 1 : 0,
       );
-      this.#change(job).tasks += count;
+      this.#sql.insertSpec.run(number, owner, specToText(spec));
     },
-    jobSealed: ({ job }) => {
-      this.#sql.sealJob.run(this.#number(job));
-    },
-    resultsRecorded: ({ job, seq, page, failures, streams, drone, at }, batch) => {
+    inputsAppended: (number, { page, streams }) => {
       const { first, count, sizes, data } = page;
-      const number = this.#number(job);
+      const [each, list] = columnsOf(sizes);
+      this.#sql.insertInput.run(number, first, count, data.length, each, list, data, textOf(streams));
+      this.#change(number).tasks += count;
+    },
+    inputsPassed: (number, { count }) => {
+      this.#change(number).tasks += count;
+    },
+    jobSealed: (number) => {
+      this.#change(number).sealed = 1;
+    },
+    resultsRecorded: (number, record) => {
+      const { seq, page, failures, streams, drone, at } = record;
+      const { first, count, sizes, data } = page;
+      const [each, list] = columnsOf(sizes);
       this.#sql.insertResult.run(
         number,
         seq,
         first,
         count,
-        data[1],
-        typeof sizes === 'number' ? sizes : bytesAt(batch, sizes),
-        bytesAt(batch, data),
-        failures.length === 0 ? null : JSON.stringify(failures),
-        streams.length === 0 ? null : JSON.stringify(streams),
+        data.length,
+        each,
+        list,
+        data,
+        textOf(failures),
+        textOf(streams),
         drone,
         time(at),
       );
-      const cancelled = failures.filter(({ outcome }) => outcome === 'cancelled').length;
-      const change = this.#change(job);
+      const change = this.#change(number);
+      let cancelled = 0;
+      for (const { outcome } of failures) if (outcome === 'cancelled') cancelled++;
       change.newestResult = seq;
       change.cancelled += cancelled;
       change.failed += failures.length - cancelled;
       change.succeeded += count - failures.length;
     },
-    attemptFailed: ({ job, failure, drone, at, retryAt }) => {
+    attemptFailed: (number, { failure, drone, at, retryAt }) => {
       const { index, outcome, code, message } = failure;
-      const when = Math.ceil(retryAt);
-      this.#sql.insertAttempt.run(
-        this.#number(job),
-        index,
-        outcome,
-        code ?? null,
-        message,
-        drone,
-        time(at),
-        when,
-      );
+      const retry = time(Math.ceil(retryAt));
+      this.#sql.insertAttempt.run(number, index, outcome, code ?? null, message, drone, time(at), retry);
     },
-    inputsDropped: ({ job, first }) => {
-      this.#sql.dropInput.run(this.#number(job), first);
+    inputsDropped: (number, { first }) => {
+      this.#sql.dropInput.run(number, first);
     },
-    resultsDropped: ({ job, seqs, recordedBelow }) => {
-      const number = this.#number(job);
+    resultsDropped: (number, { seqs, recordedBelow }) => {
       for (const seq of seqs) {
-        if (this.#sql.deleteResult.run(number, seq, recordedBelow).changes === 0)
-          this.#sql.emptyResult.run(number, seq);
+        const row = this.#sql.deleteResult.get(number, seq) as Dropped | undefined;
+        if (row !== undefined) this.#keepDropped(number, row, recordedBelow);
       }
-      this.#sql.deleteEmpty.run(number, recordedBelow);
-      this.#sql.recordedBelow.run(recordedBelow, number);
+      const change = this.#change(number);
+      change.recordedBelow = Math.max(change.recordedBelow, recordedBelow);
     },
-    leasesMarked: ({ job, mark }) => {
-      this.#sql.markLeases.run(mark, this.#number(job));
+    leasesMarked: (number, { mark }) => {
+      this.#change(number).leaseMark = mark;
     },
-    jobEnded: ({ job, state, message, at }) => {
-      const number = this.#number(job);
+    jobEnded: (number, { state, message, at }) => {
       this.#flush(number);
-      this.#sql.endJob.run(state, message, time(at), number);
-      if (state === 'cancelled') this.#sql.cancelRest.run(number);
-      this.#sql.dropAttachedInputs.run(number);
+      this.#sql.endJob.run({ job: number, state, message, at: time(at) });
+      this.#sql.removeInputs.run({ job: number });
     },
-    jobReopened: ({ job, splits, cancelled }) => {
-      const number = this.#number(job);
-      for (const { seq, parts } of splits) this.#split(number, seq, parts);
-      const newest = Math.max(0, ...splits.flatMap(({ parts }) => parts.map(({ seq }) => seq)));
-      this.#sql.reopenJob.run(newest, cancelled, number);
+    jobReopened: (number, { failed, splits, cancelled }) => {
+      this.#flush(number);
+      let newest = 0;
+      for (const { seq, parts } of splits) {
+        this.#split(number, seq, parts);
+        for (const part of parts) newest = Math.max(newest, part.seq);
+      }
+      const below = this.#unrecord(number, failed);
+      this.#sql.reopenJob.run(cancelled, newest, below, number);
       this.#sql.forgetRetries.run(number);
     },
-    jobRemoved: ({ job }) => {
-      const number = this.#number(job);
+    jobRemoved: (number) => {
+      this.#changes.delete(number);
       this.#sql.deleteJob.run(number);
-      this.#sql.insertRemoval.run(number);
-      this.#numbers.delete(job);
+      this.#sql.deleteSpec.run(number);
+      this.#sql.removeAll.run({ job: number });
     },
-    droneJoined: ({ drone, name, at }) => {
+    droneJoined: (_, { drone, name, at }) => {
       this.#sql.insertDrone.run(drone, name, time(at));
     },
-    droneLeft: ({ drone }) => {
+    droneLeft: (_, { drone }) => {
       this.#sql.deleteDrone.run(drone);
     },
     jobRecovered: () => {},
   };
+
+  /** What is left of a page whose values nobody needs: that its tasks have outcomes, and which of them failed. */
+  #keepDropped(number: number, { first, count, failures }: Dropped, recordedBelow: number): void {
+    const failed = failures === null ? [] : failedOf(JSON.parse(failures) as Failure[]);
+    if (first + count <= recordedBelow && failed.length === 0) return;
+    this.#sql.insertDropped.run(number, first, count, textOf(failed));
+  }
+
+  /** Replaces a result page by parts of it. */
+  #split(number: number, seq: number, parts: PageSplit['parts']): void {
+    const row = this.#sql.wholeResult.get(number, seq) as StoredResult | undefined;
+    if (row === undefined) return;
+    this.#sql.deleteResult.get(number, seq);
+    const failures = row.failures === null ? [] : (JSON.parse(row.failures) as Failure[]);
+    const streams = row.streams === null ? [] : (JSON.parse(row.streams) as { index: number }[]);
+    const { first: start, count: whole, data } = row;
+    const cutter = new PageCutter({ first: start, count: whole, sizes: row.value_bytes ?? row.sizes!, data });
+    for (const { seq: own, first, count } of parts) {
+      const within = ({ index }: { readonly index: number }) => index >= first && index < first + count;
+      const cut = cutter.cut(first, count);
+      this.#sql.insertResult.run(
+        number,
+        own,
+        first,
+        count,
+        cut.data.length,
+        ...columnsOf(cut.sizes),
+        cut.data,
+        textOf(failures.filter(within)),
+        textOf(streams.filter(within)),
+        row.drone,
+        row.recorded_at,
+      );
+    }
+  }
+
+  /** These tasks have no outcome any more. Returns the index below which every task still has one. */
+  #unrecord(number: number, failed: readonly (readonly [number, number])[]): number {
+    const recorded = new IntervalSet();
+    recorded.add(0, this.#sql.recordedBelow.get(number) as number);
+    for (const { first, count } of this.#sql.allDropped.all(number) as Dropped[])
+      recorded.add(first, first + count);
+    for (const [first, end] of failed) recorded.delete(first, end);
+    this.#sql.forgetDropped.run(number);
+    let below = 0;
+    for (const [first, end] of recorded) {
+      if (first === 0) below = end;
+      else this.#sql.insertDropped.run(number, first, end - first, null);
+    }
+    return below;
+  }
 }
 
 const time = (at: number): string => new Date(at).toISOString();
+const textOf = (list: readonly unknown[]): string | null => (list.length === 0 ? null : JSON.stringify(list));
+/** One size for all values, or a list of sizes. */
+const columnsOf = (sizes: number | Uint8Array): readonly [number | null, Uint8Array | null] =>
+  typeof sizes === 'number' ? [sizes, null] : [null, sizes];
 
-function prepare(database: Database.Database) {
-  const sql = (text: string) => database.prepare(text);
-  return {
-    jobNumber: sql('SELECT number FROM jobs WHERE id = ?'),
-    insertJob: sql(
-      `INSERT INTO jobs (number, id, name, kind, state, priority, tasks, sealed, attached, hidden, created_at, spec, owner)
-       VALUES (@number, @id, @name, @kind, 'waiting', @priority, @tasks, @sealed, @attached, @hidden, @created_at, @spec, @owner)`,
-    ),
-    changeJob: sql(
-      `UPDATE jobs SET tasks = tasks + ?, succeeded = succeeded + ?, failed = failed + ?, cancelled = cancelled + ?,
-       newest_result = max(newest_result, ?), state = CASE WHEN state = 'waiting' AND ? > 0 THEN 'running' ELSE state END
-       WHERE number = ?`,
-    ),
-    sealJob: sql('UPDATE jobs SET sealed = 1 WHERE number = ?'),
-    markLeases: sql('UPDATE jobs SET lease_mark = ? WHERE number = ?'),
-    recordedBelow: sql('UPDATE jobs SET recorded_below = ? WHERE number = ?'),
-    endJob: sql('UPDATE jobs SET state = ?, message = ?, ended_at = ? WHERE number = ?'),
-    cancelRest: sql('UPDATE jobs SET cancelled = tasks - succeeded - failed WHERE number = ?'),
-    wholeResult: sql(
-      'SELECT first, count, sizes, data, failures, streams, drone, recorded_at FROM result_pages WHERE job = ? AND result = ? AND data IS NOT NULL',
-    ),
-    reopenJob: sql(
-      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, failed = 0, newest_result = max(newest_result, ?),
-       cancelled = ? WHERE number = ?`,
-    ),
-    forgetRetries: sql('UPDATE attempts SET retry_at = 0 WHERE job = ?'),
-    deleteJob: sql('DELETE FROM jobs WHERE number = ?'),
-    insertInput: sql(
-      'INSERT INTO input_pages (job, first, count, bytes, sizes, data, streams) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    ),
-    dropInput: sql('DELETE FROM input_pages WHERE job = ? AND first = ?'),
-    dropAttachedInputs: sql(
-      'DELETE FROM input_pages WHERE job = (SELECT number FROM jobs WHERE number = ? AND attached = 1)',
-    ),
-    insertResult: sql(
-      `INSERT INTO result_pages (job, result, first, count, bytes, sizes, data, failures, streams, drone, recorded_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    deleteResult: sql('DELETE FROM result_pages WHERE job = ? AND result = ? AND first + count <= ?'),
-    emptyResult: sql('UPDATE result_pages SET data = NULL, sizes = 0 WHERE job = ? AND result = ?'),
-    deleteEmpty: sql('DELETE FROM result_pages WHERE job = ? AND data IS NULL AND first + count <= ?'),
-    insertAttempt: sql(
-      'INSERT INTO attempts (job, task, outcome, code, message, drone, ended_at, retry_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    ),
-    insertDrone: sql('INSERT OR REPLACE INTO drones (id, name, joined_at) VALUES (?, ?, ?)'),
-    deleteDrone: sql('DELETE FROM drones WHERE id = ?'),
-    insertRemoval: sql('INSERT OR IGNORE INTO removals (job) VALUES (?)'),
-    nextRemoval: sql('SELECT job FROM removals LIMIT 1'),
-    removalDone: sql('DELETE FROM removals WHERE job = ?'),
-    removePages: ['input_pages', 'result_pages', 'attempts'].map((table) =>
-      sql(`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE job = ? LIMIT ?)`),
-    ),
-  };
+/** The tasks that failed, as intervals. */
+function failedOf(failures: readonly Failure[]): (readonly [number, number])[] {
+  const failed = new IntervalSet();
+  for (const { outcome, index } of failures) if (outcome !== 'cancelled') failed.add(index, index + 1);
+  return [...failed];
 }

@@ -1,0 +1,78 @@
+/** Every statement of the writer, prepared once per connection. */
+import type Database from 'better-sqlite3';
+
+export type Statements = ReturnType<typeof prepareWrites>;
+
+export function prepareWrites(database: Database.Database) {
+  const sql = (text: string) => database.prepare(text);
+  return {
+    setMeta: sql(
+      'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    ),
+    getMeta: sql('SELECT value FROM meta WHERE key = ?').pluck(),
+
+    insertJob: sql(
+      `INSERT INTO jobs (number, id, name, kind, state, priority, tasks, created_at, sealed, attached, hidden)
+       VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?)`,
+    ),
+    insertSpec: sql('INSERT INTO specs (job, owner, spec) VALUES (?, ?, ?)'),
+    changeJob: sql(
+      `UPDATE jobs SET tasks = tasks + ?, succeeded = succeeded + ?, failed = failed + ?, cancelled = cancelled + ?,
+       newest_result = max(newest_result, ?), recorded_below = max(recorded_below, ?), lease_mark = max(lease_mark, ?),
+       sealed = max(sealed, ?), state = CASE WHEN state = 'waiting' AND ? THEN 'running' ELSE state END
+       WHERE number = ?`,
+    ),
+    endJob: sql(
+      `UPDATE jobs SET state = @state, message = @message, ended_at = @at,
+       cancelled = CASE WHEN @state = 'cancelled' THEN tasks - succeeded - failed ELSE cancelled END WHERE number = @job`,
+    ),
+    reopenJob: sql(
+      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, failed = 0, cancelled = ?,
+       newest_result = max(newest_result, ?), recorded_below = ? WHERE number = ?`,
+    ),
+    recordedBelow: sql('SELECT recorded_below FROM jobs WHERE number = ?').pluck(),
+    deleteJob: sql('DELETE FROM jobs WHERE number = ?'),
+    deleteSpec: sql('DELETE FROM specs WHERE job = ?'),
+
+    insertInput: sql(
+      'INSERT INTO input_pages (job, first, count, bytes, value_bytes, sizes, data, streams) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    dropInput: sql('DELETE FROM input_pages WHERE job = ? AND first = ?'),
+
+    insertResult: sql(
+      `INSERT INTO result_pages (job, result, first, count, bytes, value_bytes, sizes, data, failures, streams, drone, recorded_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    wholeResult: sql(
+      'SELECT first, count, value_bytes, sizes, data, failures, streams, drone, recorded_at FROM result_pages WHERE job = ? AND result = ?',
+    ),
+    deleteResult: sql(
+      'DELETE FROM result_pages WHERE job = ? AND result = ? RETURNING first, count, failures',
+    ),
+    insertDropped: sql(
+      'INSERT OR REPLACE INTO dropped_results (job, first, count, failed) VALUES (?, ?, ?, ?)',
+    ),
+    // Below the mark `recorded_below` says it all, but for which of them failed.
+    deleteDropped: sql('DELETE FROM dropped_results WHERE job = ? AND first < ? AND failed IS NULL'),
+    allDropped: sql('SELECT first, count FROM dropped_results WHERE job = ?'),
+    forgetDropped: sql('DELETE FROM dropped_results WHERE job = ?'),
+
+    insertAttempt: sql(
+      'INSERT INTO attempts (job, task, outcome, code, message, drone, ended_at, retry_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    forgetRetries: sql('UPDATE attempts SET retry_at = NULL WHERE job = ? AND retry_at IS NOT NULL'),
+
+    insertDrone: sql('INSERT OR REPLACE INTO drones (id, name, joined_at) VALUES (?, ?, ?)'),
+    deleteDrone: sql('DELETE FROM drones WHERE id = ?'),
+
+    removeInputs: sql(
+      `INSERT OR IGNORE INTO removals (job, what) SELECT number, 'inputs' FROM jobs
+       WHERE number = @job AND attached = 1 AND EXISTS (SELECT 1 FROM input_pages WHERE job = @job)`,
+    ),
+    removeAll: sql(
+      `INSERT OR REPLACE INTO removals (job, what) SELECT @job, 'everything' WHERE EXISTS (SELECT 1 FROM input_pages WHERE job = @job)
+       OR EXISTS (SELECT 1 FROM result_pages WHERE job = @job) OR EXISTS (SELECT 1 FROM attempts WHERE job = @job)
+       OR EXISTS (SELECT 1 FROM dropped_results WHERE job = @job)`,
+    ),
+  };
+}
