@@ -60,7 +60,14 @@ const APPLIERS: Appliers = {
   attemptFailed(state, { job: id, failure, retryAt }) {
     const job = jobOf(state, id);
     const known = job.failedTasks.get(failure.index);
-    const task = known ?? { failures: 0, crashes: 0, retryAt: null, lastMessage: '' };
+    const task = known ?? {
+      failures: 0,
+      crashes: 0,
+      retryAt: null,
+      lastMessage: '',
+      lastDrone: null,
+      losses: 0,
+    };
     if (failure.outcome === 'crashed') task.crashes++;
     else task.failures++;
     task.retryAt = retryAt;
@@ -158,7 +165,14 @@ function restore(job: Job, record: JobRecovered): void {
   }
   for (const { index, bytes } of record.streams) job.streams.set(index, bytes);
   for (const { index, failures, crashes, retryAt, message } of record.failedTasks) {
-    job.failedTasks.set(index, { failures, crashes, retryAt, lastMessage: message });
+    job.failedTasks.set(index, {
+      failures,
+      crashes,
+      retryAt,
+      lastMessage: message,
+      lastDrone: null,
+      losses: 0,
+    });
   }
 }
 

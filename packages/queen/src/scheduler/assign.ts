@@ -4,7 +4,8 @@
  *
  * Invariant (G5): when this returns, no ready task is left while a fitting place is free, but for reservations.
  */
-import { LIMITS, leaseNumber, type Message } from '@hive/shared';
+import { LIMITS, leaseNumber, type Message, type Millis } from '@hive/shared';
+import { suspectAt, takeSuspect } from './blame.ts';
 import type { DroneState, Profile } from './drone.ts';
 import type { Job, Rate } from './job.ts';
 import { Lease } from './lease.ts';
@@ -15,42 +16,47 @@ import type { InputRef } from './types.ts';
 const RANGES_PER_LEASE = 8;
 /** Tasks by which a job's lease mark is ahead of what was leased, at least. */
 const MARK_AHEAD_MIN = 64;
+/** For so long a retry is kept for another Drone than the one where the task failed. */
+const ELSEWHERE_MILLIS = 1_000;
+const RETRIES_LOOKED_AT = 256;
 
 export function assignLeases(state: State): void {
   if (state.ready.size === 0) return;
   // Slots that were kept for a wide task are looked at again when it has found its place elsewhere.
-  while (fillAllPlaces(state));
-  if (state.ready.size === 0) return;
-  for (const profile of state.profiles.values()) prefetch(state, profile);
+  do {
+    state.hasLiftedReservation = false;
+    for (const profile of state.profiles.values()) fillPlaces(state, profile);
+    if (state.ready.size === 0) return;
+    for (const profile of state.profiles.values()) prefetch(state, profile);
+  } while (state.hasLiftedReservation);
 }
 
-/** True when a reservation was lifted on the way. */
-function fillAllPlaces(state: State): boolean {
-  let isLifted = false;
-  for (const profile of state.profiles.values()) if (fillPlaces(state, profile)) isLifted = true;
-  return isLifted;
-}
-
-/** One lease to each free Drone in turn, so that work spreads before it piles up. True when it lifts a reservation. */
-function fillPlaces(state: State, profile: Profile): boolean {
-  let isLifted = false;
+/** One lease to each free Drone in turn, so that work spreads before it piles up. */
+function fillPlaces(state: State, profile: Profile): void {
   for (const drone of profile.free) {
     // Drones that are put back at the end of the set are visited again: the set is its own queue.
-    const job = state.ready.best(profile);
-    if (job === null) break;
-    if (drone.credit < job.slots) {
-      if (reserve(drone, job)) continue;
-      const other = fallback(state, profile, drone, job);
-      if (other === null) continue;
-      giveLease(state, drone, other, null);
-    } else {
-      if (job.reservedOn !== null && job.reservedOn !== drone) isLifted = true;
-      giveLease(state, drone, job, null);
-    }
-    profile.free.delete(drone);
-    drone.update();
+    if (drone.keptFor !== null && !giveToSuspect(state, drone, drone.keptFor)) continue;
+    if (!drone.mayGetWork || drone.credit === 0) continue;
+    if (giveBest(state, profile, drone)) {
+      profile.free.delete(drone);
+      drone.update();
+    } else if (state.ready.best(profile) === null) return;
   }
-  return isLifted;
+}
+
+/** Gives a Drone a lease of the first job in line that has something for it. False when none has. */
+function giveBest(state: State, profile: Profile, drone: DroneState): boolean {
+  const skipped: Job[] = [];
+  let isGiven = false;
+  for (let job = state.ready.best(profile); job !== null; job = state.ready.best(profile)) {
+    if (drone.credit >= job.slots) isGiven = giveLease(state, drone, job, null);
+    else if (skipped.length === 0 && reserve(drone, job)) break;
+    if (isGiven) break;
+    skipped.push(job);
+    state.ready.hide(job);
+  }
+  for (const job of skipped) state.ready.update(job);
+  return isGiven;
 }
 
 /** A wide job at the head of the line keeps one Drone's slots as they fall free. True when it is this Drone. */
@@ -60,28 +66,13 @@ function reserve(drone: DroneState, job: Job): boolean {
   return job.reservedOn === drone;
 }
 
-/** Another job for a Drone that has too few free slots for the wide one at the head of the line. */
-function fallback(state: State, profile: Profile, drone: DroneState, wide: Job): Job | null {
-  const skipped = [wide];
-  state.ready.hide(wide);
-  let job = state.ready.best(profile);
-  while (job !== null && job.slots > drone.credit) {
-    skipped.push(job);
-    state.ready.hide(job);
-    job = state.ready.best(profile);
-  }
-  for (const hidden of skipped) state.ready.update(hidden);
-  return job;
-}
-
 function prefetch(state: State, profile: Profile): void {
   for (const lease of profile.short) {
     const job = state.ready.best(profile);
     if (job === null) return;
     if (!lease.drone.mayGetWork) continue;
     if (job.slots !== lease.job.slots || !isShort(job, lease.drone)) continue;
-    giveLease(state, lease.drone, job, lease);
-    profile.short.delete(lease);
+    if (giveLease(state, lease.drone, job, lease)) profile.short.delete(lease);
   }
 }
 
@@ -91,25 +82,84 @@ function isShort(job: Job, drone: DroneState): boolean {
   return rate !== undefined && rate.millisPerTask < LIMITS.prefetchMillisMax;
 }
 
-function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | null): void {
+/** Gives one lease. False when the job has nothing that this Drone may run now. */
+function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | null): boolean {
   const rate = job.rates.get(drone.peer);
-  const ranges = takeRanges(job, leaseLength(state, job, rate));
-  if (state.identity.isDurable) maybeMark(state, job, ranges);
+  const taken = takeTasks(state, job, drone, behind !== null, leaseLength(state, job, rate));
+  if (taken === null) return false;
+  if (state.identity.isDurable) maybeMark(state, job, taken.ranges);
   const lease = new Lease(
     leaseNumber(++state.leaseCount),
     job,
     drone,
-    ranges,
+    taken.ranges,
     behind === null ? 'running' : 'waiting',
     state.now,
     0,
   );
+  lease.losses = taken.losses;
   lease.chargedMillis = lease.end * (rate?.millisPerTask ?? 1) * job.slots;
   state.ready.charge(job, lease.chargedMillis);
   register(state, lease, behind);
   sendLease(state, lease, behind);
   noteShort(lease);
   state.touch(job);
+  return true;
+}
+
+interface Taken {
+  readonly ranges: number[];
+  /** Processes that were lost with these tasks. */
+  readonly losses: number;
+}
+
+function takeTasks(
+  state: State,
+  job: Job,
+  drone: DroneState,
+  isWaiting: boolean,
+  length: number,
+): Taken | null {
+  if (job.suspectTasks > 0) {
+    const suspect = takeSuspect(job, drone, isWaiting, length);
+    if (suspect !== null)
+      return { ranges: [suspect.first, suspect.end - suspect.first], losses: suspect.losses };
+    if (onlySuspectsLeft(job)) {
+      // All that is left must run alone: one Drone is kept until it is empty.
+      if (!isWaiting && job.keptOn === null) keep(job, drone);
+      return null;
+    }
+  }
+  const ranges = takeRanges(state, job, drone, length);
+  return ranges === null ? null : { ranges, losses: 0 };
+}
+
+function onlySuspectsLeft(job: Job): boolean {
+  return job.isHeldBack
+    ? suspectAt(job, job.lowestUnrecorded) !== undefined
+    : job.readyTasks === job.suspectTasks;
+}
+
+function keep(job: Job, drone: DroneState): void {
+  job.keptOn = drone;
+  drone.keptFor = job;
+}
+function letGo(drone: DroneState): void {
+  if (drone.keptFor !== null) drone.keptFor.keptOn = null;
+  drone.keptFor = null;
+}
+
+/** A Drone that is kept for a suspect gets it once it is empty. True when the Drone is free for others again. */
+function giveToSuspect(state: State, drone: DroneState, job: Job): boolean {
+  if (!job.isReady || job.suspectTasks === 0) {
+    letGo(drone);
+    return true;
+  }
+  if (drone.leases.size > 0) return false;
+  letGo(drone);
+  giveLease(state, drone, job, null);
+  drone.update();
+  return drone.mayGetWork && drone.credit > 0;
 }
 
 /** Reserves lease marks in blocks ahead of use, so that an assignment need not wait for its mark to be durable. */
@@ -134,7 +184,9 @@ function register(state: State, lease: Lease, behind: Lease | null): void {
   }
   if (behind === null) {
     drone.credit -= job.slots;
+    if (job.reservedOn !== null && job.reservedOn !== drone) state.hasLiftedReservation = true;
     job.reservedOn = null;
+    if (lease.losses >= 2) drone.solitary = lease;
   } else {
     behind.next = lease;
     lease.previous = behind;
@@ -200,9 +252,13 @@ export function leaseLength(state: State, job: Job, rate: Rate | undefined): num
 }
 
 /** Takes tasks for one lease: returned ones, lowest first, or else fresh ones. Bounded by bytes. */
-function takeRanges(job: Job, length: number): number[] {
+function takeRanges(state: State, job: Job, drone: DroneState, length: number): number[] | null {
   if (job.isHeldBack) return takeLowest(job);
   if (job.returned.isEmpty) return takeFresh(job, length);
+  if (job.failedTasks.size > 0 && state.fittingSlots(job) > drone.slots) {
+    const retries = takeRetries(state, job, drone, length);
+    if (retries !== 'any') return retries ?? (job.nextFresh < job.appended ? takeFresh(job, length) : null);
+  }
   const ranges: number[] = [];
   let left = length;
   let bytesLeft: number = LIMITS.leaseBytesMax;
@@ -215,6 +271,33 @@ function takeRanges(job: Job, length: number): number[] {
     bytesLeft -= fit.bytes;
   }
   return ranges;
+}
+
+/**
+ * A task that has failed here lately is left to another Drone for a second. Takes returned tasks that may run here, or
+ * none; `any` when the choice does not matter: none of the first ones has failed here, or all of very many have.
+ */
+function takeRetries(state: State, job: Job, drone: DroneState, length: number): number[] | null | 'any' {
+  const mine: number[] = [];
+  let until: Millis = Number.POSITIVE_INFINITY;
+  let looks = RETRIES_LOOKED_AT;
+  for (const [first, end] of job.returned) {
+    for (let index = first; index < end && looks > 0; index++, looks--) {
+      const failed = job.failedTasks.get(index);
+      const freeAt = failed?.lastDrone === drone.peer ? (failed.dueAt ?? 0) + ELSEWHERE_MILLIS : 0;
+      if (freeAt <= state.now) mine.push(index);
+      else until = Math.min(until, freeAt);
+    }
+    if (looks === 0) break;
+  }
+  if (until === Number.POSITIVE_INFINITY || (mine.length === 0 && looks === 0)) return 'any';
+  if (job.retryDeadline !== null) state.deadlines.setEarlier(job.retryDeadline, until);
+  const ranges: number[] = [];
+  for (const index of mine.slice(0, Math.min(length, RANGES_PER_LEASE))) {
+    job.returned.delete(index, index + 1);
+    ranges.push(index, 1);
+  }
+  return ranges.length === 0 ? null : ranges;
 }
 
 function takeFresh(job: Job, length: number): number[] {

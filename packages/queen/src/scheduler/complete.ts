@@ -14,12 +14,14 @@ import {
   type Streamed,
 } from '@hive/shared';
 import { noteShort, skipRecorded } from './assign.ts';
+import { acquit } from './blame.ts';
 import type { DroneState } from './drone.ts';
 import { maybeFinish, maybeHalt } from './ending.ts';
 import { endAttempt } from './failures.ts';
 import { pageCost } from './input-directory.ts';
 import type { Job } from './job.ts';
 import { isLeased, type Lease } from './lease.ts';
+import { compareDrones } from './quarantine.ts';
 import type { State } from './state.ts';
 
 export function taskComplete(state: State, drone: DroneState, message: Message<'TaskComplete'>): void {
@@ -99,6 +101,7 @@ function recordReport(state: State, lease: Reporter, message: Message<'TaskCompl
   const { first, count } = message;
   const failures = message.failures ?? [];
   const drone = lease.drone.name;
+  if (failures.length < count) compareDrones(state, lease, first, first + count, failures);
   if (failures.length === 0 && !job.recorded.touches(first, first + count)) {
     record(state, job, message, { failures, streams: message.streams ?? [], drone });
     return;
@@ -159,6 +162,7 @@ export function record(state: State, job: Job, page: Page, { failures, streams, 
   // Fresh tasks that were cancelled one by one: a job with no others has nothing to lease.
   if (first + count > job.nextFresh) skipRecorded(job);
   job.held.delete(first, first + count);
+  acquit(job, first, first + count);
   state.touch(job);
   state.dirtyProgress.add(job);
   maybeHalt(state, job);
@@ -284,6 +288,10 @@ export function removeLease(state: State, lease: Lease): Lease | null {
   state.lost.delete(lease.number);
   state.splittable.delete(lease);
   drone.leases.delete(lease.number);
+  if (drone.solitary === lease) {
+    drone.solitary = null;
+    drone.update();
+  }
   drone.profile.short.delete(lease);
   job.leases.delete(lease);
   job.lost.delete(lease);

@@ -3,6 +3,7 @@
  * no more to search than one: Drones with the same kinds and labels share a profile.
  */
 import type { JobId, LeaseNumber, Millis, PeerId, SessionNumber } from '@hive/shared';
+import type { Deadline } from './deadlines.ts';
 import type { Job } from './job.ts';
 import type { Lease } from './lease.ts';
 
@@ -22,6 +23,14 @@ export class DroneState {
   isDraining = false;
   /** Its send buffer is full: it gets no more work. */
   isClogged = false;
+  /** A suspect that runs alone here; nothing else is given out until it has ended. */
+  solitary: Lease | null = null;
+  /** A job whose suspects wait for this Drone to be empty. */
+  keptFor: Job | null = null;
+  /** Tasks that failed here in a row and succeeded elsewhere. */
+  provenFailures = 0;
+  isQuarantined = false;
+  quarantine: Deadline | null = null;
   readonly leases = new Map<LeaseNumber, Lease>();
   /** Jobs whose spec it has been sent in this session. */
   readonly knownJobs = new Map<JobId, Job>();
@@ -44,7 +53,9 @@ export class DroneState {
   }
 
   get mayGetWork(): boolean {
-    return this.hasReported && !this.isDraining && !this.isClogged;
+    return (
+      this.hasReported && !this.isDraining && !this.isClogged && !this.isQuarantined && this.solitary === null
+    );
   }
   /** Keeps the profile's set of Drones with free places right; called after every change of credit or of the above. */
   update(): void {

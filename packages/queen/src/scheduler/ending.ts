@@ -77,6 +77,8 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   }
   job.lost.clear();
   job.returned.clear();
+  job.suspects = [];
+  job.suspectTasks = 0;
   job.nextFresh = job.appended;
   job.rates.clear();
   job.held.clear();
@@ -88,6 +90,8 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   for (const other of job.waitsFor.keys()) state.jobs.get(other)?.dependents.delete(job);
   job.waitsFor.clear();
   job.reservedOn = null;
+  if (job.keptOn !== null) job.keptOn.keptFor = null;
+  job.keptOn = null;
   state.touch(job);
   state.dirtyProgress.delete(job);
   state.totals.jobs++;

@@ -19,6 +19,7 @@ export function endAttempt(state: State, lease: Pick<Lease, 'job' | 'drone'>, fa
   const at = state.now;
   const retryAt = at + backoff(job, crashes + failures, state.identity.chance());
   state.commit({ type: 'attemptFailed', job: job.id, failure, drone: lease.drone.name, at, retryAt });
+  job.failedTasks.get(failure.index)!.lastDrone = lease.drone.peer;
   scheduleRetry(state, job, retryAt);
   // It may have been given back by another lease of an adopted task, and would not wait.
   job.returned.delete(failure.index, failure.index + 1);
@@ -57,10 +58,15 @@ function retryDue(state: State, job: Job, now: number): void {
       next = Math.min(next, task.retryAt);
       continue;
     }
+    task.dueAt = task.retryAt;
     task.retryAt = null;
     // Another copy of it may still be running, and is the retry then.
     if (job.hasOverlaps && isLeased(job, index)) continue;
-    job.returned.add(index, index + 1);
+    if (task.losses === 0) job.returned.add(index, index + 1);
+    else {
+      job.suspects.push({ first: index, end: index + 1, losses: task.losses });
+      job.suspectTasks++;
+    }
   }
   if (next !== Number.POSITIVE_INFINITY) state.deadlines.set(job.retryDeadline, Math.max(next, now + 10));
   state.touch(job);

@@ -30,6 +30,20 @@ export interface FailedTask {
   /** When it may run again; null once it is in `returned` or leased. */
   retryAt: Millis | null;
   lastMessage: string;
+  /** The Drone on which it failed last; null when that is not known any more. */
+  lastDrone: PeerId | null;
+  /** When it was due to run again. */
+  dueAt?: Millis;
+  /** Processes that were lost with it; it runs alone if there were any. */
+  losses: number;
+}
+
+/** A range of tasks that were, or may have been, running on processes that were lost. */
+export interface Suspect {
+  readonly first: number;
+  readonly end: number;
+  /** How many processes were lost with it. */
+  readonly losses: number;
 }
 
 /** How fast one Drone runs this job, learned from its reports. */
@@ -98,6 +112,9 @@ export class Job implements HeapEntry {
   /** After a restart: tasks that may be running on Drones that have not come back yet. */
   readonly held = new IntervalSet();
   readonly returned = new IntervalSet();
+  /** Tasks that wait to run again in leases of their own, because their Drone's process was lost. */
+  suspects: Suspect[] = [];
+  suspectTasks = 0;
   readonly leases = new Set<Lease>();
   /** Leases of lost Drones whose successes still count. */
   readonly lost = new Set<Lease>();
@@ -131,6 +148,8 @@ export class Job implements HeapEntry {
   running = 0;
   /** The Drone whose slots are kept for this wide job as they fall free. */
   reservedOn: DroneState | null = null;
+  /** The Drone that is kept until it is empty, for a suspect that must run alone. */
+  keptOn: DroneState | null = null;
 
   constructor(id: JobId, spec: Spec, owner: PeerId, order: number, at: Millis) {
     this.id = id;
@@ -153,7 +172,7 @@ export class Job implements HeapEntry {
   }
   /** Tasks that could be leased now. */
   get readyTasks(): number {
-    return this.returned.size + this.appended - this.nextFresh;
+    return this.returned.size + this.suspectTasks + this.appended - this.nextFresh;
   }
   /** Unread results hold an attached job back; so do too many tasks waiting for a retry. */
   get isHeldBack(): boolean {
@@ -162,7 +181,7 @@ export class Job implements HeapEntry {
   get isReady(): boolean {
     if (!this.isActive || this.readyTasks === 0 || this.waitsFor.size > 0) return false;
     if (this.isHeldBack) return this.lowestIsReady;
-    return this.returned.size > 0 || this.failedTasks.size < LIMITS.retryingTasksMax;
+    return this.returned.size + this.suspectTasks > 0 || this.failedTasks.size < LIMITS.retryingTasksMax;
   }
   /** The lowest task without an outcome; an ordered reader needs it next. */
   get lowestUnrecorded(): number {
@@ -170,7 +189,8 @@ export class Job implements HeapEntry {
   }
   get lowestIsReady(): boolean {
     const lowest = this.lowestUnrecorded;
-    return this.returned.has(lowest) || (lowest >= this.nextFresh && lowest < this.appended);
+    if (this.returned.has(lowest) || (lowest >= this.nextFresh && lowest < this.appended)) return true;
+    return this.suspects.some(({ first, end }) => lowest >= first && lowest < end);
   }
   get counts(): Counts {
     return {

@@ -39,6 +39,8 @@ export class Lease {
   /** Expected slot time that the job was charged, and what was reported, in milliseconds. */
   chargedMillis: number;
   busyMillis = 0;
+  /** Processes that were lost with these tasks before; at least 2: it is alone on its Drone. */
+  losses = 0;
   /** The opening of the store in which it was assigned, when that is not this one. */
   incarnation: Incarnation | null = null;
 

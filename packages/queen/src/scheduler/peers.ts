@@ -2,10 +2,13 @@
  * Sessions coming and going. A socket that closes frees its leases at once; silence does the same after three
  * heartbeat intervals and a second. Liveness is decided here, with deadlines, never by a socket's time-out.
  */
-import { LIMITS, type Message, type Millis, type SessionNumber } from '@hive/shared';
-import { giveBack } from './complete.ts';
+import { type Failure, LIMITS, type Message, type Millis, type SessionNumber } from '@hive/shared';
+import { suspectLease } from './blame.ts';
+import { giveBack, record } from './complete.ts';
 import { DroneState } from './drone.ts';
 import { ownerLeft, retain } from './ending.ts';
+import type { Job } from './job.ts';
+import { leaveQuarantine, reviewQuarantines } from './quarantine.ts';
 import type { PeerSession, State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
 
@@ -91,7 +94,16 @@ function droneJoined(state: State, peer: PeerSession, hello: Message<'Hello'>): 
   state.notice({ type: 'droneJoined', name: drone.name, slots, address: peer.address, drones: state.drones });
 }
 
-export function sessionClosed(state: State, session: SessionNumber, reason: string): void {
+/**
+ * A session is over. `isProcessLost`: its socket was closed without a word, as the kernel does for a process that died;
+ * not when it said goodbye, fell silent or was closed by us.
+ */
+export function sessionClosed(
+  state: State,
+  session: SessionNumber,
+  reason: string,
+  isProcessLost = false,
+): void {
   const peer = state.sessions.get(session);
   if (peer === undefined) return;
   state.sessions.delete(session);
@@ -99,7 +111,7 @@ export function sessionClosed(state: State, session: SessionNumber, reason: stri
   state.deadlines.clear(peer.silence);
   state.acks.delete(session);
   if (peer.watch !== null) state.deadlines.clear(peer.watch.deadline);
-  if (peer.drone !== null) droneLeft(state, peer.drone, reason);
+  if (peer.drone !== null) droneLeft(state, peer.drone, reason, isProcessLost);
   for (const job of peer.jobs) {
     job.subscriptions.delete(session);
     if (job.ownerSession === session) ownerLeft(state, job);
@@ -108,7 +120,7 @@ export function sessionClosed(state: State, session: SessionNumber, reason: stri
 }
 
 /** The Drone is gone: what it held runs elsewhere at once; successes that it still reports some day count. */
-function droneLeft(state: State, drone: DroneState, reason: string): void {
+function droneLeft(state: State, drone: DroneState, reason: string, isProcessLost: boolean): void {
   const { profile } = drone;
   state.commit({ type: 'droneLeft', drone: drone.peer });
   profile.drones.delete(drone);
@@ -132,20 +144,35 @@ function droneLeft(state: State, drone: DroneState, reason: string): void {
     if (!lease.isLive) continue;
     tasksReturned += lease.open;
     const { end } = lease;
-    giveBack(state, lease, lease.done, end);
+    const crash =
+      isProcessLost && lease.state === 'running' && job.isActive ? suspectLease(state, lease) : null;
+    if (isProcessLost && lease.state === 'running') job.running -= lease.open;
+    else giveBack(state, lease, lease.done, end);
     lease.end = end;
     lease.state = 'lost';
     lease.isRetracting = false;
     if (!job.isActive) continue;
     state.lost.set(lease.number, lease);
     job.lost.add(lease);
+    if (crash !== null) recordCrash(state, job, crash);
+    state.touch(job);
   }
   drone.leases.clear();
+  drone.solitary = null;
+  if (drone.keptFor !== null) drone.keptFor.keptOn = null;
+  drone.keptFor = null;
+  leaveQuarantine(state, drone);
+  reviewQuarantines(state);
   for (const job of drone.knownJobs.values()) {
     job.knownBy.delete(drone);
     if (job.reservedOn === drone) job.reservedOn = null;
   }
   state.notice({ type: 'droneLeft', name: drone.name, reason, tasksReturned, drones: state.drones });
+}
+
+function recordCrash(state: State, job: Job, failure: Failure): void {
+  const page = { first: failure.index, count: 1, sizes: 0, data: new Uint8Array(0) };
+  record(state, job, page, { failures: [failure], streams: [], drone: null });
 }
 
 /** Something was heard of a session. */

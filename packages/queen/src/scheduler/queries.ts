@@ -122,11 +122,13 @@ function droneBody(state: State, drone: DroneState): Body {
     labels: { ...drone.profile.labels },
     state: drone.isDraining
       ? 'draining'
-      : drone.isClogged
-        ? 'clogged'
-        : drone.leases.size > 0
-          ? 'busy'
-          : 'idle',
+      : drone.isQuarantined
+        ? 'quarantined'
+        : drone.isClogged
+          ? 'clogged'
+          : drone.leases.size > 0
+            ? 'busy'
+            : 'idle',
     connectedMillis: Math.round(state.now - drone.joinedAt),
     tasksDone: drone.tasksDone,
     tasksPerSecond: drone.throughput.perSecond(state.now),
@@ -200,6 +202,11 @@ export function explain(state: State, job: Job): string[] {
   if (!job.held.isEmpty) {
     lines.push(
       `${job.held.size} tasks were with Drones when the Queen restarted; they are held until those Drones are back, for at most ${LIMITS.rejoinMillis / 1000} s.`,
+    );
+  }
+  if (job.suspectTasks > 0) {
+    lines.push(
+      `${job.suspectTasks} tasks were running when a Drone's process was lost; they run again in leases of their own.`,
     );
   }
   if (job.isHeldBack) {

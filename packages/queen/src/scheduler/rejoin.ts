@@ -4,6 +4,7 @@
  * goes on and the other is cancelled. Nothing here can record a task twice: recording is by index.
  */
 import { type HeldLease, LIMITS, type Message, ProtocolError } from '@hive/shared';
+import { acquit } from './blame.ts';
 import type { DroneState } from './drone.ts';
 import { cancelLease } from './ending.ts';
 import type { Job } from './job.ts';
@@ -94,6 +95,7 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
 function claim(job: Job, first: number, end: number): void {
   job.returned.delete(first, end);
   job.held.delete(first, end);
+  acquit(job, first, end);
   if (end <= job.nextFresh) return;
   // Leased before its mark was durable: the fresh tasks before it go out as returned ones.
   for (const [from, to] of [...job.recorded.gaps(job.nextFresh, Math.max(job.nextFresh, first))])

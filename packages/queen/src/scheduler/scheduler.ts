@@ -91,7 +91,7 @@ export class Scheduler {
         this.#receive(event.session, event.message);
         break;
       case 'sessionClosed':
-        sessionClosed(state, event.session, event.reason);
+        sessionClosed(state, event.session, event.reason, true);
         break;
       case 'sessionClogged':
         setClogged(state, event.session, event.isClogged);

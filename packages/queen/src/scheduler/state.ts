@@ -75,6 +75,8 @@ export class State {
   /** Jobs that have ended, oldest first, until retention removes them. */
   readonly ended = new Set<Job>();
   endedBytes = 0;
+  /** Slots that were kept for a wide task are free for others. */
+  hasLiftedReservation = false;
   /** Jobs that have ended in this turn: those that wait for them are looked at when it is settled. */
   endedNow: Job[] = [];
   drones = 0;

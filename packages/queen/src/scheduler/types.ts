@@ -206,6 +206,7 @@ export type Notice =
       readonly tasksReturned: number;
       readonly drones: number;
     }
+  | { readonly type: 'droneQuarantined'; readonly name: string; readonly failures: number }
   | {
       readonly type: 'replyReceived';
       readonly name: string;
