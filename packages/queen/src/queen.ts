@@ -15,6 +15,7 @@ import { Runtime } from './runtime.ts';
 import type { Notice } from './scheduler/index.ts';
 import { QueenServer } from './server.ts';
 import { MemoryStore } from './store/memory-store.ts';
+import type { StoreError } from './store/sqlite/errors.ts';
 import { SqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 
@@ -31,6 +32,10 @@ export interface QueenOptions {
   readonly store?: 'memory' | 'sqlite';
   /** Pages that the durable store keeps in memory, in bytes. Default: 128 MiB. */
   readonly cacheBytes?: number;
+  /** Bytes of the store's disk that are kept free: below this, jobs are refused. Default: 64 MiB. */
+  readonly storeReserveBytes?: number;
+  /** There is no room for more jobs, and why; null when there is again. */
+  readonly onStoreProblem?: (problem: StoreError | null) => void;
   /** For tests: every commit takes this much longer, as on a slow disk. */
   readonly simulatedCommitMillis?: number;
   /** Name for people; the host's by default. */
@@ -80,6 +85,8 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
     store,
     clock,
     onNotice: options.onEvent ?? (() => {}),
+    ...(options.onStoreProblem === undefined ? {} : { onStoreProblem: options.onStoreProblem }),
+    ...(options.storeReserveBytes === undefined ? {} : { storeReserveBytes: options.storeReserveBytes }),
   });
   const server = new QueenServer(runtime, options);
   let address: Address;

@@ -18,10 +18,11 @@ import {
   type Send,
   type StoryRef,
 } from './scheduler/index.ts';
+import { StoreError } from './store/sqlite/errors.ts';
 import type { Store } from './store/store.ts';
+import { StoreWatch } from './store-watch.ts';
 
 const log = debug('hive:queen:runtime');
-/** After a failed commit the store is tried again this often. */
 const STORE_RETRY_MILLIS = 500;
 /** How often connections are looked at for bytes that complete no message yet. */
 const HEARD_MILLIS = 1_000;
@@ -32,6 +33,12 @@ export interface RuntimeOptions {
   /** Milliseconds on a clock that never goes back. */
   readonly clock: () => number;
   readonly onNotice: (notice: Notice) => void;
+  /** There is no room for more jobs, and why; null when there is again. */
+  readonly onStoreProblem?: (problem: StoreError | null) => void;
+  /** Bytes of the disk that are kept free. Default: LIMITS.storeReserveBytes. */
+  readonly storeReserveBytes?: number;
+  /** After a failed commit the store is tried again this often. Default: 500 ms. */
+  readonly storeRetryMillis?: number;
 }
 
 export class Runtime {
@@ -44,6 +51,11 @@ export class Runtime {
   readonly #clogged = new Set<SessionNumber>();
   readonly #heardBytes = new Map<SessionNumber, number>();
   readonly #pipeline: CommitPipeline;
+  readonly #watch: StoreWatch;
+  readonly #storeRetryMillis: number;
+  #storeRetry: NodeJS.Timeout | null = null;
+  /** Connections that were told something in this turn that need not wait for its commit. */
+  readonly #told = new Set<Connection>();
   #inbox: SchedulerEvent[] = [];
   #isTurnQueued = false;
   #isStopped = false;
@@ -51,17 +63,30 @@ export class Runtime {
   #timerAt = Number.POSITIVE_INFINITY;
   readonly #heardTimer: NodeJS.Timeout;
 
-  constructor({ identity, store, clock, onNotice }: RuntimeOptions) {
+  constructor({ identity, store, clock, onNotice, ...options }: RuntimeOptions) {
     this.scheduler = new Scheduler(identity);
     this.#store = store;
     this.#clock = clock;
     this.#formatTime = identity.formatTime;
     this.#onNotice = onNotice;
+    this.#storeRetryMillis = options.storeRetryMillis ?? STORE_RETRY_MILLIS;
     this.#pipeline = new CommitPipeline({
       keep: (records) => store.keep(records),
       commit: () => store.commit(),
-      deliver: (sends) => this.#deliver(sends),
+      deliver: (sends) => {
+        this.#watch.failure = null;
+        this.#deliver(sends);
+      },
       failed: (error) => this.#commitFailed(error),
+    });
+    const { storeReserveBytes } = options;
+    this.#watch = new StoreWatch({
+      store,
+      onChange: (problem) => {
+        this.push({ type: 'storeFilled', isLow: problem !== null });
+        options.onStoreProblem?.(problem);
+      },
+      ...(storeReserveBytes === undefined ? {} : { reserveBytes: storeReserveBytes }),
     });
     this.#heardTimer = setInterval(() => this.#noteHeard(), HEARD_MILLIS);
     this.#heardTimer.unref();
@@ -70,6 +95,7 @@ export class Runtime {
   /** Takes what the store remembers; before anybody is let in. */
   recover(): void {
     this.#perform(this.scheduler.recover(this.#store.recover(), this.#clock()));
+    void this.#watch.look();
     this.#pipeline.flush();
     this.#armTimer();
   }
@@ -111,6 +137,8 @@ export class Runtime {
   stop(message: string): void {
     this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#storeRetry !== null) clearTimeout(this.#storeRetry);
+    this.#watch.stop();
     clearInterval(this.#heardTimer);
     for (const connection of this.#connections.values())
       connection.end({ type: 'Goodbye', code: 'stopping', message });
@@ -124,20 +152,35 @@ export class Runtime {
     const now = this.#clock();
     for (const event of events) this.#perform(this.scheduler.step(event, now));
     this.#perform(this.scheduler.step({ type: 'settled' }, now));
+    if (this.#store.isDurable && !this.#pipeline.isIdle) this.#sendNow();
+    this.#told.clear();
     this.#pipeline.flush();
     this.#armTimer();
+  }
+
+  /** What need not wait for the commit leaves before it: Drones work while the disk does. */
+  #sendNow(): void {
+    for (const connection of this.#told) connection.flush();
   }
 
   #perform(effects: Effects): void {
     // Pages are kept before anything reads them, and are durable before `afterCommit` leaves.
     this.#pipeline.push(effects);
     this.#deliver(effects.now);
+    if (effects.now.length > 0) this.#noteTold(effects.now);
     for (const { session, goodbye } of effects.close) {
       this.#connections.get(session)?.end(goodbye);
       this.#connections.delete(session);
       this.#clogged.delete(session);
     }
     for (const notice of effects.notices) this.#onNotice(notice);
+  }
+
+  #noteTold(sends: readonly Send[]): void {
+    for (const { session } of sends) {
+      const connection = this.#connections.get(session);
+      if (connection !== undefined) this.#told.add(connection);
+    }
   }
 
   #deliver(sends: readonly Send[]): void {
@@ -203,14 +246,15 @@ export class Runtime {
     return { ...message, body: { ...(message.body as object), attempts } };
   }
 
+  /** The batch is kept and tried again; until that has worked, what waits for it is not said, and no job is accepted. */
   #commitFailed(error: unknown): void {
+    if (this.#isStopped) return;
+    // A batch that no disk can take would be tried for ever; what is on the disk is still right.
+    if (!(error instanceof StoreError)) throw error;
     log('a commit failed: %O', error);
-    this.push({ type: 'storeFilled', isLow: true });
-    const timer = setTimeout(() => {
-      this.push({ type: 'storeFilled', isLow: false });
-      this.#pipeline.retry();
-    }, STORE_RETRY_MILLIS);
-    timer.unref();
+    this.#watch.failure = error;
+    this.#storeRetry = setTimeout(() => this.#pipeline.retry(), this.#storeRetryMillis);
+    this.#storeRetry.unref();
   }
 
   #armTimer(): void {

@@ -48,6 +48,8 @@ export const LIMITS = {
   retainedBytesMax: 256 * MiB,
   /** Finished jobs' results that a durable store keeps, in bytes. */
   durableRetainedBytesMax: 1024 * MiB,
+  /** Bytes that a durable store leaves free on its disk: below this, submissions are refused. */
+  storeReserveBytes: 64 * MiB,
   /** Finished jobs that are kept. */
   retainedJobsMax: 10_000,
   /** Time that a finished job is kept. */
@@ -124,4 +126,8 @@ relate(
 relate(
   LIMITS.abandonMillis > 2 * LIMITS.redialMillisMax,
   'a client can come back before its jobs are cancelled',
+);
+relate(
+  LIMITS.storeReserveBytes >= LIMITS.inputBytesHeldMax + 2 * LIMITS.frameBytesMax,
+  'what one client may still send, and the log of it, fit the reserve of the store',
 );

@@ -44,7 +44,9 @@ export interface Store {
   readResults(job: JobId, seq: number): ResultPage | undefined;
   /** Failed attempts of a task, oldest first. */
   readAttempts(job: JobId, index: number): readonly Attempt[];
-  /** Bytes of pages that it holds. */
+  /** Bytes of pages that it holds in memory. */
   readonly heldBytes: number;
+  /** Bytes that are free where it keeps things; not there if that cannot run out before memory does. */
+  freeBytes?(): Promise<number>;
   close(): Promise<void>;
 }
