@@ -24,6 +24,7 @@ function jobText(job: Job): string {
   if (cancelled > 0) parts.push(`${cancelled} cancelled`);
   parts.push(`${running} leased`);
   if (job.returned.size > 0) parts.push(`${job.returned.size} returned`);
+  if (job.held.size > 0) parts.push(`${job.held.size} held for lost Drones`);
   if (job.nextFresh < job.appended) parts.push(`fresh from ${job.nextFresh}`);
   if (job.isHeldBack) parts.push(`held back by ${job.unreadBytes} unread bytes`);
   if (job.message !== null) parts.push(job.message);

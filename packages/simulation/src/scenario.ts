@@ -3,6 +3,7 @@
  * commands (`> drone join a slots=2`), comments (`# why`), and what was recorded below each command; a change of behaviour
  * shows as a diff of the file. Drones, sessions and network are those of the simulation, without faults but the ones told.
  */
+import type { StoreRecord } from '@hive/queen';
 import type { JobId } from '@hive/shared';
 import { Auditor } from './auditor.ts';
 import { SimClient } from './client.ts';
@@ -40,6 +41,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   thaw: (s, { names }) => s.process(names[0]!).thaw(),
   kill: (s, { names }) => s.kill(names[0]!),
   network: (s, { names }) => s.setNetwork(names[0]!),
+  restart: (s) => s.restart(),
   show: (s) => show(s.state, s.nameOf),
 } as Readonly<Record<string, Command>>;
 
@@ -64,7 +66,9 @@ class Scenario implements World {
   readonly trace: Trace;
   readonly auditor: Auditor;
   readonly #plans = new Map<string, JobPlan>();
-  readonly #queen: SimQueen;
+  #queen: SimQueen;
+  readonly #queenId: string;
+  #openings = 1;
   readonly #drones = new Map<string, SimDrone>();
   readonly #clients = new Map<string, SimClient>();
   #heard: string[] = [];
@@ -79,13 +83,8 @@ class Scenario implements World {
       cutShare: 0,
       refusedShare: 0,
     });
-    const disk = { commitMillis: [0, 0] as const, failShare: 0 };
-    this.#queen = new SimQueen(
-      this,
-      new SlowStore(this.time, this.random.fork(), disk),
-      this.random.hex(32),
-      1,
-    );
+    this.#queenId = this.random.hex(32);
+    this.#queen = this.#open([]);
     this.addClient('c');
     this.time.advance(10);
     this.#heard = [];
@@ -173,6 +172,18 @@ class Scenario implements World {
   advance(millis: number, isQuiet: boolean): undefined {
     this.time.advance(millis);
     if (isQuiet) this.#heard = [];
+  }
+  #open(log: readonly StoreRecord[]): SimQueen {
+    const disk = { commitMillis: [0, 0] as const, failShare: 0 };
+    const store = new SlowStore(this.time, this.random.fork(), disk, log);
+    return new SimQueen(this, store, this.#queenId, this.#openings);
+  }
+  /** The Queen is killed, and started again at once. */
+  restart(): undefined {
+    this.#queen.crash();
+    this.#openings++;
+    this.#queen = this.#open(this.#queen.store.durableLog);
+    this.#queen.recover();
   }
   onWire(name: string, what: 'cut' | 'goDead'): undefined {
     this.process(name);

@@ -33,12 +33,6 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
   { seed: 129, found: 'a lease of no tasks, when all fresh ones had been cancelled one by one' },
   { seed: 131, found: 'as seed 95' },
   { seed: 142, found: 'a cancelled copy that will not stop, and its retry on the same Drone (allowed)' },
-  { seed: 26, found: 'a retry kept for another Drone hid its job from that other Drone' },
-  { seed: 84, found: 'a held-back job waited for a task that was a suspect' },
-  { seed: 90, found: 'a returned task waited behind one that had failed on the same Drone' },
-  { seed: 130, found: 'as seed 84' },
-  { seed: 280, found: 'a reservation was lifted unseen when a suspect was given out' },
-  { seed: 290, found: 'too many failed tasks hid those that could run' },
   { seed: 1087, found: 'a task that had come back in an adopted lease failed there and was retried at once' },
   { seed: 1411, found: 'a task was given by its retry to the Drone on which another copy still ran' },
 ];
