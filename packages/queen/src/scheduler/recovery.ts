@@ -20,6 +20,7 @@ export function recover(state: State, records: Iterable<StoreRecord>, now: Milli
     ownerLeft(state, job);
     if (job.isActive) resume(state, job);
     else {
+      job.nextFresh = job.appended;
       state.ended.add(job);
       state.endedBytes += job.results.heldBytes;
     }
