@@ -44,6 +44,7 @@ function resume(state: State, job: Job): void {
 /** A Drone that was awaited has said what it holds. */
 export function droneIsBack(state: State, peer: PeerId): void {
   if (!state.missingDrones.delete(peer)) return;
+  state.rejoiningDrones.delete(peer);
   if (state.missingDrones.size === 0) releaseHeld(state);
 }
 
@@ -52,6 +53,7 @@ export function releaseHeld(state: State): void {
   state.deadlines.clear(state.rejoinDeadline);
   for (const peer of state.missingDrones) state.commit({ type: 'droneLeft', drone: peer });
   state.missingDrones.clear();
+  state.rejoiningDrones.clear();
   for (const job of state.jobs.values()) {
     if (job.held.isEmpty) continue;
     for (const [first, end] of job.held) {

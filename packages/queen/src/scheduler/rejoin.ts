@@ -20,8 +20,10 @@ export function holdings(state: State, drone: DroneState, message: Message<'Hold
     if (lease !== null) adopt(state, drone, lease, held);
     else refuse(state, drone, held);
   }
-  // Reports of what it has finished follow now; its TaskRequest says that they are all here.
-  if (state.missingDrones.has(drone.peer) && state.missingDrones.size === 1) {
+  // Reports of what it has finished follow now; its TaskRequest says that they are all here. A Drone that is
+  // busy asks for nothing: it is given the time of a heartbeat.
+  if (state.missingDrones.has(drone.peer)) state.rejoiningDrones.add(drone.peer);
+  if (state.rejoiningDrones.size > 0 && state.rejoiningDrones.size === state.missingDrones.size) {
     state.deadlines.setEarlier(state.rejoinDeadline, state.now + LIMITS.heartbeatMillis);
   }
   drone.update();

@@ -88,6 +88,8 @@ export class State {
   readonly knownDrones = new Set<PeerId>();
   /** After a restart: Drones that are awaited before held tasks are given to others. */
   readonly missingDrones = new Set<PeerId>();
+  /** Those among them that have said what they run; what they have finished follows. */
+  readonly rejoiningDrones = new Set<PeerId>();
   readonly rejoinDeadline: Deadline;
   now: Millis = 0;
   effects: Effects = noEffects();
