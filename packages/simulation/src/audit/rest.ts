@@ -8,31 +8,57 @@ import { LIMITS } from '@hive/shared';
 type Profile = State['profiles'] extends Map<string, infer P> ? P : never;
 type Drone = Profile extends { drones: ReadonlySet<infer D> } ? D : never;
 
+/** A retry may be kept for another Drone for so long. */
+const ELSEWHERE_MILLIS = 1_000;
+
 export function restProblem(state: State): string | null {
   const ready: Job[] = [];
-  for (const job of state.jobs.values()) if (isRunnable(job)) ready.push(job);
+  for (const job of state.jobs.values()) if (isActive(job) && job.readyTasks > 0) ready.push(job);
   if (ready.length === 0) return null;
   for (const { drone } of state.sessions.values()) {
     if (drone === null || drone.credit <= 0 || !isOpen(drone)) continue;
     for (const job of ready) {
-      if (!fits(job, drone) || isReserved(ready, drone)) continue;
-      return `${job.readyTasks} tasks of ${job.id} (${job.slots} slots each, ${job.returned.size} returned, fresh from ${job.nextFresh}) wait while ${drone.name} has ${drone.credit} free slots`;
+      if (!fits(job, drone) || isReserved(ready, drone) || !hasTaskFor(state, job, drone)) continue;
+      return `${job.readyTasks} tasks of ${job.id} (${job.slots} slots each, ${job.returned.size} returned, ${job.suspectTasks} suspects, fresh from ${job.nextFresh}) wait while ${drone.name} has ${drone.credit} free slots`;
     }
   }
   return null;
 }
 
-function isRunnable(job: Job): boolean {
-  if (job.state !== 'waiting' && job.state !== 'running') return false;
-  const mayStartFresh = job.failedTasks.size < LIMITS.retryingTasksMax;
-  if (!job.isHeldBack) return job.returned.size > 0 || (mayStartFresh && job.nextFresh < job.appended);
+function isActive(job: Job): boolean {
+  return (job.state === 'waiting' || job.state === 'running') && job.waitsFor.size === 0;
+}
+
+/** Whether one of a job's tasks may run on this Drone at this moment. */
+function hasTaskFor(state: State, job: Job, drone: Drone): boolean {
   let lowest = 0;
-  while (lowest < job.appended && job.recorded.has(lowest)) lowest++;
-  return lowest < job.appended && (job.returned.has(lowest) || lowest >= job.nextFresh);
+  while (job.isHeldBack && lowest < job.appended && job.recorded.has(lowest)) lowest++;
+  const isWanted = (index: number) => !job.isHeldBack || index === lowest;
+  const mayStartFresh = job.isHeldBack || job.failedTasks.size < LIMITS.retryingTasksMax;
+  if (mayStartFresh && job.nextFresh < job.appended && (!job.isHeldBack || lowest >= job.nextFresh))
+    return true;
+  for (const { first, end, losses } of job.suspects) {
+    const mayRunHere = losses < 2 || drone.leases.size === 0;
+    if (mayRunHere && (!job.isHeldBack || (lowest >= first && lowest < end))) return true;
+  }
+  for (const [first, end] of job.returned) {
+    for (let index = first; index < end; index++) {
+      if (isWanted(index) && !isKeptForOthers(state, job, index, drone)) return true;
+    }
+  }
+  return false;
+}
+
+/** It failed here a moment ago, and another Drone may come to take it. */
+function isKeptForOthers(state: State, job: Job, index: number, drone: Drone): boolean {
+  const failed = job.failedTasks.get(index);
+  if (failed === undefined || failed.lastDrone !== drone.peer) return false;
+  return state.now < (failed.dueAt ?? 0) + ELSEWHERE_MILLIS;
 }
 
 function isOpen(drone: Drone): boolean {
-  return drone.hasReported && !drone.isDraining && !drone.isClogged;
+  const mayGetWork = drone.hasReported && !drone.isDraining && !drone.isClogged && !drone.isQuarantined;
+  return mayGetWork && drone.solitary === null && drone.keptFor === null;
 }
 function fits(job: Job, drone: Drone): boolean {
   const { profile } = drone;
@@ -58,8 +84,9 @@ export function leftovers(state: State): string | null {
   for (const [what, size] of Object.entries(maps)) if (size > 0) return `G7: ${size} ${what} are left`;
   if (state.sessionOfPeer.size !== state.sessions.size) return 'G7: peers without sessions';
   let deadlines = 0;
-  for (const { silence, watch } of state.sessions.values()) {
+  for (const { silence, watch, drone } of state.sessions.values()) {
     if (silence.heapPosition >= 0) deadlines++;
+    if (drone?.quarantine != null) deadlines++;
     if (watch !== null) deadlines++;
   }
   if (state.progressDeadline.heapPosition >= 0) deadlines++;
@@ -73,6 +100,7 @@ export function leftovers(state: State): string | null {
 function leftOfDrones(state: State): string | null {
   for (const { drone } of state.sessions.values()) {
     if (drone === null) continue;
+    if (drone.solitary !== null || drone.keptFor !== null) return `G7: ${drone.name} is kept for suspects`;
     if (drone.leases.size > 0) return `G7: ${drone.name} holds ${drone.leases.size} leases`;
     if (drone.knownJobs.size > 0) return `G7: ${drone.name} still knows ${drone.knownJobs.size} jobs`;
     const free = drone.isDraining ? 0 : drone.slots;

@@ -21,6 +21,8 @@ export function stateProblem(state: State): string | null {
 function jobProblem(state: State, job: Job): string | null {
   const isActive = job.state === 'waiting' || job.state === 'running';
   if (job.recorded.size > job.appended) return 'more outcomes than tasks';
+  const suspects = job.suspects.reduce((sum, { first, end }) => sum + end - first, 0);
+  if (suspects !== job.suspectTasks) return `${job.suspectTasks} suspects are counted, ${suspects} are there`;
   if (job.unreadBytes < 0) return 'negative unread bytes';
   if (job.nextFresh > job.appended) return 'fresh tasks begin after the last one';
   if (job.heapPosition >= 0 && !isActive) return 'ended, and still among the ready';
@@ -44,6 +46,8 @@ function jobProblem(state: State, job: Job): string | null {
 
 function endedProblem(state: State, job: Job): string | null {
   if (!state.ended.has(job)) return 'ended, and not among the ended';
+  if (job.nextFresh !== job.appended) return 'ended, with fresh tasks';
+  if (job.suspects.length > 0 || job.keptOn !== null) return 'ended, with suspects or a Drone kept for them';
   if (job.returned.size > 0 || job.lost.size > 0 || job.failedTasks.size > 0) return 'ended, with tasks left';
   for (const lease of job.leases) if (isLive(lease)) return `ended, and lease ${lease.number} is live`;
   return null;
@@ -53,6 +57,7 @@ function endedProblem(state: State, job: Job): string | null {
 function partsOf(job: Job): Part[] {
   const parts: Part[] = [];
   for (const [first, end] of job.returned) parts.push([first, end, 'returned']);
+  for (const { first, end } of job.suspects) parts.push([first, end, 'suspect']);
   for (const [first, end] of job.held) parts.push([first, end, 'held']);
   for (const lease of job.leases) {
     if (!isLive(lease)) continue;
@@ -152,7 +157,11 @@ function dronesProblem(state: State): string | null {
     if (drone.credit > drone.slots)
       return `${drone.name} has credit for ${drone.credit} of ${drone.slots} slots`;
     if (!profile.drones.has(drone)) return `${drone.name} is not in its profile`;
-    const isFree = drone.credit > 0 && drone.hasReported && !drone.isDraining && !drone.isClogged;
+    const isOpen = drone.hasReported && !drone.isDraining && !drone.isClogged;
+    const isFree = drone.credit > 0 && isOpen && !drone.isQuarantined && drone.solitary === null;
+    if (drone.solitary !== null && !drone.leases.has(drone.solitary.number))
+      return `${drone.name} is alone with a lease that is gone`;
+    if (drone.keptFor !== null && drone.keptFor.keptOn !== drone) return `${drone.name} is kept for nobody`;
     if (profile.free.has(drone) !== isFree) return `${drone.name} is free: ${isFree}, but not listed so`;
     for (const lease of profile.short) {
       if (state.leases.get(lease.number) !== lease) return `lease ${lease.number} is short and gone`;
@@ -170,8 +179,9 @@ function dronesProblem(state: State): string | null {
 function deadlinesProblem(state: State): string | null {
   let set = 0;
   const owned = [state.progressDeadline, state.rebalanceDeadline, state.rejoinDeadline];
-  for (const { silence, watch } of state.sessions.values()) {
+  for (const { silence, watch, drone } of state.sessions.values()) {
     owned.push(silence);
+    if (drone?.quarantine != null) owned.push(drone.quarantine);
     if (watch !== null) owned.push(watch.deadline);
   }
   for (const { abandonDeadline, retryDeadline } of state.jobs.values()) {
