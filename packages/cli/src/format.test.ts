@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { formatBytes, formatCount, formatDuration, plural } from './format.ts';
+import { formatBytes, formatCount, formatDuration, parseBytes, plural } from './format.ts';
 
 describe('numbers for people', () => {
   test('have units that fit their size', () => {
@@ -22,5 +22,17 @@ describe('numbers for people', () => {
     ]);
     expect(formatCount(1_234_567)).toBe('1,234,567');
     expect([plural(1, 'file'), plural(2, 'file'), plural(0, 'job')]).toEqual(['1 file', '2 files', '0 jobs']);
+  });
+
+  test('are read with their units', () => {
+    expect(['65536', '1k', '128MiB', '1.5 GiB', '2T', '1 b'].map(parseBytes)).toEqual([
+      65_536,
+      1_024,
+      128 * 1024 ** 2,
+      1.5 * 1024 ** 3,
+      2 * 1024 ** 4,
+      1,
+    ]);
+    expect(['', 'x', '-1', '1 QiB', '1kk'].map(parseBytes)).toEqual(new Array(5).fill(Number.NaN));
   });
 });

@@ -22,6 +22,14 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${BYTE_UNITS[unit]}`;
 }
 
+const SIZE_UNITS = ['', 'k', 'm', 'g', 't'];
+
+/** Bytes out of `128MiB`, `1G`, `65536`; units are powers of 1,024. NaN for what is no size. */
+export function parseBytes(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/.exec(text.trim().toLowerCase()) ?? [];
+  return Math.floor(Number(number) * 1024 ** SIZE_UNITS.indexOf(unit ?? ''));
+}
+
 /** `45 ms`, `3.2 s`, `5 min 12 s`, `2 h 5 min`, `3 d 4 h` */
 export function formatDuration(millis: number): string {
   if (millis < 1_000) return `${Math.round(millis)} ms`;

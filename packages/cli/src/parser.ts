@@ -7,15 +7,22 @@ import { UsageError } from '@hive/shared';
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { benchCommand } from './commands/bench.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { drainCommand } from './commands/drain.ts';
 import { droneCommand } from './commands/drone.ts';
 import { dronesCommand } from './commands/drones.ts';
 import { explainCommand } from './commands/explain.ts';
+import { gcCommand } from './commands/gc.ts';
 import { hashCommand } from './commands/hash.ts';
 import { jobCommand } from './commands/job.ts';
 import { jobsCommand } from './commands/jobs.ts';
 import { queenCommand } from './commands/queen.ts';
+import { resultsCommand } from './commands/results.ts';
+import { retryCommand } from './commands/retry.ts';
 import { statusCommand } from './commands/status.ts';
+import { submitCommand } from './commands/submit.ts';
+import { taskCommand } from './commands/task.ts';
 import { upCommand } from './commands/up.ts';
+import { waitCommand } from './commands/wait.ts';
 import { nearest } from './nearest.ts';
 
 const COMMANDS = [
@@ -23,12 +30,19 @@ const COMMANDS = [
   queenCommand,
   droneCommand,
   hashCommand,
+  submitCommand,
+  waitCommand,
+  resultsCommand,
   statusCommand,
   dronesCommand,
+  drainCommand,
   jobsCommand,
   jobCommand,
+  taskCommand,
   explainCommand,
   cancelCommand,
+  retryCommand,
+  gcCommand,
   benchCommand,
 ] as readonly CommandModule[];
 const HELP_WIDTH_MAX = 110;

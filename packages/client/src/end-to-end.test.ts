@@ -49,6 +49,14 @@ describe('a hive in this process', () => {
       }
     }));
 
+  test('opens a job that it has under way itself without a loss', () =>
+    withLocal(async (hive) => {
+      const job = await hive.submit({ kind: 'sleep', inputs: [100, 100], attached: false });
+      const again = await hive.open(job.id);
+      expect(await collect(again.results())).toHaveLength(2);
+      expect(await job.done).toEqual(await again.done);
+    }));
+
   test('has 256 calls in flight', () =>
     withLocal(async (hive) => {
       let next = 0;

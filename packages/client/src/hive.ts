@@ -100,9 +100,14 @@ export class Hive implements AsyncDisposable {
     return new Graph(kind, options, (all, parentsOf) => this.#submit(all, parentsOf));
   }
 
-  /** A handle for a job that was submitted elsewhere: its end and (of a detached job) its results. */
+  /**
+   * A handle for a job that was submitted elsewhere: its end and (of a detached job) its results. For a job that this
+   * client has under way itself it is one more handle of the same; its results still have one reader.
+   */
   async open(id: string): Promise<JobHandle> {
     const { encoding } = (await this.job(id)) as { encoding?: unknown };
+    const held = this.#router.held(jobId(id));
+    if (held instanceof Job) return new JobHandle(held);
     const job = new Job(this.#router, jobId(id), null, null, encoding === 'raw' ? 'raw' : 'msgpack');
     this.#router.start(job);
     return new JobHandle(job);

@@ -2,7 +2,7 @@
 export type { Counts, Encoding, JobId, JobState, Outcome, Plain } from '@hive/shared';
 export { UsageError } from '@hive/shared';
 export { type ConnectOptions, connect, type LocalOptions } from './connect.ts';
-export type { Duration } from './duration.ts';
+export { type Duration, millisOf } from './duration.ts';
 export { TaskError } from './errors.ts';
 export type { Inputs } from './feeder.ts';
 export { Graph, type GraphOptions, GraphResults, GraphTask, type GraphTaskOptions } from './graph.ts';

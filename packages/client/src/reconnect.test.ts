@@ -103,7 +103,9 @@ describe('when the Queen comes back without her store', () => {
       await queen.restartEmpty();
       const error = await rejection(job.done);
       expect(error).toMatchObject({ name: 'UsageError', code: 'jobLost' });
-      expect(error.message).toContain('another Queen answers now, or this one has lost what she had in memory');
+      expect(error.message).toContain(
+        'another Queen answers now, or this one has lost what she had in memory',
+      );
       expect(await results).toBe(error);
     }));
 

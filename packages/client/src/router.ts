@@ -116,6 +116,10 @@ export class Router implements JobHost {
   keep(job: JobPeer): void {
     this.#jobs.set(job.id, job);
   }
+  /** A job of this client that is not over. */
+  held(job: JobId): JobPeer | undefined {
+    return this.#jobs.get(job);
+  }
   forget(job: JobId): void {
     this.#jobs.delete(job);
   }

@@ -1,9 +1,10 @@
 /** `hive drone`: a worker, until Ctrl-C. The first one lets running tasks finish, the second does not. */
 import type { DroneEvent } from '@hive/drone';
-import { LIMITS, UsageError } from '@hive/shared';
+import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
 import { DroneLines } from '../drone-lines.ts';
 import { interrupted } from '../interrupt.ts';
+import { parseLabels } from '../job/options.ts';
 import { Journal } from '../journal.ts';
 import { CLIENT_OPTIONS, type ClientArguments, wholeNumber } from '../options.ts';
 import { queensOf } from '../queens.ts';
@@ -85,16 +86,4 @@ async function runDrone(argv: DroneArguments): Promise<void> {
   journal.log('The Drone has stopped.', 'stopped', { how: end.how });
   journal.close();
   if ('error' in end) throw end.error;
-}
-
-/** `gpu=yes` → { gpu: 'yes' }. @throws UsageError */
-function parseLabels(labels: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    labels.map((label) => {
-      const at = label.indexOf('=');
-      if (at < 1)
-        throw new UsageError(`"${label}" is not a label. Write key=value, for instance gpu=yes.`, 'badLabel');
-      return [label.slice(0, at), label.slice(at + 1)];
-    }),
-  );
 }

@@ -1,24 +1,28 @@
 /** `hive hash`: what `sha256sum` prints, computed by the Drones. */
-import type { Hive, JobHandle, TaskResult } from '@hive/client';
+import type { Hive, JobHandle, JobOptions, TaskResult } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import type { CommandModule } from 'yargs';
-import { commandName } from '../folder.ts';
 import { findAlgorithm, tagOf } from '../hash/algorithm.ts';
 import { FileWork } from '../hash/file-work.ts';
 import { LineWork } from '../hash/line-work.ts';
 import { operandBytes } from '../hash/operands.ts';
+import { RangeWork } from '../hash/range-work.ts';
 import type { Hashed, Work } from '../hash/work.ts';
 import { exitCodeOf, onInterrupt, type Signal } from '../interrupt.ts';
+import { hintAtDrones } from '../job/follow.ts';
+import { JOB_OPTIONS, type JobOptionArguments, jobOptionsOf } from '../job/options.ts';
+import { parseRange } from '../job/range.ts';
 import { noteLostQueen } from '../lost-queen.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 
-interface HashArguments extends ClientArguments {
+interface HashArguments extends ClientArguments, JobOptionArguments {
   readonly _: readonly (string | number)[];
   readonly algorithm: string;
   readonly recursive: boolean;
   readonly lines: boolean;
+  readonly range?: string | undefined;
   readonly tag: boolean;
   readonly zero: boolean;
 }
@@ -51,6 +55,12 @@ export const hashCommand: CommandModule<object, HashArguments> = {
           default: false,
           describe: 'Hash every line of the files: one digest per line',
         },
+        range: {
+          type: 'string',
+          requiresArg: true,
+          describe:
+            'START..END[..STEP]: hash these integers as text, both ends included; one digest per line',
+        },
         tag: { type: 'boolean', default: false, describe: 'BSD-style lines' },
         zero: {
           alias: 'z',
@@ -58,10 +68,15 @@ export const hashCommand: CommandModule<object, HashArguments> = {
           default: false,
           describe: 'End lines with NUL; escape no names',
         },
+        ...JOB_OPTIONS,
       })
       .example('$0 hash *.iso', 'What sha256sum *.iso prints')
       .example('$0 hash -r photos > sums', 'Then, any time: sha256sum -c sums')
       .example('$0 hash --lines words.txt', 'One digest per line of words.txt')
+      .example(
+        '$0 hash --range 0..1000000000',
+        'What seq 0 1000000000 | hive hash --lines prints, much sooner',
+      )
       .example('tar c . | $0 hash -a sha512 -', 'Standard input, with SHA-512') as never,
   handler: runHash,
 };
@@ -71,8 +86,10 @@ async function runHash(argv: HashArguments): Promise<void> {
     throw new UsageError('--lines takes files, so it does not go with --recursive.');
   if (argv.lines && argv.tag)
     throw new UsageError('--lines prints digests only, so it does not go with --tag.');
+  if (argv.range !== undefined && (argv.lines || argv.recursive || argv.tag || argv._.length > 1))
+    throw new UsageError('--range hashes integers, so it goes with no files, nor with --lines, -r or --tag.');
   const algorithm = findAlgorithm(argv.algorithm);
-  const progress = new Progress(argv.lines ? 'lines' : 'files');
+  const progress = new Progress(argv.range !== undefined ? 'integers' : argv.lines ? 'lines' : 'files');
   const signal = await hashAll(argv, algorithm, progress).finally(() => progress.end());
   // A read that hangs (a pipe that nobody writes to) must not keep an interrupted process.
   if (signal !== null) process.exit(exitCodeOf(signal));
@@ -97,7 +114,7 @@ async function hashAll(argv: HashArguments, algorithm: string, progress: Progres
   });
   using _lost = noteLostQueen(hive, note);
   const work = workOf(argv, algorithm, progress, output);
-  job = await submit(hive, algorithm, work);
+  job = await submit(hive, algorithm, work, await jobOptionsOf(argv, hive));
   if (interruptedBy !== null) cancel(job);
   void hintAtDrones(hive, note);
   await printResults(job, work, output);
@@ -105,16 +122,17 @@ async function hashAll(argv: HashArguments, algorithm: string, progress: Progres
   return interruptedBy;
 }
 
-function submit(hive: Hive, algorithm: string, work: Work): Promise<JobHandle> {
+function submit(hive: Hive, algorithm: string, work: Work, options: JobOptions): Promise<JobHandle> {
   return hive.submit({
+    name: 'hive hash',
+    // A file that cannot be read now is reported, as sha256sum does it, not tried again.
+    retries: 0,
+    ...options,
+    ...work.source(),
     kind: 'hash',
     params: { algorithm },
     encoding: work.encoding,
-    inputs: work.inputs(),
-    name: 'hive hash',
     attached: true,
-    // A file that cannot be read now is reported, as sha256sum does it, not tried again.
-    retries: 0,
   });
 }
 
@@ -132,15 +150,10 @@ function workOf(argv: HashArguments, algorithm: string, progress: Progress, outp
     progress.stepAside();
     process.stderr.write(`hive hash: ${text}\n`);
   };
+  if (argv.range !== undefined) return new RangeWork(parseRange(argv.range), argv.zero, progress, complain);
   if (argv.lines) return new LineWork(operands, argv.zero, progress, complain);
   const format = { tag: argv.tag ? tagOf(algorithm) : null, isZeroEnded: argv.zero };
   return new FileWork(operands, argv.recursive, format, progress, complain);
-}
-
-/** Without a Drone nothing will happen, and a person should know why. */
-async function hintAtDrones(hive: Hive, note: (text: string) => void): Promise<void> {
-  const status = await hive.status().catch(() => null);
-  if (status?.drones === 0) note(`no Drone is connected; it begins when one is: ${commandName('drone')}`);
 }
 
 async function printResults(job: JobHandle, work: Work, output: Output): Promise<void> {

@@ -11,6 +11,7 @@ import { formatTable } from '../table.ts';
 
 interface JobsArguments extends ViewArguments {
   readonly limit: number;
+  readonly all: boolean;
   readonly hidden: boolean;
 }
 
@@ -21,10 +22,17 @@ export const jobsCommand: CommandModule<object, JobsArguments> = {
     ...CLIENT_OPTIONS,
     ...JSON_OPTION,
     limit: { alias: 'n', type: 'number', default: 20, requiresArg: true, describe: 'How many' },
+    all: {
+      alias: 'a',
+      type: 'boolean',
+      default: false,
+      describe: `As many as she tells of: ${LIMITS.answerEntriesMax}`,
+    },
     hidden: { type: 'boolean', default: false, describe: "Also those behind a client's single calls" },
   },
   handler: async (argv) => {
-    const limit = wholeNumber('--limit', argv.limit, 1, LIMITS.answerEntriesMax);
+    const { answerEntriesMax } = LIMITS;
+    const limit = argv.all ? answerEntriesMax : wholeNumber('--limit', argv.limit, 1, answerEntriesMax);
     await using hive = await connectTo(argv, 'hive jobs');
     const jobs = await hive.jobs({ limit, hidden: argv.hidden });
     print(argv, { jobs }, () => formatJobs(jobs));
@@ -32,7 +40,7 @@ export const jobsCommand: CommandModule<object, JobsArguments> = {
 };
 
 function formatJobs(jobs: readonly JobInfo[]): string {
-  if (jobs.length === 0) return 'There are no jobs. Submit one, for instance with "hive hash FILE".';
+  if (jobs.length === 0) return 'There are no jobs. Submit one, for instance with "hive submit hash TEXT".';
   const columns = [
     { head: 'JOB' },
     { head: 'STATE' },

@@ -1,9 +1,11 @@
 /** `hive queen`: the coordinator, until Ctrl-C. */
+import { resolve } from 'node:path';
 import type { Notice, Queen } from '@hive/queen';
+import { UsageError } from '@hive/shared';
 import { DEFAULT_PORT, defaultDataFolder } from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { commandName } from '../folder.ts';
-import { formatCount, plural } from '../format.ts';
+import { formatCount, parseBytes, plural } from '../format.ts';
 import { interrupted } from '../interrupt.ts';
 import { Chatter, Journal } from '../journal.ts';
 import { wholeNumber } from '../options.ts';
@@ -12,6 +14,7 @@ import { describeNotice } from '../queen-lines.ts';
 interface QueenArguments {
   readonly port?: number | undefined;
   readonly data?: string | undefined;
+  readonly cache?: string | undefined;
   readonly name?: string | undefined;
   readonly verbose: boolean;
   readonly logFile?: string | undefined;
@@ -34,14 +37,20 @@ export const queenCommand: CommandModule<object, QueenArguments> = {
         data: {
           type: 'string',
           requiresArg: true,
-          describe: 'Her data folder (default: HIVE_DATA, else your own)',
+          describe: 'Folder of her jobs and results (default: HIVE_DATA, else your own); :memory: for none',
+        },
+        cache: {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Memory for pages that are on disk, too, such as 512MiB (default: 128MiB)',
         },
         name: { type: 'string', requiresArg: true, describe: "Her name for people (default: the machine's)" },
         verbose: { alias: 'v', type: 'boolean', default: false, describe: 'Say more about each task' },
         'log-file': { type: 'string', requiresArg: true, describe: 'Write what she says as JSON lines, too' },
       })
       .example('$0 queen', `Listen on port ${DEFAULT_PORT} of this machine`)
-      .example('$0 queen --port 9000 --data ./queen-2', 'A second one beside it') as never,
+      .example('$0 queen --port 9000 --data ./queen-2', 'A second one beside it')
+      .example('$0 queen --data :memory:', 'One that forgets everything when she ends') as never,
   handler: runQueen,
 };
 
@@ -49,20 +58,54 @@ async function runQueen(argv: QueenArguments): Promise<void> {
   const { startQueen } = await import('@hive/queen');
   const journal = new Journal(argv.logFile);
   const chatter = new Chatter(journal);
+  const store = storeOf(argv);
   const queen = await startQueen({
+    ...store,
     port: argv.port === undefined ? DEFAULT_PORT : wholeNumber('--port', argv.port, 0, PORT_MAX),
     isPortFixed: argv.port !== undefined,
-    data: argv.data ?? defaultDataFolder(),
     ...(argv.name === undefined ? {} : { name: argv.name }),
     onEvent: (event) => tell(event, chatter, argv.verbose),
   });
   sayWhereSheListens(queen, argv.port, journal);
+  sayWhereHerStateIs(queen, store, journal);
   const summaries = new Summaries(queen, chatter);
   const signal = await interrupted();
   journal.say('👑 Queen is going...', 'queenStopping', { signal });
   summaries.stop();
   await queen.stop();
   journal.close();
+}
+
+interface StoreChoice {
+  readonly store: 'sqlite' | 'memory';
+  readonly data: string;
+  readonly cacheBytes?: number;
+}
+const IN_MEMORY = ':memory:';
+const CACHE_BYTES_MIN = 1024 ** 2;
+
+/** Without a store she still leaves her address where others look for it. @throws UsageError */
+function storeOf({ data = defaultDataFolder(), cache }: QueenArguments): StoreChoice {
+  if (data === IN_MEMORY) return { store: 'memory', data: defaultDataFolder() };
+  if (cache === undefined) return { store: 'sqlite', data: resolve(data) };
+  const cacheBytes = parseBytes(cache);
+  if (cacheBytes >= CACHE_BYTES_MIN) return { store: 'sqlite', data: resolve(data), cacheBytes };
+  throw new UsageError(`--cache takes a size of at least 1MiB, such as 128MiB; not "${cache}".`, 'badSize');
+}
+
+function sayWhereHerStateIs(queen: Queen, { store, data }: StoreChoice, journal: Journal): void {
+  if (store === 'memory') {
+    journal.say('   Jobs and results are kept in memory, and end with her.', 'storeOpened', { store });
+    return;
+  }
+  const { jobsActive } = queen.summary();
+  const goesOn =
+    jobsActive === 0 ? '' : `; ${plural(jobsActive, 'job')} of before ${jobsActive === 1 ? 'goes' : 'go'} on`;
+  journal.say(`   Jobs and results are kept in ${data}${goesOn}.`, 'storeOpened', {
+    store,
+    data,
+    jobsActive,
+  });
 }
 
 function tell(event: Notice, chatter: Chatter, isVerbose: boolean): void {

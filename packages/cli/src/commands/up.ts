@@ -1,4 +1,5 @@
 /** `hive up`: a Queen and Drones on this machine, to try things. They live and end together. */
+import { resolve } from 'node:path';
 import type { Processes } from '@hive/local';
 import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
@@ -11,6 +12,7 @@ interface UpArguments {
   readonly drones: number;
   readonly slots?: number | undefined;
   readonly port?: number | undefined;
+  readonly data?: string | undefined;
 }
 
 const DRONES_MAX = 1_000;
@@ -29,6 +31,11 @@ export const upCommand: CommandModule<object, UpArguments> = {
           describe: 'Slots of each (default: the cores, shared out)',
         },
         port: { type: 'number', requiresArg: true, describe: "The Queen's port (default: any free one)" },
+        data: {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Folder in which jobs outlive this (default: in memory, with a folder of its own)',
+        },
       })
       .example('$0 up', 'A Queen and two Drones until Ctrl-C')
       .example('$0 up --drones 4 --slots 1', 'Four Drones that do one thing at a time') as never,
@@ -43,9 +50,10 @@ async function runUp(argv: UpArguments): Promise<void> {
     ...(argv.slots === undefined
       ? {}
       : { slotsPerDrone: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),
+    ...(argv.data === undefined ? {} : { data: resolve(argv.data), store: 'sqlite' as const }),
     ...(argv.port === undefined ? {} : { port: wholeNumber('--port', argv.port, 1, PORT_MAX) }),
   });
-  sayWhatIsUp(cluster);
+  sayWhatIsUp(cluster, argv.data !== undefined);
   watchDrones(cluster);
   const ended = await Promise.race([interrupted(), cluster.queen.exited]);
   if (typeof ended === 'string') say('👑 Everything is going...');
@@ -56,11 +64,12 @@ async function runUp(argv: UpArguments): Promise<void> {
   await cluster.stop();
 }
 
-function sayWhatIsUp({ address, drones }: Processes): void {
+function sayWhatIsUp({ address, drones, data }: Processes, isDurable: boolean): void {
   const hive = `${commandName('hive')}`;
   const port = address.slice(address.lastIndexOf(':') + 1);
   say(`👑 Queen is listening on port ${port} (Swarm Mode)...`);
   for (const { name, slots, pid } of drones) say(`🐝 ${name} with ${plural(slots, 'slot')} (process ${pid})`);
+  say(isDurable ? `   Jobs and results are kept in ${data}.` : '   Jobs and results are kept in memory.');
   say(`
 They have a data folder of their own, so say where the Queen is:
    ${hive} hash --queen ${address} FILE

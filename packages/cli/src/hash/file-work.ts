@@ -58,7 +58,11 @@ export class FileWork implements Work {
     this.#complain = complain;
   }
 
-  async *inputs(): AsyncGenerator<Input> {
+  source() {
+    return { inputs: this.#inputs() };
+  }
+
+  async *#inputs(): AsyncGenerator<Input> {
     if (this.#progress.isShown) void this.#count();
     const files = findFiles(this.#operands, this.#isRecursive);
     let index = 0;

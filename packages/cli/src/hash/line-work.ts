@@ -26,7 +26,11 @@ export class LineWork implements Work {
     this.#complain = complain;
   }
 
-  async *inputs(): AsyncGenerator<Input> {
+  source() {
+    return { inputs: this.#inputs() };
+  }
+
+  async *#inputs(): AsyncGenerator<Input> {
     let index = 0;
     for (const path of this.#operands) {
       try {

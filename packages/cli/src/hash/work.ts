@@ -1,8 +1,9 @@
 /**
- * What one `hive hash` works on: files (file-work.ts) or the lines of files (line-work.ts). Either gives the job its
- * inputs and turns each result, which arrives in the inputs' order, into what is printed.
+ * What one `hive hash` works on: files (file-work.ts), lines of files (line-work.ts) or integers (range-work.ts). Each
+ * gives the job its inputs and turns each result, which arrives in the inputs' order, into what is printed.
  */
 import type { StreamSource } from '@hive/client';
+import type { Range } from '../job/range.ts';
 import { quoteName } from './quote.ts';
 import { describeSystemError } from './system-error.ts';
 
@@ -20,7 +21,8 @@ export interface Hashed {
 export interface Work {
   /** How inputs and digests travel. */
   readonly encoding: 'raw' | 'msgpack';
-  inputs(): AsyncGenerator<Input>;
+  /** What the tasks get. */
+  source(): { readonly inputs: AsyncGenerator<Input> } | { readonly range: Range };
   /** What to print for a result; null when there was an error instead, which has been reported. */
   print(result: Hashed): Uint8Array | null;
   /** Reports what is left once all results were printed. */

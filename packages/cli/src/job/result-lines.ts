@@ -1,0 +1,58 @@
+/**
+ * Results of a job on standard output, one a line; what failed goes to standard error. As text, a text is printed as it
+ * is, bytes are bytes, and everything else is JSON; with `--json` every task is one JSON object, whatever became of it.
+ */
+import type { TaskResult } from '@hive/client';
+import type { Output } from '../output.ts';
+
+const NEWLINE = Buffer.from('\n');
+
+export class ResultLines {
+  readonly #output: Output;
+  readonly #isJson: boolean;
+  readonly #complain: (text: string) => void;
+
+  constructor(output: Output, isJson: boolean, complain: (text: string) => void) {
+    this.#output = output;
+    this.#isJson = isJson;
+    this.#complain = complain;
+  }
+
+  /** Null when more may be printed at once, else what to wait for. */
+  print(result: TaskResult): Promise<void> | null {
+    if (this.#isJson) return this.#output.write(Buffer.from(`${toJson(jsonOf(result))}\n`));
+    if (result.outcome === 'succeeded') return this.#output.write(lineOf(result.value));
+    // What was cancelled is no surprise to whoever cancelled it.
+    if (result.outcome === 'cancelled') return null;
+    this.#output.flush();
+    this.#complain(`task ${result.index} ${wordsOf(result.outcome)}: ${result.error.message}`);
+    return null;
+  }
+}
+
+function jsonOf({ index, outcome, value, error }: TaskResult): object {
+  return { index, outcome, ...(outcome === 'succeeded' ? { value } : error) };
+}
+
+function lineOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return Buffer.concat([value, NEWLINE]);
+  return Buffer.from(`${typeof value === 'string' ? value : toJson(value)}\n`);
+}
+
+/** JSON, with bytes as base64. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value, plainly);
+}
+
+/** A Buffer turns itself into something else before a replacer is asked, so the original is looked at. */
+function plainly(this: { readonly [key: string]: unknown }, key: string, value: unknown): unknown {
+  const original = this[key];
+  if (!(original instanceof Uint8Array)) return value;
+  const { buffer, byteOffset, byteLength } = original;
+  return { base64: Buffer.from(buffer, byteOffset, byteLength).toString('base64') };
+}
+
+const OUTCOMES: Readonly<Record<string, string>> = { timedOut: 'timed out', crashed: 'crashed' };
+
+/** An outcome as people say it. */
+export const wordsOf = (outcome: string): string => OUTCOMES[outcome] ?? outcome;
