@@ -51,7 +51,10 @@ export function droneIsBack(state: State, peer: PeerId): void {
 /** Nobody will claim what is still held: it runs again. */
 export function releaseHeld(state: State): void {
   state.deadlines.clear(state.rejoinDeadline);
-  for (const peer of state.missingDrones) state.commit({ type: 'droneLeft', drone: peer });
+  for (const peer of state.missingDrones) {
+    // One that is back and too busy to ask for work is still known, and awaited after the next restart.
+    if (!state.sessionOfPeer.has(peer)) state.commit({ type: 'droneLeft', drone: peer });
+  }
   state.missingDrones.clear();
   state.rejoiningDrones.clear();
   for (const job of state.jobs.values()) {
