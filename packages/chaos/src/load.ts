@@ -167,7 +167,9 @@ export class Load {
       this.takeUp(orphan, client);
       return;
     }
-    const unread = this.#ledger.acknowledged.find((entry) => !entry.isRead && entry.readers === 0);
+    const unread = this.#ledger.acknowledged.find(
+      (entry) => !entry.isRead && entry.readers === 0 && (entry.isDone || entry.holder !== client.name),
+    );
     if (choice < 0.5 && unread !== undefined) {
       unread.readers++;
       this.#reading.get(client)!.add(unread);
