@@ -92,6 +92,11 @@ const APPLIERS: Appliers = {
     job.endedAt = at;
     if (end === 'cancelled') job.cancelled = job.appended - job.succeeded - job.failed;
     job.failedTasks.clear();
+    // It ends with its client, so nothing of it is ever run again.
+    if (job.isAttached) {
+      job.inputs.clear();
+      job.streams.clear();
+    }
   },
 
   jobReopened(state, { job: id, failed, splits, cancelled }) {

@@ -188,7 +188,9 @@ function dropInputs(
   };
   // An attached job ends with its client, so nothing of it is ever retried: its failed tasks need no input either.
   if (!job.isAttached) {
-    for (const { index } of failures) {
+    for (const { index, outcome } of failures) {
+      // A task that was cancelled by itself stays cancelled when the job is retried.
+      if (outcome === 'cancelled') continue;
       drop(index);
       start = index + 1;
     }

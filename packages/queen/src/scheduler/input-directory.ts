@@ -98,6 +98,13 @@ export class InputDirectory {
     this.#head = 0;
   }
 
+  /** Nobody needs any of them any more. */
+  clear(): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.heldBytes = 0;
+  }
+
   get pages(): number {
     return this.#entries.length - this.#head;
   }

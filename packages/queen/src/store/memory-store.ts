@@ -15,6 +15,7 @@ interface JobPages {
   readonly results: Map<number, ResultPage>;
   /** By task; only so many tasks are remembered. */
   readonly attempts: Map<number, Attempt[]>;
+  isAttached: boolean;
   bytes: number;
 }
 /** Tasks of a job whose failed attempts are remembered. */
@@ -44,6 +45,9 @@ export class MemoryStore implements Store {
 
   #keep(record: StoreRecord): void {
     switch (record.type) {
+      case 'jobSubmitted':
+        this.#pagesOf(record.job).isAttached = record.spec.attached !== false;
+        break;
       case 'inputsAppended':
         this.#pagesOf(record.job).inputs.set(record.page.first, new PageCutter(compact(record.page)));
         this.#count(record.job, record.page.data.length);
@@ -63,6 +67,12 @@ export class MemoryStore implements Store {
         break;
       case 'attemptFailed':
         this.#keepAttempt(record);
+        break;
+      case 'jobEnded':
+        // An attached job ends with its client: nothing of it is ever run again.
+        if (this.#jobs.get(record.job)?.isAttached)
+          for (const first of [...this.#jobs.get(record.job)!.inputs.keys()])
+            this.#dropInputs(record.job, first);
         break;
       case 'jobReopened':
         splitPages(this.#pagesOf(record.job).results, record.splits);
@@ -102,7 +112,7 @@ export class MemoryStore implements Store {
   #pagesOf(job: JobId): JobPages {
     let pages = this.#jobs.get(job);
     if (pages === undefined) {
-      pages = { inputs: new Map(), results: new Map(), attempts: new Map(), bytes: 0 };
+      pages = { inputs: new Map(), results: new Map(), attempts: new Map(), isAttached: false, bytes: 0 };
       this.#jobs.set(job, pages);
     }
     return pages;
