@@ -7,7 +7,7 @@
 import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InvariantError, type JobId, type Page, PageCutter } from '@hive/shared';
+import { InvariantError, type JobId, type Page, PageCutter, type Spec } from '@hive/shared';
 import type Database from 'better-sqlite3';
 import debug from 'debug';
 import type { InputRef, StoreRecord } from '../../scheduler/index.ts';
@@ -55,6 +55,8 @@ export class SqliteStore implements Store {
   readonly #results: PageCache<ResultPage>;
   /** Numbers of the jobs' rows. */
   readonly #numbers = new Map<JobId, number>();
+  /** Jobs that end with their clients; their inputs go with them. */
+  readonly #attached = new Set<number>();
   #newest: number;
   #isRecovered = false;
   /** Kept and not on its way to the disk yet. */
@@ -108,7 +110,7 @@ export class SqliteStore implements Store {
   *recover(): Generator<StoreRecord, void, undefined> {
     try {
       for (const record of recoverRecords(this.#reader)) {
-        if (record.type === 'jobRecovered') this.#numbers.set(record.job, record.order);
+        if (record.type === 'jobRecovered') this.#know(record.job, record.order, record.spec);
         yield record;
       }
       countOpening(this.path, this.identity, this.#now);
@@ -208,6 +210,9 @@ export class SqliteStore implements Store {
       case 'jobReopened':
         this.#split(number, record);
         return record;
+      case 'jobEnded':
+        if (this.#attached.has(number)) this.#inputs.deleteJob(number);
+        return record;
       case 'inputsDropped':
         this.#inputs.delete(number, record.first);
         return record;
@@ -250,8 +255,13 @@ export class SqliteStore implements Store {
   #numberFor(record: StoreRecord): number {
     if (record.type !== 'jobSubmitted') return this.#number('job' in record ? record.job : null);
     this.#newest = Math.max(this.#newest + 1, record.order);
-    this.#numbers.set(record.job, this.#newest);
+    this.#know(record.job, this.#newest, record.spec);
     return this.#newest;
+  }
+
+  #know(job: JobId, number: number, { attached }: Spec): void {
+    this.#numbers.set(job, number);
+    if (attached !== false) this.#attached.add(number);
   }
 
   #forget(job: JobId): void {
@@ -259,6 +269,7 @@ export class SqliteStore implements Store {
     this.#inputs.deleteJob(number);
     this.#results.deleteJob(number);
     this.#numbers.delete(job);
+    this.#attached.delete(number);
   }
 
   #committed({ entries }: Batch): void {
