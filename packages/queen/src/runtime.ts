@@ -4,7 +4,7 @@
  *
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
-import type { Message, Plain, SessionNumber } from '@hive/shared';
+import type { Message, Page, Plain, SessionNumber } from '@hive/shared';
 import { LIMITS } from '@hive/shared';
 import type { Connection } from '@hive/shared/node';
 import debug from 'debug';
@@ -12,12 +12,14 @@ import {
   CommitPipeline,
   type Effects,
   type Identity,
+  type InputRef,
   type Notice,
   Scheduler,
   type SchedulerEvent,
   type Send,
   type StoryRef,
 } from './scheduler/index.ts';
+import { composeInputs } from './store/pages.ts';
 import { StoreError } from './store/sqlite/errors.ts';
 import type { Store } from './store/store.ts';
 import { StoreWatch } from './store-watch.ts';
@@ -200,8 +202,7 @@ export class Runtime {
   /** Adds the bytes that the scheduler named but does not hold. Null when they are gone, and with them the need. */
   #complete({ message, inputs, results, story }: Send): Message | null {
     if (story !== undefined) return this.#tell(message as Message<'Answer'>, story);
-    if (inputs !== undefined)
-      return { ...(message as Message<'TaskAssign'>), ...this.#store.readInputs(inputs) };
+    if (inputs !== undefined) return { ...(message as Message<'TaskAssign'>), ...this.#inputs(inputs) };
     if (results === undefined) return message;
     const stored = this.#store.readResults(results.job, results.seq);
     if (stored === undefined) return null;
@@ -213,6 +214,12 @@ export class Runtime {
       ...(failures.length === 0 ? {} : { failures }),
       ...(streams.length === 0 ? {} : { streams }),
     };
+  }
+
+  #inputs(ref: InputRef): Pick<Page, 'sizes' | 'data'> {
+    const own = this.#store.readInputs(ref);
+    if (ref.parts === undefined) return own;
+    return composeInputs(own, ref.parts, (seq) => this.#store.readResults(ref.job, seq)?.page);
   }
 
   /** A task's story: where it stands, every failed attempt, and who ended it when. */

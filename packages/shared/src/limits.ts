@@ -86,6 +86,9 @@ export const LIMITS = {
   backoffMillisMax: 60_000,
   /** Tasks of one job waiting for a retry beyond which it gets no fresh leases. */
   retryingTasksMax: 100_000,
+  /** Tasks of one graph job, and dependencies among them. */
+  graphTasksMax: 1_000_000,
+  graphEdgesMax: 10_000_000,
   /** Crashes of one task after which it ends as crashed. */
   crashLimit: 3,
   /** Characters of a name, a label, a message, a code. */

@@ -8,13 +8,14 @@ import { IntervalSet } from '@hive/shared';
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type Draft = Omit<
   Writable<JobRecovered>,
-  'recorded' | 'inputs' | 'results' | 'failedTasks' | 'failedIndices'
+  'recorded' | 'inputs' | 'results' | 'failedTasks' | 'failedIndices' | 'cancelledIndices'
 > & {
   recorded: IntervalSet;
   inputs: Map<number, JobRecovered['inputs'][number]>;
   results: Map<number, JobRecovered['results'][number]>;
   failedTasks: Map<number, Writable<JobRecovered['failedTasks'][number]>>;
   failedIndices: number[];
+  cancelledIndices: number[];
 };
 type Of<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
 
@@ -51,6 +52,9 @@ function draftOf({ job, spec, owner, order, at }: Of<'jobSubmitted'>): Draft {
     inputs: new Map(),
     results: new Map(),
     failedIndices: [],
+    cancelledIndices: [],
+    // Jobs here are no graphs.
+    parents: [],
     streams: [],
     failedTasks: new Map(),
   };
@@ -116,7 +120,9 @@ function addResults(job: Draft, { seq, page, failures }: Of<'resultsRecorded'>):
     failed: job.counts.failed + failures.length - cancelled,
     cancelled: job.counts.cancelled + cancelled,
   };
-  for (const { index, outcome } of failures) if (outcome !== 'cancelled') job.failedIndices.push(index);
+  for (const { index, outcome } of failures) {
+    (outcome === 'cancelled' ? job.cancelledIndices : job.failedIndices).push(index);
+  }
   for (let index = first; index < first + count; index++) job.failedTasks.delete(index);
 }
 

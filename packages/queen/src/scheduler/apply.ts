@@ -26,12 +26,13 @@ const APPLIERS: Appliers = {
     state.jobCount = Math.max(state.jobCount, order);
   },
 
-  inputsAppended(state, { job: id, page, streams }) {
+  inputsAppended(state, { job: id, page, streams, parents }) {
     const job = jobOf(state, id);
     if (page.first !== job.appended) throw new InvariantError(`inputs of ${id} with a gap at ${page.first}`);
     job.appended += page.count;
     job.inputs.add(page.first, page.count, page.data.length);
     for (const stream of streams) job.streams.set(stream.index, stream.bytes);
+    job.graph?.add(page.count, parents);
   },
 
   jobSealed(state, { job: id }) {
@@ -46,10 +47,13 @@ const APPLIERS: Appliers = {
     }
     job.seq = seq;
     job.results.add({ seq, first: page.first, count: page.count, cost: pageCost(page) });
+    job.graph?.noteResults(page.first, page.count, seq);
     let cancelled = 0;
     for (const { outcome, index } of failures) {
-      if (outcome === 'cancelled') cancelled++;
-      else job.failedIndices.add(index, index + 1);
+      if (outcome === 'cancelled') {
+        cancelled++;
+        job.cancelledIndices.add(index, index + 1);
+      } else job.failedIndices.add(index, index + 1);
     }
     job.cancelled += cancelled;
     job.failed += failures.length - cancelled;
@@ -143,6 +147,7 @@ function replacePage(job: Job, seq: number, parts: PageSplit['parts']): void {
     // Which bytes a part has is the store's to know; its share of the page is good enough for credit's bounds.
     job.results.add({ ...part, cost: Math.ceil((whole.cost * part.count) / whole.count) });
     job.seq = Math.max(job.seq, part.seq);
+    job.graph?.noteResults(part.first, part.count, part.seq);
   }
 }
 
@@ -160,6 +165,8 @@ function restore(job: Job, record: JobRecovered): void {
   job.endedAt = record.endedAt;
   for (const { first, count, bytes } of record.inputs) job.inputs.add(first, count, bytes);
   for (const index of record.failedIndices) job.failedIndices.add(index, index + 1);
+  for (const index of record.cancelledIndices) job.cancelledIndices.add(index, index + 1);
+  restoreGraph(job, record);
   // An attached job's failed tasks are never run again, so their inputs are not kept for them.
   const kept = job.isAttached ? new IntervalSet() : job.failedIndices;
   for (const [first, end] of record.recorded) {
@@ -179,6 +186,17 @@ function restore(job: Job, record: JobRecovered): void {
       losses: 0,
     });
   }
+}
+
+/** Pages that are gone held tasks that have succeeded: what those depended on no longer matters. */
+function restoreGraph({ graph }: Job, { appended, parents, results }: JobRecovered): void {
+  if (graph === null) return;
+  for (const { first, count, lists } of parents) {
+    if (graph.tasks < first) graph.add(first - graph.tasks, undefined);
+    graph.add(count, lists);
+  }
+  if (graph.tasks < appended) graph.add(appended - graph.tasks, undefined);
+  for (const { seq, first, count } of results) graph.noteResults(first, count, seq);
 }
 
 /** These tasks have ended, so how often they failed before no longer matters. Looks at the shorter of the two lists. */

@@ -7,6 +7,7 @@
 import { LIMITS, leaseNumber, type Message, type Millis } from '@hive/shared';
 import { suspectAt, takeSuspect } from './blame.ts';
 import type { DroneState, Profile } from './drone.ts';
+import { failForSize, fittingParents, partsOf } from './graph-jobs.ts';
 import type { Job, Rate } from './job.ts';
 import { Lease } from './lease.ts';
 import type { State } from './state.ts';
@@ -215,7 +216,8 @@ function inputsOf(job: Job, ranges: readonly number[]): InputRef {
   const pages: number[] = [];
   for (let i = 0; i < ranges.length; i += 2)
     job.inputs.startsOf(ranges[i]!, ranges[i]! + ranges[i + 1]!, pages);
-  return { job: job.id, ranges, pages };
+  const parts = partsOf(job, ranges);
+  return { job: job.id, ranges, pages, ...(parts === null ? {} : { parts }) };
 }
 
 function streamsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'streams'> {
@@ -265,12 +267,18 @@ function takeRanges(state: State, job: Job, drone: DroneState, length: number): 
   while (left > 0 && bytesLeft > 0 && ranges.length < RANGES_PER_LEASE * 2 && !job.returned.isEmpty) {
     const lowest = job.returned.lowest!;
     const fit = fitting(job, lowest, left, bytesLeft);
-    const [first, end] = job.returned.takeLowest(fit.count)!;
+    const count = Math.min(fit.count, fittingParents(job, lowest, fit.count));
+    if (count === 0) {
+      failForSize(state, job, lowest);
+      continue;
+    }
+    const [first, end] = job.returned.takeLowest(count)!;
+    if (job.graph !== null) left = Math.min(left, end - first);
     ranges.push(first, end - first);
     left -= end - first;
     bytesLeft -= fit.bytes;
   }
-  return ranges;
+  return ranges.length === 0 ? null : ranges;
 }
 
 /**

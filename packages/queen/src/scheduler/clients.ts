@@ -15,6 +15,8 @@ import {
 import { record } from './complete.ts';
 import { conditionProblem, noteAppended, watchConditions } from './conditions.ts';
 import { cancelJob, maybeFinish, tellEndTo } from './ending.ts';
+import { checkParents } from './graph.ts';
+import { graphGrew } from './graph-jobs.ts';
 import { pageCost } from './input-directory.ts';
 import { canonical, type Job } from './job.ts';
 import { summaryOf } from './queries.ts';
@@ -23,7 +25,7 @@ import type { PeerSession, State } from './state.ts';
 /** Kinds that every build of the Drone knows; others must be on offer when a job asks for them. */
 const BUILT_IN_KINDS = ['command', 'echo', 'function', 'hash', 'sleep'];
 /** Parts of a spec that are defined but not enforced by this Queen yet; refused rather than ignored. */
-const NOT_SERVED = ['graph', 'reduce'] as const;
+const NOT_SERVED = ['reduce'] as const;
 
 export function submit(state: State, client: PeerSession, { job: id, spec }: Message<'Submit'>): void {
   const known = state.jobs.get(id);
@@ -92,8 +94,13 @@ function specProblem(
     const last = spec.range.start + spec.range.step * Math.max(0, spec.range.count - 1);
     if (!Number.isSafeInteger(last))
       return { code: 'badSpec', text: 'The range leaves the integers of 53 bits.' };
+    if (spec.graph !== undefined)
+      return { code: 'badSpec', text: 'A range job has no dependencies among its tasks.' };
     if (spec.encoding !== 'msgpack')
       return { code: 'badSpec', text: 'A range job has the encoding "msgpack".' };
+  }
+  if (spec.graph !== undefined && spec.encoding === 'raw') {
+    return { code: 'badSpec', text: 'A graph job hands lists to its tasks; use the encoding "msgpack".' };
   }
   const problem = conditionProblem(state, { type: 'Submit', job, spec });
   return problem === null ? kindProblem(state, spec.kind) : { code: 'badSpec', text: problem };
@@ -157,7 +164,17 @@ export function append(state: State, client: PeerSession, message: Message<'Appe
   const streams = streamsWithin(message.streams ?? [], page.first, end);
   const cost = pageCost(page);
   job.inputCredit -= cost;
-  state.commit({ type: 'inputsAppended', job: job.id, page, streams });
+  const { graph } = job;
+  const parents =
+    graph === null ? undefined : checkParents(message.parents, message, job.appended - first, graph.edges);
+  state.commit({
+    type: 'inputsAppended',
+    job: job.id,
+    page,
+    streams,
+    ...(parents === undefined ? {} : { parents }),
+  });
+  graphGrew(state, job, page.first);
   noteAppended(state, job);
   if (!job.isAttached) job.creditDue += cost;
   job.isCountDue = true;

@@ -165,6 +165,7 @@ export function record(state: State, job: Job, page: Page, { failures, streams, 
   acquit(job, first, first + count);
   state.touch(job);
   state.dirtyProgress.add(job);
+  state.graphAdvanced(job, first, count, failures);
   maybeHalt(state, job);
   maybeFinish(state, job);
 }

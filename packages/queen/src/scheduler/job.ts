@@ -18,6 +18,7 @@ import {
 } from '@hive/shared';
 import type { Deadline } from './deadlines.ts';
 import type { DroneState } from './drone.ts';
+import { TaskGraph } from './graph.ts';
 import type { HeapEntry } from './heap.ts';
 import { InputDirectory } from './input-directory.ts';
 import type { Lease } from './lease.ts';
@@ -102,6 +103,10 @@ export class Job implements HeapEntry {
   readonly failedTasks = new Map<number, FailedTask>();
   /** Tasks whose outcome is a failure (not: cancelled). */
   readonly failedIndices = new IntervalSet();
+  /** Tasks that were cancelled one by one. */
+  readonly cancelledIndices = new IntervalSet();
+  /** What depends on what, in a graph job. */
+  readonly graph: TaskGraph | null;
   readonly inputs = new InputDirectory();
   readonly results = new ResultDirectory();
   /** Inputs larger than a page holds, by index, in bytes. */
@@ -165,6 +170,7 @@ export class Job implements HeapEntry {
     this.isAttached = spec.attached !== false;
     this.isHidden = spec.hidden === true;
     this.owner = owner;
+    this.graph = spec.graph === undefined ? null : new TaskGraph();
   }
 
   get isActive(): boolean {

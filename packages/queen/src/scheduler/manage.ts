@@ -6,6 +6,7 @@ import type { Message, RefusalCode } from '@hive/shared';
 import { watchConditions } from './conditions.ts';
 import type { DroneState } from './drone.ts';
 import { removeJob } from './ending.ts';
+import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
 import { summaryOf } from './queries.ts';
 import type { PeerSession, State } from './state.ts';
@@ -68,6 +69,7 @@ function reopen(state: State, job: Job): void {
   state.commit({ type: 'jobReopened', job: job.id, failed, splits: splitsOf(job), cancelled, at: state.now });
   for (const [first, end] of [...job.recorded.gaps(0, job.appended)]) job.returned.add(first, end);
   job.nextFresh = job.appended;
+  rebuildGraph(state, job);
   watchConditions(state, job);
   state.touch(job);
 }

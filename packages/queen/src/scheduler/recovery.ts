@@ -7,6 +7,7 @@ import { applyRecord } from './apply.ts';
 import { watchConditions } from './conditions.ts';
 import { maybeFinish, ownerLeft } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
+import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
 import type { State } from './state.ts';
 import type { StoreRecord } from './types.ts';
@@ -37,6 +38,7 @@ function resume(state: State, job: Job): void {
   for (const index of job.failedTasks.keys()) job.held.delete(index, index + 1);
   scheduleRetries(state, job);
   watchConditions(state, job);
+  rebuildGraph(state, job);
   maybeFinish(state, job);
   state.touch(job);
 }
@@ -59,10 +61,12 @@ export function releaseHeld(state: State): void {
   state.rejoiningDrones.clear();
   for (const job of state.jobs.values()) {
     if (job.held.isEmpty) continue;
-    for (const [first, end] of job.held) {
-      for (const [from, to] of [...job.recorded.gaps(first, end)]) job.returned.add(from, to);
-    }
+    const held = [...job.held];
     job.held.clear();
+    if (job.graph !== null) rebuildGraph(state, job);
+    else
+      for (const [first, end] of held)
+        for (const [from, to] of [...job.recorded.gaps(first, end)]) job.returned.add(from, to);
     state.touch(job);
   }
 }

@@ -64,6 +64,8 @@ function received(
   newOrder: Subscription['order'] | undefined,
 ): void {
   if (!job.isAttached || client.session !== job.ownerSession) return;
+  // Children of a graph that runs still need what their parents gave.
+  if (job.graph !== null && job.isActive) return;
   const order = newOrder ?? job.subscriptions.get(client.session)?.order ?? 'seq';
   const seqs: number[] = [];
   for (const entry of job.results.values()) {

@@ -19,6 +19,7 @@ import { append, cancel, seal, submit } from './clients.ts';
 import { grant, retracted, sendAcks, taskComplete } from './complete.ts';
 import { releaseDependents } from './conditions.ts';
 import type { DroneState } from './drone.ts';
+import { graphAdvanced } from './graph-jobs.ts';
 import { manage } from './manage.ts';
 import { bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
@@ -46,11 +47,15 @@ export class Scheduler {
   readonly #state: State;
 
   constructor(identity: Identity) {
-    this.#state = new State(identity, {
-      progress: () => sendProgress(this.#state),
-      rebalance: () => rebalance(this.#state),
-      rejoin: () => releaseHeld(this.#state),
-    });
+    this.#state = new State(
+      identity,
+      {
+        progress: () => sendProgress(this.#state),
+        rebalance: () => rebalance(this.#state),
+        rejoin: () => releaseHeld(this.#state),
+      },
+      (job, first, count, failures) => graphAdvanced(this.#state, job, first, count, failures),
+    );
   }
 
   /** Takes what a store recovered. Called at most once, before any event. Returns what is to be done about it. */

@@ -2,7 +2,16 @@
  * The scheduler's whole state, and the one way to change durable facts: `commit(record)` applies a record and issues it
  * for the store, in that order, in the same breath. Nobody outside this folder holds a reference into it.
  */
-import type { JobId, LeaseNumber, Message, Millis, PeerId, RefusalCode, SessionNumber } from '@hive/shared';
+import type {
+  Failure,
+  JobId,
+  LeaseNumber,
+  Message,
+  Millis,
+  PeerId,
+  RefusalCode,
+  SessionNumber,
+} from '@hive/shared';
 import { applyRecord } from './apply.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 import { type DroneState, Profile, Throughput } from './drone.ts';
@@ -56,6 +65,9 @@ export interface PeerSession {
   watch: { readonly everyMillis: number; readonly deadline: Deadline } | null;
 }
 
+/** What happens at the deadlines that belong to the state as a whole. */
+type Due = Record<'progress' | 'rebalance' | 'rejoin', (now: Millis) => void>;
+
 /** Lease numbers of one opening of the store. */
 export const LEASES_PER_EPOCH = 2 ** 32;
 
@@ -104,8 +116,12 @@ export class State {
   readonly dropped = { staleReports: 0, duplicateResults: 0 };
   readonly totals = { recorded: 0, leases: 0, retracted: 0, returned: 0, jobs: 0 };
 
-  constructor(identity: Identity, due: Record<'progress' | 'rebalance' | 'rejoin', (now: Millis) => void>) {
+  /** Tasks of a graph job have outcomes. Given by the scheduler, because recording and graphs call each other. */
+  readonly graphAdvanced: (job: Job, first: number, count: number, failures: readonly Failure[]) => void;
+
+  constructor(identity: Identity, due: Due, graphAdvanced: State['graphAdvanced']) {
     this.identity = identity;
+    this.graphAdvanced = graphAdvanced;
     // Numbers of leases never repeat in the life of a store, so one of an earlier opening is told apart by its number.
     this.leaseCount = (identity.epoch - 1) * LEASES_PER_EPOCH;
     this.rejoinDeadline = this.deadlines.create(due.rejoin);

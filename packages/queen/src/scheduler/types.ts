@@ -48,6 +48,8 @@ export type StoreRecord =
       readonly job: JobId;
       readonly page: Page;
       readonly streams: readonly Streamed[];
+      /** Of a graph job, for every task: how many parents it has, then their indices. */
+      readonly parents?: readonly number[];
     }
   | { readonly type: 'jobSealed'; readonly job: JobId }
   | {
@@ -134,6 +136,14 @@ export interface JobRecovered {
   }[];
   /** Tasks whose outcome is a failure. */
   readonly failedIndices: readonly number[];
+  /** Tasks that were cancelled one by one. */
+  readonly cancelledIndices: readonly number[];
+  /** Of a graph job: the parents of the tasks in the input pages that are left. */
+  readonly parents: readonly {
+    readonly first: number;
+    readonly count: number;
+    readonly lists: readonly number[];
+  }[];
   readonly streams: readonly Streamed[];
   readonly failedTasks: readonly {
     readonly index: number;
@@ -151,6 +161,11 @@ export interface InputRef {
   readonly ranges: readonly number[];
   /** First index of every input page that holds one of them, in the order of the ranges. */
   readonly pages: readonly number[];
+  /**
+   * Of a graph job, for every task: the number of its parents, then for each the page with its result (-1: it has none)
+   * and its index. The task's input is the list of its own and these.
+   */
+  readonly parts?: readonly number[];
 }
 /** The recorded page that the runtime adds to a Results. */
 export interface ResultRef {

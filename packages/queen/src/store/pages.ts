@@ -1,5 +1,5 @@
 /** What stores do with pages, whatever they keep them in. */
-import { cutPage, joinPages, type Page, type PageCutter } from '@hive/shared';
+import { cutPage, joinPages, type Page, PageBuilder, PageCutter, sizeAt } from '@hive/shared';
 import type { InputRef } from '../scheduler/index.ts';
 import type { ResultPage } from './store.ts';
 
@@ -45,4 +45,61 @@ export function partOf(whole: ResultPage, first: number, count: number): ResultP
     failures: whole.failures.filter(within),
     streams: whole.streams.filter(within),
   };
+}
+
+/** msgpack's nil, in place of the result of a parent that has none. */
+const NIL = Uint8Array.of(0xc0);
+
+/**
+ * The inputs of graph tasks: for each the list of its own input and of its parents' results, as a msgpack array. Values
+ * are put behind one another; nobody looks into them.
+ */
+export function composeInputs(
+  own: Pick<Page, 'sizes' | 'data'>,
+  parts: readonly number[],
+  resultsOf: (seq: number) => Page | undefined,
+): Pick<Page, 'sizes' | 'data'> {
+  const cutters = new Map<number, PageCutter>();
+  const builder = new PageBuilder();
+  let offset = 0;
+  let position = 0;
+  for (let at = 0; at < parts.length; position++) {
+    const parents = parts[at++]!;
+    const size = sizeAt(own, position);
+    const values = [arrayHeader(parents + 1), own.data.subarray(offset, offset + size)];
+    offset += size;
+    for (let k = 0; k < parents; k++) values.push(resultOf(parts[at++]!, parts[at++]!, cutters, resultsOf));
+    const length = values.reduce((sum, value) => sum + value.length, 0);
+    const to = builder.reserve(length);
+    let into = builder.offset;
+    for (const value of values) {
+      to.set(value, into);
+      into += value.length;
+    }
+    builder.wrote(length);
+  }
+  const { sizes, data } = builder.take();
+  return { sizes, data };
+}
+
+function resultOf(
+  seq: number,
+  index: number,
+  cutters: Map<number, PageCutter>,
+  resultsOf: (seq: number) => Page | undefined,
+): Uint8Array {
+  let cutter = cutters.get(seq);
+  if (cutter === undefined) {
+    const page = seq < 0 ? undefined : resultsOf(seq);
+    if (page === undefined) return NIL;
+    cutter = new PageCutter(page);
+    cutters.set(seq, cutter);
+  }
+  return cutter.cut(index, 1).data;
+}
+
+function arrayHeader(count: number): Uint8Array {
+  if (count < 16) return Uint8Array.of(0x90 | count);
+  if (count < 0x1_0000) return Uint8Array.of(0xdc, count >>> 8, count);
+  return Uint8Array.of(0xdd, count >>> 24, count >>> 16, count >>> 8, count);
 }

@@ -127,6 +127,8 @@ function recovered(
     inputs: kept.map(({ first, count, bytes }) => ({ first, count, bytes })),
     results: results.map(({ result, first, count, bytes }) => ({ seq: result, first, count, bytes })),
     failedIndices: row.failed > 0 ? failedIndices(database, row.number, dropped) : [],
+    cancelledIndices: isActive(row) && row.cancelled > 0 ? cancelledIndices(database, row.number) : [],
+    parents: isActive(row) ? parentsOf(database, row.number) : [],
     streams: kept.length > 0 ? streamsOf(database, row.number) : [],
     failedTasks: failedTasks(attempts, recorded),
   };
@@ -164,6 +166,29 @@ function failedIndices(database: Database.Database, job: number, dropped: readon
       for (let index = first; index < end; index++) failed.push(index);
   }
   return failed;
+}
+
+/** Tasks that were cancelled one by one. */
+function cancelledIndices(database: Database.Database, job: number): number[] {
+  const texts = database
+    .prepare('SELECT failures FROM result_pages WHERE job = ? AND failures IS NOT NULL')
+    .pluck()
+    .all(job) as string[];
+  return texts.flatMap((text) =>
+    (JSON.parse(text) as Failure[])
+      .filter(({ outcome }) => outcome === 'cancelled')
+      .map(({ index }) => index),
+  );
+}
+
+/** What the tasks of a graph job depend on. */
+function parentsOf(database: Database.Database, job: number): Recovered['parents'] {
+  const rows = database
+    .prepare(
+      'SELECT first, count, parents FROM input_pages WHERE job = ? AND parents IS NOT NULL ORDER BY first',
+    )
+    .all(job) as { first: number; count: number; parents: string }[];
+  return rows.map(({ first, count, parents }) => ({ first, count, lists: JSON.parse(parents) as number[] }));
 }
 
 function streamsOf(database: Database.Database, job: number): Streamed[] {

@@ -48,7 +48,8 @@ const MIGRATIONS: readonly string[] = [
     value_bytes INTEGER,
     sizes BLOB,
     data BLOB NOT NULL,
-    streams TEXT
+    streams TEXT,
+    parents TEXT
   ) STRICT;
   CREATE INDEX input_pages_by_job ON input_pages (job, first, count, bytes);
   CREATE INDEX input_pages_with_streams ON input_pages (job) WHERE streams IS NOT NULL;

@@ -1,21 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach } from '@jest/globals';
+import { folder, removeFoldersAfterEach } from '../../testing/folders.ts';
 import { storeConformance } from '../../testing/store-conformance.ts';
 import { SqliteStore } from './sqlite-store.ts';
 
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'hive-store-'));
-  folders.push(made);
-  return made;
-}
+removeFoldersAfterEach();
+const open = async (more: { cacheBytes?: number; simulatedMillis?: number } = {}) =>
+  new SqliteStore({ data: folder(), ...more }, () => '0'.repeat(32), Date.now());
 
-storeConformance(
-  'the SQLite store',
-  async () => new SqliteStore({ data: folder() }, () => '0'.repeat(32), Date.now()),
-);
+storeConformance('the SQLite store', open);
+storeConformance('the SQLite store without a cache', () => open({ cacheBytes: 0 }));
+storeConformance('the SQLite store on a slow disk', () => open({ cacheBytes: 0, simulatedMillis: 1 }));

@@ -35,7 +35,7 @@ export function prepareWrites(database: Database.Database) {
     deleteSpec: sql('DELETE FROM specs WHERE job = ?'),
 
     insertInput: sql(
-      'INSERT INTO input_pages (job, first, count, bytes, value_bytes, sizes, data, streams) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO input_pages (job, first, count, bytes, value_bytes, sizes, data, streams, parents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     dropInput: sql('DELETE FROM input_pages WHERE job = ? AND first = ?'),
 

@@ -149,10 +149,20 @@ export class SqliteWriter {
       );
       this.#sql.insertSpec.run(number, owner, specToText(spec));
     },
-    inputsAppended: (number, { page, streams }) => {
+    inputsAppended: (number, { page, streams, parents = [] }) => {
       const { first, count, sizes, data } = page;
       const [each, list] = columnsOf(sizes);
-      this.#sql.insertInput.run(number, first, count, data.length, each, list, data, textOf(streams));
+      this.#sql.insertInput.run(
+        number,
+        first,
+        count,
+        data.length,
+        each,
+        list,
+        data,
+        textOf(streams),
+        textOf(parents),
+      );
       this.#change(number).tasks += count;
     },
     inputsPassed: (number, { count }) => {
