@@ -9,7 +9,7 @@ import { suspectAt, takeSuspect } from './blame.ts';
 import type { DroneState, Profile } from './drone.ts';
 import { failForSize, fittingParents, partsOf } from './graph-jobs.ts';
 import type { Job, Rate } from './job.ts';
-import { Lease } from './lease.ts';
+import { Lease, noteShort } from './lease.ts';
 import type { State } from './state.ts';
 import type { InputRef } from './types.ts';
 
@@ -232,15 +232,6 @@ function streamsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'streams
   return streams.length === 0 ? {} : { streams };
 }
 
-/** Marks a running lease as one that may get a successor, if it is expected to end soon. */
-export function noteShort(lease: Lease): void {
-  const { drone, job } = lease;
-  if (lease.state !== 'running' || lease.next !== null || job.slots !== 1) return;
-  const rate = job.rates.get(drone.peer);
-  if (rate !== undefined && rate.millisPerTask * lease.open < LIMITS.prefetchMillisMax)
-    drone.profile.short.add(lease);
-}
-
 /**
  * Auto-split: as many tasks as take the target time at the measured rate; twice the last length at most while the rate
  * is still being learned; an even share of what is left, so that all places end together.
@@ -309,20 +300,13 @@ function takeRetries(state: State, job: Job, drone: DroneState, length: number):
 }
 
 function takeFresh(job: Job, length: number): number[] {
-  skipRecorded(job);
+  job.skipRecorded();
   const stretch = job.recorded.stretchEnd(job.nextFresh, job.appended) - job.nextFresh;
   const first = job.nextFresh;
   const { count } = fitting(job, first, Math.min(length, stretch), LIMITS.leaseBytesMax);
   job.nextFresh += count;
-  skipRecorded(job);
+  job.skipRecorded();
   return [first, count];
-}
-
-/** Fresh tasks that have an outcome already (cancelled one by one, or adopted) are passed over. */
-export function skipRecorded(job: Job): void {
-  while (job.nextFresh < job.appended && job.recorded.has(job.nextFresh)) {
-    job.nextFresh = job.recorded.stretchEnd(job.nextFresh, job.appended);
-  }
 }
 
 function takeLowest(job: Job): number[] {
@@ -330,7 +314,7 @@ function takeLowest(job: Job): number[] {
   if (job.returned.delete(lowest, lowest + 1) === 1) return [lowest, 1];
   // Everything below `lowest` is recorded, so the fresh rest begins there.
   job.nextFresh = lowest + 1;
-  skipRecorded(job);
+  job.skipRecorded();
   return [lowest, 1];
 }
 

@@ -13,14 +13,13 @@ import {
   ProtocolError,
   type Streamed,
 } from '@hive/shared';
-import { noteShort, skipRecorded } from './assign.ts';
 import { acquit } from './blame.ts';
 import type { DroneState } from './drone.ts';
 import { maybeFinish, maybeHalt } from './ending.ts';
 import { endAttempt } from './failures.ts';
 import { pageCost } from './input-directory.ts';
 import type { Job } from './job.ts';
-import { isLeased, type Lease } from './lease.ts';
+import { isLeased, type Lease, noteShort } from './lease.ts';
 import { compareDrones } from './quarantine.ts';
 import type { State } from './state.ts';
 
@@ -160,7 +159,7 @@ export function record(state: State, job: Job, page: Page, { failures, streams, 
   dropInputs(state, job, first, count, failures);
   job.returned.delete(first, first + count);
   // Fresh tasks that were cancelled one by one: a job with no others has nothing to lease.
-  if (first + count > job.nextFresh) skipRecorded(job);
+  if (first + count > job.nextFresh) job.skipRecorded();
   job.held.delete(first, first + count);
   acquit(job, first, first + count);
   state.touch(job);

@@ -198,6 +198,12 @@ export class Job implements HeapEntry {
     if (this.returned.has(lowest) || (lowest >= this.nextFresh && lowest < this.appended)) return true;
     return this.suspects.some(({ first, end }) => lowest >= first && lowest < end);
   }
+  /** Fresh tasks that have an outcome already (cancelled one by one, or adopted) are passed over. */
+  skipRecorded(): void {
+    while (this.nextFresh < this.appended && this.recorded.has(this.nextFresh)) {
+      this.nextFresh = this.recorded.stretchEnd(this.nextFresh, this.appended);
+    }
+  }
   get counts(): Counts {
     return {
       appended: this.appended,

@@ -5,8 +5,15 @@
  * Drone is gone; its tasks went back, but successes that it still reports count), `cancelled` (nothing it reports
  * counts; it only holds its place until the Drone says that it has ended).
  */
-import type { Incarnation, LeaseNumber, Millis, PeerId } from '@hive/shared';
-import { InvariantError } from '@hive/shared';
+
+import {
+  type Incarnation,
+  InvariantError,
+  type LeaseNumber,
+  LIMITS,
+  type Millis,
+  type PeerId,
+} from '@hive/shared';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
 
@@ -121,4 +128,13 @@ export function isLeased(job: Job, index: number, without: Lease | null = null):
     }
   }
   return false;
+}
+
+/** Marks a running lease as one that may get a successor, if it is expected to end soon. */
+export function noteShort(lease: Lease): void {
+  const { drone, job } = lease;
+  if (lease.state !== 'running' || lease.next !== null || job.slots !== 1) return;
+  const rate = job.rates.get(drone.peer);
+  if (rate !== undefined && rate.millisPerTask * lease.open < LIMITS.prefetchMillisMax)
+    drone.profile.short.add(lease);
 }

@@ -4,6 +4,7 @@
  */
 import { LIMITS, type Millis, type PeerId } from '@hive/shared';
 import { applyRecord } from './apply.ts';
+import { skipRecorded } from './assign.ts';
 import { watchConditions } from './conditions.ts';
 import { maybeFinish, ownerLeft } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
@@ -34,6 +35,8 @@ function resume(state: State, job: Job): void {
   const mark = Math.min(job.mark, job.appended);
   for (const [first, end] of job.recorded.gaps(0, mark)) job.held.add(first, end);
   job.nextFresh = mark;
+  // Tasks above the mark may have an outcome too: one that was cancelled before it was ever leased.
+  skipRecorded(job);
   // A task that failed is not running: it waits for its retry.
   for (const index of job.failedTasks.keys()) job.held.delete(index, index + 1);
   scheduleRetries(state, job);

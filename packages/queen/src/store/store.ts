@@ -40,7 +40,7 @@ export interface Store {
   commit(): Promise<void> | null;
   /** Inputs of tasks of one job, put end to end. */
   readInputs(ref: InputRef): Pick<Page, 'sizes' | 'data'>;
-  /** A recorded page; undefined when it was dropped. */
+  /** A recorded page; undefined once it was dropped for good (until that is durable it may still be there). */
   readResults(job: JobId, seq: number): ResultPage | undefined;
   /** Failed attempts of a task, oldest first. */
   readAttempts(job: JobId, index: number): readonly Attempt[];
