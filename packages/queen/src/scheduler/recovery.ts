@@ -4,7 +4,6 @@
  */
 import { LIMITS, type Millis, type PeerId } from '@hive/shared';
 import { applyRecord } from './apply.ts';
-import { skipRecorded } from './assign.ts';
 import { watchConditions } from './conditions.ts';
 import { maybeFinish, ownerLeft } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
@@ -36,7 +35,7 @@ function resume(state: State, job: Job): void {
   for (const [first, end] of job.recorded.gaps(0, mark)) job.held.add(first, end);
   job.nextFresh = mark;
   // Tasks above the mark may have an outcome too: one that was cancelled before it was ever leased.
-  skipRecorded(job);
+  job.skipRecorded();
   // A task that failed is not running: it waits for its retry.
   for (const index of job.failedTasks.keys()) job.held.delete(index, index + 1);
   scheduleRetries(state, job);
