@@ -4,7 +4,7 @@
  * goes on and the other is cancelled. Nothing here can record a task twice: recording is by index.
  */
 import { type HeldLease, LIMITS, type Message, ProtocolError } from '@hive/shared';
-import { skipRecorded } from './assign.ts';
+
 import { acquit } from './blame.ts';
 import type { DroneState } from './drone.ts';
 import { cancelLease } from './ending.ts';
@@ -104,7 +104,7 @@ function claim(job: Job, first: number, end: number): void {
   for (const [from, to] of [...job.recorded.gaps(job.nextFresh, Math.max(job.nextFresh, first))])
     job.returned.add(from, to);
   job.nextFresh = end;
-  skipRecorded(job);
+  job.skipRecorded();
 }
 
 function revive(state: State, drone: DroneState, lease: Lease): void {
