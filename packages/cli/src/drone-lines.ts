@@ -3,6 +3,7 @@ import type { DroneCounters, DroneEvent } from '@hive/drone';
 import { formatAddress } from '@hive/shared/node';
 import { shortResult } from './display.ts';
 import { formatCount, plural } from './format.ts';
+import { wordsOf } from './job/result-lines.ts';
 import type { Journal } from './journal.ts';
 
 type Received = Extract<DroneEvent, { type: 'workReceived' }>;
@@ -62,7 +63,9 @@ export class DroneLines {
     this.#shown++;
     const about = this.#isVerbose ? ` (task ${index} of job ${job}, ${millis.toFixed(1)} ms)` : '';
     const result = this.#isVerbose ? display : shortResult(display);
-    if (outcome !== 'succeeded') return `❌ Work ${outcome}: ${result}${about}`;
+    // A failure's text begins with how it ended; once is enough.
+    if (outcome !== 'succeeded')
+      return `❌ Work ${wordsOf(outcome)}: ${result.replace(`${outcome}: `, '')}${about}`;
     return `✅ Work Done! ${kind.charAt(0).toUpperCase()}${kind.slice(1)}: ${result}${about}`;
   }
 
@@ -78,10 +81,29 @@ export class DroneLines {
     return `⚡ ${plural(tasks, 'task')} done, ${formatCount(finished)} in all${failures}`;
   }
 
-  #troubleText(address: string, reason: string, retryMillis: number | null): string | null {
+  #troubleText(address: string, error: string, retryMillis: number | null): string | null {
+    const reason = inWords(error);
     if (reason === this.#trouble) return null;
     this.#trouble = reason;
     const next = retryMillis === null ? '' : '; 🐝 Drone is trying to connect...';
     return `⏳ No Queen at ${address}: ${reason}${next}`;
   }
+}
+
+/** What the system calls the ways in which a connection is not there. */
+const TROUBLES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'the connection was cut',
+  EPIPE: 'the connection was cut',
+  ETIMEDOUT: 'nobody answers there',
+  EHOSTUNREACH: 'there is no way to it',
+  ENETUNREACH: 'there is no way to it',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'there is no such host',
+};
+
+/** An error's text for people; those of the system carry its code. */
+export function inWords(error: string): string {
+  const code = /\bE[A-Z_]{3,}\b/.exec(error)?.[0];
+  return (code !== undefined && TROUBLES[code]) || error;
 }

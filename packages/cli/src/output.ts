@@ -55,10 +55,13 @@ export class Output {
   }
 }
 
-/** Ends the process quietly when the reader of a pipe has gone. */
+/** Ends the process quietly when the reader of a pipe has gone, unless somebody else takes care of that. */
 export function endWithReader(stream: NodeJS.WriteStream): void {
+  let isLeft = false;
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    if (error.code !== 'EPIPE') throw error;
+    // Whoever listens for this once is called after us, and not counted any more when the next write fails.
+    isLeft ||= stream.listenerCount('error') > 1;
+    if (!isLeft) process.exit(0);
   });
 }

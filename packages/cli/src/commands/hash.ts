@@ -16,6 +16,7 @@ import { noteLostQueen } from '../lost-queen.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
+import { leaveWithReader } from '../reader-gone.ts';
 
 interface HashArguments extends ClientArguments, JobOptionArguments {
   readonly _: readonly (string | number)[];
@@ -113,6 +114,7 @@ async function hashAll(argv: HashArguments, algorithm: string, progress: Progres
     if (job !== null) cancel(job);
   });
   using _lost = noteLostQueen(hive, note);
+  using _reader = leaveWithReader(hive);
   const work = workOf(argv, algorithm, progress, output);
   job = await submit(hive, algorithm, work, await jobOptionsOf(argv, hive));
   if (interruptedBy !== null) cancel(job);

@@ -40,7 +40,7 @@ describe('a Queen and a Drone', () => {
     expect((await hive('status')).stdout).toMatch(/Drones +1 with 1 slot/);
     expect((await hive('drones')).stdout).toMatch(/^drone-0 +idle +1 /m);
     expect((await hive('jobs')).stdout).toMatch(/succeeded +1\/1 \(100 %\).*hive hash$/m);
-    expect(await json('status')).toMatchObject({ drones: 1, slots: 1, store: 'memory' });
+    expect(await json('status')).toMatchObject({ drones: 1, slots: 1, store: 'sqlite' });
     expect((await json('drones')).drones).toMatchObject([{ name: 'drone-0', slots: 1, state: 'idle' }]);
     expect((await json('jobs')).jobs).toMatchObject([
       { kind: 'hash', state: 'succeeded', counts: { succeeded: 1 } },

@@ -66,10 +66,12 @@ async function runQueen(argv: QueenArguments): Promise<void> {
     ...(argv.name === undefined ? {} : { name: argv.name }),
     onEvent: (event) => tell(event, chatter, argv.verbose),
   });
+  // Before anybody is told that she is there, so that she ends in order from then on.
+  const interruption = interrupted();
   sayWhereSheListens(queen, argv.port, journal);
   sayWhereHerStateIs(queen, store, journal);
   const summaries = new Summaries(queen, chatter);
-  const signal = await interrupted();
+  const signal = await interruption;
   journal.say('👑 Queen is going...', 'queenStopping', { signal });
   summaries.stop();
   await queen.stop();

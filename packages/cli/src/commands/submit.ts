@@ -12,6 +12,7 @@ import { ResultLines } from '../job/result-lines.ts';
 import { noteLostQueen } from '../lost-queen.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
+import { leaveWithReader } from '../reader-gone.ts';
 
 interface SubmitArguments extends ClientArguments, JobOptionArguments {
   readonly _: readonly (string | number)[];
@@ -112,6 +113,7 @@ async function run(argv: SubmitArguments): Promise<Signal | null> {
     abort.abort();
   });
   using _lost = noteLostQueen(hive, note);
+  using _reader = leaveWithReader(hive);
   try {
     const options = { ...(await jobOptionsOf(argv, hive)), ...what, signal: abort.signal };
     await (argv.detach ? detach(hive, options, argv.json) : follow(hive, options, argv, note));
