@@ -201,6 +201,7 @@ function restoreGraph({ graph }: Job, { appended, parents, results }: JobRecover
 
 /** These tasks have ended, so how often they failed before no longer matters. Looks at the shorter of the two lists. */
 function forgetFailures(job: Job, first: number, end: number): void {
+  if (job.failedCount === 0) return;
   const { failedTasks } = job;
   if (failedTasks.size <= end - first) {
     for (const index of failedTasks.keys()) if (index >= first && index < end) failedTasks.delete(index);

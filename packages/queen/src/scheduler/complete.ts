@@ -160,7 +160,7 @@ export function record(state: State, job: Job, page: Page, { failures, streams, 
   job.returned.delete(first, first + count);
   // Fresh tasks that were cancelled one by one: a job with no others has nothing to lease.
   if (first + count > job.nextFresh) job.skipRecorded();
-  job.held.delete(first, first + count);
+  if (job.isHeld) job.held.delete(first, first + count);
   acquit(job, first, first + count);
   state.touch(job);
   state.dirtyProgress.add(job);

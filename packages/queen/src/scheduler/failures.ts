@@ -42,6 +42,7 @@ function scheduleRetry(state: State, job: Job, at: number): void {
 
 /** After a restart: the failed tasks of a job wait as they did before. */
 export function scheduleRetries(state: State, job: Job): void {
+  if (job.failedCount === 0) return;
   for (const task of job.failedTasks.values()) {
     task.retryAt ??= state.now;
     scheduleRetry(state, job, task.retryAt);

@@ -100,38 +100,23 @@ export class Job implements HeapEntry {
   message: string | null = null;
   /** Tasks below this may have been leased before a restart. */
   mark = 0;
-  readonly failedTasks = new Map<number, FailedTask>();
-  /** Tasks whose outcome is a failure (not: cancelled). */
-  readonly failedIndices = new IntervalSet();
-  /** Tasks that were cancelled one by one. */
-  readonly cancelledIndices = new IntervalSet();
   /** What depends on what, in a graph job. */
   readonly graph: TaskGraph | null;
   readonly inputs = new InputDirectory();
   readonly results = new ResultDirectory();
-  /** Inputs larger than a page holds, by index, in bytes. */
-  readonly streams = new Map<number, number>();
 
   // Not durable.
   nextFresh = 0;
-  /** After a restart: tasks that may be running on Drones that have not come back yet. */
-  readonly held = new IntervalSet();
   readonly returned = new IntervalSet();
   /** Tasks that wait to run again in leases of their own, because their Drone's process was lost. */
   suspects: Suspect[] = [];
   suspectTasks = 0;
-  readonly leases = new Set<Lease>();
-  /** Leases of lost Drones whose successes still count. */
-  readonly lost = new Set<Lease>();
   /** More than one live lease may cover a task (after an adoption); makes giving back cost a look at all leases. */
   hasOverlaps = false;
-  readonly rates = new Map<PeerId, Rate>();
-  readonly knownBy = new Set<DroneState>();
   /** Virtual time: slot time used so far over weight. */
   virtualTime = 0;
   heapPosition = -1;
   ownerSession: SessionNumber | null = null;
-  readonly subscriptions = new Map<SessionNumber, Subscription>();
   /** Input credit that the owner has left, and what it will be told of at the end of the turn, in bytes. */
   inputCredit = 0;
   creditDue = 0;
@@ -145,9 +130,6 @@ export class Job implements HeapEntry {
   queueDeadline: Deadline | null = null;
   /** Tasks below `end` and above the entry before were appended at `at`; kept only for a queue time limit. */
   readonly queuedUpTo: { end: number; readonly at: Millis }[] = [];
-  /** Jobs that must end first, and those that wait for this one. */
-  readonly waitsFor = new Map<JobId, 'success' | 'end'>();
-  readonly dependents = new Set<Job>();
   firstLeaseAt: Millis | null = null;
   /** Tasks in live leases. */
   running = 0;
@@ -155,6 +137,20 @@ export class Job implements HeapEntry {
   reservedOn: DroneState | null = null;
   /** The Drone that is kept until it is empty, for a suspect that must run alone. */
   keptOn: DroneState | null = null;
+
+  // Made when they are first needed: a hundred thousand jobs that wait cost no more than they must.
+  #failedTasks: Map<number, FailedTask> | null = null;
+  #failedIndices: IntervalSet | null = null;
+  #cancelledIndices: IntervalSet | null = null;
+  #streams: Map<number, number> | null = null;
+  #held: IntervalSet | null = null;
+  #leases: Set<Lease> | null = null;
+  #lost: Set<Lease> | null = null;
+  #rates: Map<PeerId, Rate> | null = null;
+  #knownBy: Set<DroneState> | null = null;
+  #subscriptions: Map<SessionNumber, Subscription> | null = null;
+  #waitsFor: Map<JobId, 'success' | 'end'> | null = null;
+  #dependents: Set<Job> | null = null;
 
   constructor(id: JobId, spec: Spec, owner: PeerId, order: number, at: Millis) {
     this.id = id;
@@ -173,6 +169,74 @@ export class Job implements HeapEntry {
     this.graph = spec.graph === undefined ? null : new TaskGraph();
   }
 
+  get failedTasks(): Map<number, FailedTask> {
+    this.#failedTasks ??= new Map();
+    return this.#failedTasks;
+  }
+  /** Tasks whose outcome is a failure (not: cancelled). */
+  get failedIndices(): IntervalSet {
+    this.#failedIndices ??= new IntervalSet();
+    return this.#failedIndices;
+  }
+  /** Tasks that were cancelled one by one. */
+  get cancelledIndices(): IntervalSet {
+    this.#cancelledIndices ??= new IntervalSet();
+    return this.#cancelledIndices;
+  }
+  /** Inputs larger than a page holds, by index, in bytes. */
+  get streams(): Map<number, number> {
+    this.#streams ??= new Map();
+    return this.#streams;
+  }
+  /** After a restart: tasks that may be running on Drones that have not come back yet. */
+  get held(): IntervalSet {
+    this.#held ??= new IntervalSet();
+    return this.#held;
+  }
+  get leases(): Set<Lease> {
+    this.#leases ??= new Set();
+    return this.#leases;
+  }
+  /** Leases of lost Drones whose successes still count. */
+  get lost(): Set<Lease> {
+    this.#lost ??= new Set();
+    return this.#lost;
+  }
+  get rates(): Map<PeerId, Rate> {
+    this.#rates ??= new Map();
+    return this.#rates;
+  }
+  get knownBy(): Set<DroneState> {
+    this.#knownBy ??= new Set();
+    return this.#knownBy;
+  }
+  get subscriptions(): Map<SessionNumber, Subscription> {
+    this.#subscriptions ??= new Map();
+    return this.#subscriptions;
+  }
+  /** Jobs that must end first, and those that wait for this one. */
+  get waitsFor(): Map<JobId, 'success' | 'end'> {
+    this.#waitsFor ??= new Map();
+    return this.#waitsFor;
+  }
+  get dependents(): Set<Job> {
+    this.#dependents ??= new Set();
+    return this.#dependents;
+  }
+  /** Whether there is any of these, without making them. */
+  get isHeld(): boolean {
+    return this.#held !== null && !this.#held.isEmpty;
+  }
+  get isWaitingForOthers(): boolean {
+    return this.#waitsFor !== null && this.#waitsFor.size > 0;
+  }
+  get hasReaders(): boolean {
+    return this.#subscriptions !== null && this.#subscriptions.size > 0;
+  }
+  get failedCount(): number {
+    return this.#failedTasks?.size ?? 0;
+  }
+
   get isActive(): boolean {
     return this.state === 'waiting' || this.state === 'running';
   }
@@ -185,9 +249,9 @@ export class Job implements HeapEntry {
     return this.isAttached && this.unreadBytes > LIMITS.resultBytesHeldMax;
   }
   get isReady(): boolean {
-    if (!this.isActive || this.readyTasks === 0 || this.waitsFor.size > 0) return false;
+    if (!this.isActive || this.readyTasks === 0 || this.isWaitingForOthers) return false;
     if (this.isHeldBack) return this.lowestIsReady;
-    return this.returned.size + this.suspectTasks > 0 || this.failedTasks.size < LIMITS.retryingTasksMax;
+    return this.returned.size + this.suspectTasks > 0 || this.failedCount < LIMITS.retryingTasksMax;
   }
   /** The lowest task without an outcome; an ordered reader needs it next. */
   get lowestUnrecorded(): number {

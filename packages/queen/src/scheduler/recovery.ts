@@ -37,7 +37,7 @@ function resume(state: State, job: Job): void {
   // Tasks above the mark may have an outcome too: one that was cancelled before it was ever leased.
   job.skipRecorded();
   // A task that failed is not running: it waits for its retry.
-  for (const index of job.failedTasks.keys()) job.held.delete(index, index + 1);
+  if (job.isHeld) for (const index of job.failedTasks.keys()) job.held.delete(index, index + 1);
   scheduleRetries(state, job);
   watchConditions(state, job);
   rebuildGraph(state, job);
@@ -62,7 +62,7 @@ export function releaseHeld(state: State): void {
   state.missingDrones.clear();
   state.rejoiningDrones.clear();
   for (const job of state.jobs.values()) {
-    if (job.held.isEmpty) continue;
+    if (!job.isHeld) continue;
     const held = [...job.held];
     job.held.clear();
     if (job.graph !== null) rebuildGraph(state, job);

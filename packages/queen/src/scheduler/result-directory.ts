@@ -11,12 +11,19 @@ export interface ResultEntry {
   readonly cost: number;
 }
 
+/** Shared by all jobs without results; never written to. */
+const NO_ENTRIES: Map<number, ResultEntry> = new Map();
+
 export class ResultDirectory {
-  readonly #bySeq = new Map<number, ResultEntry>();
-  readonly #byFirst = new Map<number, ResultEntry>();
+  #bySeq: Map<number, ResultEntry> = NO_ENTRIES;
+  #byFirst: Map<number, ResultEntry> = NO_ENTRIES;
   heldBytes = 0;
 
   add(entry: ResultEntry): void {
+    if (this.#bySeq === NO_ENTRIES) {
+      this.#bySeq = new Map();
+      this.#byFirst = new Map();
+    }
     this.#bySeq.set(entry.seq, entry);
     this.#byFirst.set(entry.first, entry);
     this.heldBytes += entry.cost;

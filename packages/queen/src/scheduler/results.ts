@@ -81,7 +81,9 @@ export function flushJobs(state: State): boolean {
   for (const job of state.dirtyJobs) {
     sendInputCredit(state, job);
     const wasHeldBack = job.isHeldBack;
-    for (const subscription of job.subscriptions.values()) sendResults(state, job, subscription);
+    if (job.hasReaders) {
+      for (const subscription of job.subscriptions.values()) sendResults(state, job, subscription);
+    }
     if (wasHeldBack && !job.isHeldBack) {
       state.ready.update(job);
       mayGoOn = true;

@@ -159,6 +159,7 @@ export class Driver {
         : {}),
       ...(this.below(6) === 0 ? { hidden: true } : {}),
       ...(this.below(8) === 0 ? { haltOn: { failures: 3 } } : {}),
+      ...(this.below(4) === 0 ? { graph: this.below(2) === 0 ? 'failChildren' : 'runChildren' } : {}),
     };
     const digits = this.below(2 ** 40)
       .toString(16)
@@ -177,6 +178,7 @@ export class Driver {
       job: job.id,
       ...page,
       ...(streams.length === 0 ? {} : { streams }),
+      ...(job.graph === null ? {} : { parents: this.#parents(page.first, count) }),
     });
     if (this.below(3) === 0) this.#say(job.ownerSession!, { type: 'Seal', job: job.id, count: job.appended });
   }
@@ -241,6 +243,17 @@ export class Driver {
       failures.push({ index, outcome: this.#pick(outcomes)!, message: `no ${this.#next++}`, ...more });
     }
     return failures;
+  }
+
+  /** Of every task: how many parents it has, then these. */
+  #parents(first: number, count: number): number[] {
+    const lists: number[] = [];
+    for (let task = first; task < first + count; task++) {
+      const parents = new Set<number>();
+      for (let k = this.below(4); k > 0 && task > 0; k--) parents.add(this.below(task));
+      lists.push(parents.size, ...parents);
+    }
+    return lists;
   }
 
   #values(first: number, count: number, empty: ReadonlySet<number> = new Set()) {

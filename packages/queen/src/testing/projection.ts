@@ -25,6 +25,8 @@ function projectJob(job: Job, now: number): Projection {
     isSealed: job.isSealed,
     recorded: [...job.recorded],
     failedIndices: [...job.failedIndices],
+    cancelledIndices: [...job.cancelledIndices],
+    parents: parentsOf(job),
     counts: [job.succeeded, job.failed, job.cancelled],
     seq: job.seq,
     mark: job.mark,
@@ -45,3 +47,12 @@ function projectJob(job: Job, now: number): Projection {
 }
 
 const bySeq = (a: readonly unknown[], b: readonly unknown[]): number => (a[0] as number) - (b[0] as number);
+
+/** What the tasks without an outcome depend on; of the others it no longer matters. */
+function parentsOf({ graph, recorded, appended, isActive, isAttached }: Job): unknown {
+  if (graph === null || (isAttached && !isActive)) return null;
+  const parents: unknown[] = [];
+  for (const [first, end] of recorded.gaps(0, appended))
+    for (let task = first; task < end; task++) parents.push([task, ...graph.parents(task)]);
+  return parents;
+}

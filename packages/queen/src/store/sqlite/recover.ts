@@ -48,6 +48,7 @@ interface DroppedRow {
   readonly first: number;
   readonly count: number;
   readonly failed: string | null;
+  readonly cancelled: string | null;
 }
 interface AttemptRow {
   readonly task: number;
@@ -65,7 +66,10 @@ export function* recoverRecords(database: Database.Database): Generator<StoreRec
     database,
     'SELECT job, result, first, count, bytes FROM result_pages ORDER BY job, result',
   );
-  const dropped = groupByJob<DroppedRow>(database, 'SELECT job, first, count, failed FROM dropped_results');
+  const dropped = groupByJob<DroppedRow>(
+    database,
+    'SELECT job, first, count, failed, cancelled FROM dropped_results',
+  );
   const attempts = database.prepare(
     'SELECT task, outcome, message, retry_at FROM attempts WHERE job = ? AND retry_at IS NOT NULL ORDER BY rowid',
   );
@@ -102,6 +106,7 @@ function recovered(
   { inputs, results, dropped }: JobPages,
   attempts: AttemptRow[],
 ): Recovered {
+  const spec = textToSpec(row.spec);
   const recorded = new IntervalSet();
   recorded.add(0, row.recorded_below);
   for (const { first, count } of dropped) recorded.add(first, first + count);
@@ -111,7 +116,7 @@ function recovered(
   return {
     type: 'jobRecovered',
     job: row.id,
-    spec: textToSpec(row.spec),
+    spec,
     owner: row.owner,
     order: row.number,
     at: Date.parse(row.created_at),
@@ -126,9 +131,9 @@ function recovered(
     endedAt: row.ended_at === null ? null : Date.parse(row.ended_at),
     inputs: kept.map(({ first, count, bytes }) => ({ first, count, bytes })),
     results: results.map(({ result, first, count, bytes }) => ({ seq: result, first, count, bytes })),
-    failedIndices: row.failed > 0 ? failedIndices(database, row.number, dropped) : [],
-    cancelledIndices: isActive(row) && row.cancelled > 0 ? cancelledIndices(database, row.number) : [],
-    parents: isActive(row) ? parentsOf(database, row.number) : [],
+    ...(row.failed > 0 || row.cancelled > 0 ? unsuccessful(database, row.number, dropped) : NONE),
+    // A job that has ended may be retried.
+    parents: spec.graph !== undefined && kept.length > 0 ? parentsOf(database, row.number) : [],
     streams: kept.length > 0 ? streamsOf(database, row.number) : [],
     failedTasks: failedTasks(attempts, recorded),
   };
@@ -149,36 +154,37 @@ function failedTasks(attempts: readonly AttemptRow[], recorded: IntervalSet): Re
   return [...tasks].map(([index, task]) => ({ index, ...task }));
 }
 
-/** Tasks whose outcome is a failure; a retry of the job runs them again. */
-function failedIndices(database: Database.Database, job: number, dropped: readonly DroppedRow[]): number[] {
+type Unsuccessful = Pick<Recovered, 'failedIndices' | 'cancelledIndices'>;
+const NONE: Unsuccessful = { failedIndices: [], cancelledIndices: [] };
+
+/** Tasks whose outcome is a failure, which a retry of the job runs again, and those that were cancelled one by one. */
+function unsuccessful(
+  database: Database.Database,
+  job: number,
+  dropped: readonly DroppedRow[],
+): Unsuccessful {
   const texts = database
     .prepare('SELECT failures FROM result_pages WHERE job = ? AND failures IS NOT NULL')
     .pluck()
     .all(job) as string[];
-  const failed: number[] = [];
+  const failedIndices: number[] = [];
+  const cancelledIndices: number[] = [];
   for (const text of texts) {
     for (const { index, outcome } of JSON.parse(text) as Failure[])
-      if (outcome !== 'cancelled') failed.push(index);
+      (outcome === 'cancelled' ? cancelledIndices : failedIndices).push(index);
   }
-  for (const { failed: text } of dropped) {
-    if (text === null) continue;
-    for (const [first, end] of JSON.parse(text) as Interval[])
-      for (let index = first; index < end; index++) failed.push(index);
+  for (const { failed, cancelled } of dropped) {
+    addIndices(failed, failedIndices);
+    addIndices(cancelled, cancelledIndices);
   }
-  return failed;
+  return { failedIndices, cancelledIndices };
 }
 
-/** Tasks that were cancelled one by one. */
-function cancelledIndices(database: Database.Database, job: number): number[] {
-  const texts = database
-    .prepare('SELECT failures FROM result_pages WHERE job = ? AND failures IS NOT NULL')
-    .pluck()
-    .all(job) as string[];
-  return texts.flatMap((text) =>
-    (JSON.parse(text) as Failure[])
-      .filter(({ outcome }) => outcome === 'cancelled')
-      .map(({ index }) => index),
-  );
+/** Adds the indices of intervals that were stored as text. */
+function addIndices(text: string | null, to: number[]): void {
+  if (text === null) return;
+  for (const [first, end] of JSON.parse(text) as Interval[])
+    for (let index = first; index < end; index++) to.push(index);
 }
 
 /** What the tasks of a graph job depend on. */

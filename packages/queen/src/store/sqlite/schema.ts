@@ -76,6 +76,7 @@ const MIGRATIONS: readonly string[] = [
     first INTEGER NOT NULL,
     count INTEGER NOT NULL,
     failed TEXT,
+    cancelled TEXT,
     PRIMARY KEY (job, first)
   ) STRICT, WITHOUT ROWID;
 

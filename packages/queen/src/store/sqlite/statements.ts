@@ -50,11 +50,13 @@ export function prepareWrites(database: Database.Database) {
       'DELETE FROM result_pages WHERE job = ? AND result = ? RETURNING first, count, failures',
     ),
     insertDropped: sql(
-      'INSERT OR REPLACE INTO dropped_results (job, first, count, failed) VALUES (?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO dropped_results (job, first, count, failed, cancelled) VALUES (?, ?, ?, ?, ?)',
     ),
-    // Below the mark `recorded_below` says it all, but for which of them failed.
-    deleteDropped: sql('DELETE FROM dropped_results WHERE job = ? AND first < ? AND failed IS NULL'),
-    allDropped: sql('SELECT first, count FROM dropped_results WHERE job = ?'),
+    // Below the mark `recorded_below` says it all, but for which of them did not succeed.
+    deleteDropped: sql(
+      'DELETE FROM dropped_results WHERE job = ? AND first < ? AND failed IS NULL AND cancelled IS NULL',
+    ),
+    allDropped: sql('SELECT first, count, cancelled FROM dropped_results WHERE job = ?'),
     forgetDropped: sql('DELETE FROM dropped_results WHERE job = ?'),
 
     insertAttempt: sql(

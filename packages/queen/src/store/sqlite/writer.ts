@@ -5,7 +5,7 @@
  *
  * What many records of a batch change in a job's row is gathered and written once.
  */
-import { type Failure, IntervalSet, PageCutter } from '@hive/shared';
+import { type Failure, type Interval, IntervalSet, PageCutter } from '@hive/shared';
 import type Database from 'better-sqlite3';
 import type { PageSplit } from '../../scheduler/index.ts';
 import type { Entry } from './batch.ts';
@@ -37,6 +37,11 @@ interface StoredResult {
   readonly streams: string | null;
   readonly drone: string | null;
   readonly recorded_at: string;
+}
+interface DroppedRow {
+  readonly first: number;
+  readonly count: number;
+  readonly cancelled: string | null;
 }
 interface Dropped {
   readonly first: number;
@@ -249,9 +254,10 @@ export class SqliteWriter {
 
   /** What is left of a page whose values nobody needs: that its tasks have outcomes, and which of them failed. */
   #keepDropped(number: number, { first, count, failures }: Dropped, recordedBelow: number): void {
-    const failed = failures === null ? [] : failedOf(JSON.parse(failures) as Failure[]);
-    if (first + count <= recordedBelow && failed.length === 0) return;
-    this.#sql.insertDropped.run(number, first, count, textOf(failed));
+    const all = failures === null ? [] : (JSON.parse(failures) as Failure[]);
+    if (first + count <= recordedBelow && all.length === 0) return;
+    const cancelled = textOf(indicesOf(all, true));
+    this.#sql.insertDropped.run(number, first, count, textOf(indicesOf(all, false)), cancelled);
   }
 
   /** Replaces a result page by parts of it. */
@@ -283,31 +289,44 @@ export class SqliteWriter {
   }
 
   /** These tasks have no outcome any more. Returns the index below which every task still has one. */
-  #unrecord(number: number, failed: readonly (readonly [number, number])[]): number {
+  #unrecord(number: number, failed: readonly Interval[]): number {
     const recorded = new IntervalSet();
+    const cancelled = new IntervalSet();
     recorded.add(0, this.#sql.recordedBelow.get(number) as number);
-    for (const { first, count } of this.#sql.allDropped.all(number) as Dropped[])
-      recorded.add(first, first + count);
+    for (const dropped of this.#sql.allDropped.all(number) as DroppedRow[]) {
+      recorded.add(dropped.first, dropped.first + dropped.count);
+      for (const [first, end] of intervalsOf(dropped.cancelled)) cancelled.add(first, end);
+    }
     for (const [first, end] of failed) recorded.delete(first, end);
     this.#sql.forgetDropped.run(number);
     let below = 0;
     for (const [first, end] of recorded) {
-      if (first === 0) below = end;
-      else this.#sql.insertDropped.run(number, first, end - first, null);
+      // Those that were cancelled one by one stay so.
+      const inside = [...cancelled].filter(([from]) => from >= first && from < end);
+      if (first > 0) {
+        this.#sql.insertDropped.run(number, first, end - first, null, textOf(inside));
+        continue;
+      }
+      below = end;
+      for (const [from, to] of inside)
+        this.#sql.insertDropped.run(number, from, to - from, null, textOf([[from, to]]));
     }
     return below;
   }
 }
 
 const time = (at: number): string => new Date(at).toISOString();
+const intervalsOf = (text: string | null): Interval[] => (text === null ? [] : JSON.parse(text));
 const textOf = (list: readonly unknown[]): string | null => (list.length === 0 ? null : JSON.stringify(list));
 /** One size for all values, or a list of sizes. */
 const columnsOf = (sizes: number | Uint8Array): readonly [number | null, Uint8Array | null] =>
   typeof sizes === 'number' ? [sizes, null] : [null, sizes];
 
-/** The tasks that failed, as intervals. */
-function failedOf(failures: readonly Failure[]): (readonly [number, number])[] {
-  const failed = new IntervalSet();
-  for (const { outcome, index } of failures) if (outcome !== 'cancelled') failed.add(index, index + 1);
-  return [...failed];
+/** The tasks that were cancelled, or those that failed, as intervals. */
+function indicesOf(failures: readonly Failure[], areCancelled: boolean): Interval[] {
+  const indices = new IntervalSet();
+  for (const { outcome, index } of failures) {
+    if ((outcome === 'cancelled') === areCancelled) indices.add(index, index + 1);
+  }
+  return [...indices];
 }
