@@ -52,6 +52,8 @@ describe('a hive in this process', () => {
   test('opens a job that it has under way itself without a loss', () =>
     withLocal(async (hive) => {
       const job = await hive.submit({ kind: 'sleep', inputs: [100, 100], attached: false });
+      const twice = hive.submit({ kind: 'sleep', inputs: [100, 100], attached: false, id: job.id });
+      expect((await rejection(twice)).code).toBe('jobHeld');
       const again = await hive.open(job.id);
       expect(await collect(again.results())).toHaveLength(2);
       expect(await job.done).toEqual(await again.done);

@@ -198,6 +198,8 @@ export class Hive implements AsyncDisposable {
       throw new UsageError('A job has either inputs or a range.');
     }
     const id = options.id === undefined ? newJobId() : idOf(options.id);
+    if (this.#router.held(id) !== undefined)
+      throw new UsageError(`This client has job ${id} under way already.`, 'jobHeld');
     const spec = specOf(options.kind, options);
     const source = options.inputs === undefined ? null : { inputs: options.inputs, parentsOf };
     const job = new Job(this.#router, id, spec, source, spec.encoding);

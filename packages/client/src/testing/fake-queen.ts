@@ -19,6 +19,7 @@ import {
   type Streamed,
 } from '@hive/shared';
 import { Connection, randomIncarnation, randomQueenId } from '@hive/shared/node';
+import { FakeGraph } from './fake-graph.ts';
 
 /** What a task does; throwing makes it fail. */
 export type Task = (input: unknown, index: number) => unknown;
@@ -39,6 +40,8 @@ export interface FakeJob {
   readonly inputs: unknown[];
   readonly streams: Streamed[];
   readonly appends: number[];
+  /** Of a graph job. */
+  readonly graph: FakeGraph;
   /** How many inputs have been run. */
   done: number;
   isSealed: boolean;
@@ -195,6 +198,9 @@ export class FakeQueen {
       case 'Query':
         this.#query(client, message);
         break;
+      case 'Manage':
+        this.#manage(client, message);
+        break;
       case 'Watch':
         client.watchMillis = message.everyMillis;
         if (message.everyMillis > 0)
@@ -247,10 +253,11 @@ export class FakeQueen {
     this.#work(job);
   }
 
-  #append({ job: id, streams, ...page }: Message<'Append'>): void {
+  #append({ job: id, streams, parents, ...page }: Message<'Append'>): void {
     const job = this.#must(id);
     if (page.first > job.inputs.length) throw new Error(`a gap: ${page.first} after ${job.inputs.length}`);
     job.appends.push(page.count);
+    if (parents !== undefined) job.graph.append(page.first, parents);
     const streamed = new Set((streams ?? []).map(({ index }) => index));
     let index = page.first;
     const values =
@@ -284,12 +291,23 @@ export class FakeQueen {
     client.connection.send({ type: 'Answer', request, body: { state: job?.state ?? 'unknown' } });
   }
 
+  #manage(client: FakeClient, { request, action, drone, job }: Message<'Manage'>): void {
+    const bodies: Record<typeof action, Plain> = {
+      retry: { id: job ?? '', state: 'running', retried: 1 },
+      drain: { name: drone ?? '', draining: true, leases: 0 },
+      resume: { name: drone ?? '', draining: false, leases: 0 },
+      gc: { removed: job === undefined ? this.jobs.size : 1 },
+    };
+    client.connection.send({ type: 'Answer', request, body: bodies[action] });
+  }
+
   #query(client: FakeClient, { request, about, job }: Message<'Query'>): void {
     const bodies: Record<string, Plain> = {
       status: { name: 'fake' },
       drones: { drones: [] },
       jobs: { jobs: [...this.jobs.keys()].map((id) => ({ id })) },
       explain: { lines: ['It is a fake.'] },
+      task: { job: job ?? '', index: 0, state: 'recorded', attempts: [] },
     };
     const found = job === undefined ? undefined : this.jobs.get(job);
     const body =
@@ -330,12 +348,12 @@ export class FakeQueen {
     const failures: Failure[] = [];
     for (let index = first; index < first + count; index++) {
       try {
-        const value =
-          this.#options.task === undefined
-            ? inputOf(job, index)
-            : this.#options.task(inputOf(job, index), index);
+        const input = inputOf(job, index);
+        const value = this.#options.task === undefined ? input : this.#options.task(input, index);
+        job.graph.succeeded(index, value);
         appendValue(builder, job.spec.encoding as Encoding, value);
       } catch (error) {
+        job.graph.failed(index);
         failures.push({ index, outcome: 'failed', code: 'BOOM', message: (error as Error).message });
         builder.wrote(0);
       }
@@ -387,6 +405,7 @@ function newJob(id: string, spec: Spec): FakeJob {
     inputs: [],
     streams: [],
     appends: [],
+    graph: new FakeGraph(spec),
     done: 0,
     isSealed: spec.range !== undefined,
     state: 'running',
@@ -401,7 +420,8 @@ function newJob(id: string, spec: Spec): FakeJob {
 
 const countOf = ({ spec, inputs }: FakeJob): number => spec.range?.count ?? inputs.length;
 
-function inputOf({ spec, inputs }: FakeJob, index: number): unknown {
+function inputOf({ spec, inputs, graph }: FakeJob, index: number): unknown {
+  if (spec.graph !== undefined) return graph.inputOf(index, inputs[index]);
   return spec.range === undefined ? inputs[index] : spec.range.start + index * spec.range.step;
 }
 
