@@ -17,6 +17,7 @@ let connected = (_: Hive) => {};
 const whenConnected = new Promise<Hive>((resolve) => {
   connected = resolve;
 });
+const underWay = new Set<Promise<void>>();
 
 process.on('message', (message: ToClient) => {
   switch (message.type) {
@@ -24,12 +25,12 @@ process.on('message', (message: ToClient) => {
       void keepConnecting(message.address, message.name);
       break;
     case 'submit':
-      void run(message.plan, 'submitter', (hive, check) =>
-        submit(hive, message.plan, message.isAgain, check),
+      start(
+        run(message.plan, 'submitter', (hive, check) => submit(hive, message.plan, message.isAgain, check)),
       );
       break;
     case 'read':
-      void run(message.plan, 'reader', (hive, check) => readOthers(hive, message.plan, check));
+      start(run(message.plan, 'reader', (hive, check) => readOthers(hive, message.plan, check)));
       break;
     case 'stop':
       void stop();
@@ -51,9 +52,16 @@ async function keepConnecting(address: string, name: string): Promise<void> {
   }
 }
 
+function start(ending: Promise<void>): void {
+  underWay.add(ending);
+  void ending.finally(() => underWay.delete(ending));
+}
+
+/** What is still under way fails, and says so. */
 async function stop(): Promise<void> {
   await (await whenConnected).close();
-  process.exit(0);
+  await Promise.all(underWay);
+  process.disconnect();
 }
 
 async function run(

@@ -162,7 +162,7 @@ export class Load {
   #giveSome(client: ClientChild): void {
     const random = this.#random;
     const choice = random.next();
-    const orphan = this.#ledger.orphans[0];
+    const orphan = this.#ledger.orphans.find((entry) => !this.#reading.get(client)!.has(entry));
     if (choice < 0.3 && orphan !== undefined) {
       this.takeUp(orphan, client);
       return;
@@ -182,8 +182,12 @@ export class Load {
     client.send({ type: 'submit', plan, isAgain: false });
   }
 
-  /** A job of a client that was killed goes on under the same id. */
-  takeUp(entry: Entry, client: ClientChild = this.#pick(0)): void {
+  /** A job of a client that was killed goes on under the same id, with one that does not have it under way itself. */
+  takeUp(
+    entry: Entry,
+    client = this.#clients.find((each) => !each.isGone && !this.#reading.get(each)!.has(entry)),
+  ): void {
+    if (client === undefined) return;
     this.#tally.jobsTakenUp++;
     entry.holder = client.name;
     entry.isAgain = true;

@@ -58,7 +58,7 @@ export function inputOf(plan: Plan, index: number): unknown {
     case 'endless':
       return ENDLESS_MILLIS;
     case 'blemished':
-      return isBlemished(plan, index) ? n : textOf(n, size);
+      return isBlemished(plan, index) ? { n } : textOf(n, size);
     case 'hash':
       return textOf(n, size);
     case 'echo':
