@@ -90,9 +90,9 @@ export class CommitDoor {
   async close(): Promise<void> {
     const thread = this.#thread;
     if (thread !== null) {
-      thread.ref();
       const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
       await this.#ask({ type: 'close' }).catch(() => {});
+      thread.ref();
       await ended;
     }
     this.#database.close();
@@ -126,6 +126,8 @@ export class CommitDoor {
   #ask(message: ToWriter, transfer: ArrayBuffer[] = []): Promise<FromWriter> {
     this.#thread ??= this.#start();
     const thread = this.#thread;
+    // The process lives as long as somebody waits for an answer, and no longer.
+    thread.ref();
     return new Promise((resolve, reject) => {
       this.#asked.push({ resolve, reject });
       thread.postMessage(message, transfer);
@@ -138,7 +140,6 @@ export class CommitDoor {
       workerData: { path: this.#path, commitMillis: this.#options.commitMillis ?? 0 },
       execArgv: [],
     });
-    thread.unref();
     let cause: Error | undefined;
     thread.on('message', (message: FromWriter) => this.#answer(message));
     thread.on('error', (error: Error) => {
@@ -151,6 +152,7 @@ export class CommitDoor {
 
   #answer(message: FromWriter): void {
     const asked = this.#asked.shift();
+    if (this.#asked.length === 0) this.#thread?.unref();
     if (message.type === 'failed')
       asked?.reject(Object.assign(new Error(message.message), { code: message.code }));
     else asked?.resolve(message);

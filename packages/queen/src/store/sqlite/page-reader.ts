@@ -3,14 +3,8 @@ import type { Failure, Page, Streamed } from '@hive/shared';
 import type Database from 'better-sqlite3';
 import type { Attempt, ResultPage } from '../store.ts';
 import { damaged, StoreError, storeError } from './errors.ts';
+import { type PageRow, pageOf } from './page-columns.ts';
 
-interface PageRow {
-  readonly first: number;
-  readonly count: number;
-  readonly value_bytes: number | null;
-  readonly sizes: Uint8Array | null;
-  readonly data: Uint8Array;
-}
 interface ResultRow extends PageRow {
   readonly failures: string | null;
   readonly streams: string | null;
@@ -64,17 +58,10 @@ export class PageReader {
     });
   }
 
-  /** A page whose sizes do not add up to its bytes was not written by us. */
-  #pageOf({ first, count, value_bytes, sizes, data }: PageRow): Page {
-    let bytes = (value_bytes ?? 0) * count;
-    if (sizes !== null) {
-      const view = new DataView(sizes.buffer, sizes.byteOffset, sizes.byteLength);
-      for (let at = 0; at + 4 <= sizes.length; at += 4) bytes += view.getUint32(at);
-    }
-    if (bytes !== data.length || (sizes !== null && sizes.length !== count * 4)) {
-      throw new StoreError(damaged(this.#path, 'the sizes of a page do not match its bytes'), 'damagedStore');
-    }
-    return { first, count, sizes: value_bytes ?? sizes!, data };
+  #pageOf(row: PageRow): Page {
+    const page = pageOf(row);
+    if (page !== undefined) return page;
+    throw new StoreError(damaged(this.#path, 'a page is not as it was written'), 'damagedStore');
   }
 
   #read<T>(read: () => T): T {
@@ -89,10 +76,10 @@ export class PageReader {
 function prepare(database: Database.Database) {
   return {
     input: database.prepare(
-      'SELECT first, count, value_bytes, sizes, data FROM input_pages WHERE job = ? AND first = ?',
+      'SELECT first, count, value_bytes, sizes, data, checksum FROM input_pages WHERE job = ? AND first = ?',
     ),
     result: database.prepare(
-      `SELECT first, count, value_bytes, sizes, data, failures, streams, drone, recorded_at FROM result_pages
+      `SELECT first, count, value_bytes, sizes, data, checksum, failures, streams, drone, recorded_at FROM result_pages
        WHERE job = ? AND result = ?`,
     ),
     attempts: database.prepare(

@@ -48,6 +48,7 @@ const MIGRATIONS: readonly string[] = [
     value_bytes INTEGER,
     sizes BLOB,
     data BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     streams TEXT,
     parents TEXT
   ) STRICT;
@@ -63,6 +64,7 @@ const MIGRATIONS: readonly string[] = [
     value_bytes INTEGER,
     sizes BLOB,
     data BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     failures TEXT,
     streams TEXT,
     drone TEXT,

@@ -187,8 +187,9 @@ export class SqliteStore implements Store {
     } catch (error) {
       log('closed without its last records: %O', error);
     }
-    await this.#door.close();
+    // Whoever closes last moves the log into the database; one that only reads could not.
     this.#reader.close();
+    await this.#door.close();
     this.#lock.release();
   }
 

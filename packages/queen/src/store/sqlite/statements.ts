@@ -35,16 +35,16 @@ export function prepareWrites(database: Database.Database) {
     deleteSpec: sql('DELETE FROM specs WHERE job = ?'),
 
     insertInput: sql(
-      'INSERT INTO input_pages (job, first, count, bytes, value_bytes, sizes, data, streams, parents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO input_pages (job, first, count, bytes, value_bytes, sizes, data, checksum, streams, parents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     dropInput: sql('DELETE FROM input_pages WHERE job = ? AND first = ?'),
 
     insertResult: sql(
-      `INSERT INTO result_pages (job, result, first, count, bytes, value_bytes, sizes, data, failures, streams, drone, recorded_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO result_pages (job, result, first, count, bytes, value_bytes, sizes, data, checksum, failures, streams, drone, recorded_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     wholeResult: sql(
-      'SELECT first, count, value_bytes, sizes, data, failures, streams, drone, recorded_at FROM result_pages WHERE job = ? AND result = ?',
+      'SELECT first, count, value_bytes, sizes, data, checksum, failures, streams, drone, recorded_at FROM result_pages WHERE job = ? AND result = ?',
     ),
     deleteResult: sql(
       'DELETE FROM result_pages WHERE job = ? AND result = ? RETURNING first, count, failures',

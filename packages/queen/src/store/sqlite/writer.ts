@@ -5,10 +5,11 @@
  *
  * What many records of a batch change in a job's row is gathered and written once.
  */
-import { type Failure, type Interval, IntervalSet, PageCutter } from '@hive/shared';
+import { type Failure, type Interval, IntervalSet, InvariantError, PageCutter } from '@hive/shared';
 import type Database from 'better-sqlite3';
 import type { PageSplit } from '../../scheduler/index.ts';
 import type { Entry } from './batch.ts';
+import { columnsOf, type PageRow, pageOf } from './page-columns.ts';
 import { specToText } from './spec-text.ts';
 import { prepareWrites, type Statements } from './statements.ts';
 
@@ -27,12 +28,7 @@ type Record = Entry['record'];
 type Of<T extends Record['type']> = Extract<Record, { type: T }>;
 type Writers = { readonly [T in Record['type']]: (number: number, record: Of<T>) => void };
 
-interface StoredResult {
-  readonly first: number;
-  readonly count: number;
-  readonly value_bytes: number | null;
-  readonly sizes: Uint8Array | null;
-  readonly data: Uint8Array;
+interface StoredResult extends PageRow {
   readonly failures: string | null;
   readonly streams: string | null;
   readonly drone: string | null;
@@ -155,19 +151,8 @@ export class SqliteWriter {
       this.#sql.insertSpec.run(number, owner, specToText(spec));
     },
     inputsAppended: (number, { page, streams, parents = [] }) => {
-      const { first, count, sizes, data } = page;
-      const [each, list] = columnsOf(sizes);
-      this.#sql.insertInput.run(
-        number,
-        first,
-        count,
-        data.length,
-        each,
-        list,
-        data,
-        textOf(streams),
-        textOf(parents),
-      );
+      const { first, count } = page;
+      this.#sql.insertInput.run(number, first, count, ...columnsOf(page), textOf(streams), textOf(parents));
       this.#change(number).tasks += count;
     },
     inputsPassed: (number, { count }) => {
@@ -178,17 +163,13 @@ export class SqliteWriter {
     },
     resultsRecorded: (number, record) => {
       const { seq, page, failures, streams, drone, at } = record;
-      const { first, count, sizes, data } = page;
-      const [each, list] = columnsOf(sizes);
+      const { first, count } = page;
       this.#sql.insertResult.run(
         number,
         seq,
         first,
         count,
-        data.length,
-        each,
-        list,
-        data,
+        ...columnsOf(page),
         textOf(failures),
         textOf(streams),
         drone,
@@ -267,8 +248,9 @@ export class SqliteWriter {
     this.#sql.deleteResult.get(number, seq);
     const failures = row.failures === null ? [] : (JSON.parse(row.failures) as Failure[]);
     const streams = row.streams === null ? [] : (JSON.parse(row.streams) as { index: number }[]);
-    const { first: start, count: whole, data } = row;
-    const cutter = new PageCutter({ first: start, count: whole, sizes: row.value_bytes ?? row.sizes!, data });
+    const page = pageOf(row);
+    if (page === undefined) throw new InvariantError(`the result page ${seq} of job ${number} is damaged`);
+    const cutter = new PageCutter(page);
     for (const { seq: own, first, count } of parts) {
       const within = ({ index }: { readonly index: number }) => index >= first && index < first + count;
       const cut = cutter.cut(first, count);
@@ -277,9 +259,7 @@ export class SqliteWriter {
         own,
         first,
         count,
-        cut.data.length,
-        ...columnsOf(cut.sizes),
-        cut.data,
+        ...columnsOf(cut),
         textOf(failures.filter(within)),
         textOf(streams.filter(within)),
         row.drone,
@@ -318,9 +298,6 @@ export class SqliteWriter {
 const time = (at: number): string => new Date(at).toISOString();
 const intervalsOf = (text: string | null): Interval[] => (text === null ? [] : JSON.parse(text));
 const textOf = (list: readonly unknown[]): string | null => (list.length === 0 ? null : JSON.stringify(list));
-/** One size for all values, or a list of sizes. */
-const columnsOf = (sizes: number | Uint8Array): readonly [number | null, Uint8Array | null] =>
-  typeof sizes === 'number' ? [sizes, null] : [null, sizes];
 
 /** The tasks that were cancelled, or those that failed, as intervals. */
 function indicesOf(failures: readonly Failure[], areCancelled: boolean): Interval[] {
