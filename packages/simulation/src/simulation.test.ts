@@ -7,7 +7,7 @@ import { KNOWN_SEEDS } from './seeds.ts';
 import { SimulationError, simulate } from './simulation.ts';
 
 const BATCH = 20;
-const BATCHES = 5;
+const BATCHES = 4;
 /** Far from those that are run by hand. */
 const FIRST = 1_000_000;
 
