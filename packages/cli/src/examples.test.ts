@@ -44,6 +44,19 @@ describe('the examples', () => {
     expect(output).toMatch(/job [0-9a-f-]{36} succeeded: 3 of 3 tasks succeeded\n$/);
   });
 
+  test('detached.ts leaves a job to the Queen, and reads it', async () => {
+    const last = hash('sha256', '999');
+    expect(await run('detached.ts')).toMatch(
+      new RegExp(`^submitted [0-9a-f-]{36}\n999 succeeded ${last}\nsucceeded\n$`),
+    );
+  });
+
+  test('graph.ts hands results from parents to children', async () => {
+    const output = await run('graph.ts');
+    expect(output).toMatch(/^\[ 'knead', \[ 'flour' \], \[ 'water' \] \]\n/);
+    expect(output).toContain('dough succeeded\nbread succeeded\n');
+  });
+
   test('wire.ts speaks the protocol', async () => {
     expect(await run('wire.ts')).toMatch(/^[0-9a-f]+\n\{ type: 'TaskRequest', slots: 2 \}\n$/);
   });

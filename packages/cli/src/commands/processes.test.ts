@@ -138,7 +138,7 @@ describe('what cannot be done', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
     try {
-      const { code, stderr } = await hive('queen', '--port', String(port));
+      const { code, stderr } = await hive('queen', '--port', String(port), '--data', ':memory:');
       expect(code).toBe(1);
       expect(stderr).toMatch(new RegExp(`^hive: Port ${port} is taken\\.`));
     } finally {
