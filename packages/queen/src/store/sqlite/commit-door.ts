@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
 import { type Batch, packBatch } from './batch.ts';
 import { openForWriting } from './connection.ts';
+import { StoreError, storeError } from './errors.ts';
 import { SqliteWriter } from './writer.ts';
 import type { FromWriter, ToWriter } from './writer-thread.ts';
 
@@ -31,8 +32,8 @@ interface Asked {
   readonly resolve: (message: FromWriter) => void;
   readonly reject: (error: Error) => void;
 }
-/** The thread is gone, and whether it did what it was asked for is not known. */
-class ThreadDied extends Error {}
+/** The thread is gone, and whether it did what it was asked for is not known. The next one who asks starts another. */
+class ThreadDied extends StoreError {}
 
 export class CommitDoor {
   readonly #path: string;
@@ -79,9 +80,8 @@ export class CommitDoor {
     return !isSlow && this.#asked.length === 0;
   }
 
-  /** One short step of maintenance, unless the thread is busy. True when there is more to do. */
+  /** One short step of maintenance, behind what the thread has to do. True when there is more to do. */
   async maintain(): Promise<boolean> {
-    if (this.#asked.length > 0) return true;
     const answer = await this.#ask({ type: 'step' });
     return answer.type === 'done' && answer.hasMore;
   }
@@ -162,10 +162,11 @@ export class CommitDoor {
     if (this.#thread === thread) this.#thread = null;
     const lost = this.#asked;
     this.#asked = [];
-    const code = (cause as { code?: string } | undefined)?.code;
-    for (const { reject } of lost) {
-      const died = new ThreadDied(cause?.message ?? "the store's thread has ended", { cause });
-      reject(code === undefined ? died : Object.assign(died, { code }));
-    }
+    const why = storeError(cause ?? new Error('it was ended'), this.#path);
+    const text =
+      why instanceof StoreError
+        ? why.message
+        : `The thread that writes ${this.#path} has ended (${cause?.message ?? 'for no known reason'}).`;
+    for (const { reject } of lost) reject(new ThreadDied(text, 'threadDied', { cause }));
   }
 }

@@ -63,6 +63,8 @@ export class SqliteStore implements Store {
   #pending = new Batch();
   /** On its way to the disk, and when it will be there. */
   #underWay: { readonly batch: Batch; readonly done: Promise<void> } | null = null;
+  /** There may be something to remove. */
+  #isUntidy = true;
   #timer: NodeJS.Timeout | null = null;
 
   /** Opens the store, or makes it. @throws StoreError when it cannot be used, and nothing is changed then */
@@ -213,6 +215,7 @@ export class SqliteStore implements Store {
         return record;
       case 'jobEnded':
         if (this.#attached.has(number)) this.#inputs.deleteJob(number);
+        this.#isUntidy = true;
         return record;
       case 'inputsDropped':
         this.#inputs.delete(number, record.first);
@@ -271,6 +274,7 @@ export class SqliteStore implements Store {
     this.#results.deleteJob(number);
     this.#numbers.delete(job);
     this.#attached.delete(number);
+    this.#isUntidy = true;
   }
 
   #committed({ entries }: Batch): void {
@@ -295,13 +299,15 @@ export class SqliteStore implements Store {
   /** One step of maintenance after a while; the next one soon if there is more to do. */
   #rest(millis: number): void {
     this.#timer = setTimeout(async () => {
-      let hasMore = false;
+      const wasUntidy = this.#isUntidy;
+      this.#isUntidy = false;
       try {
-        hasMore = await this.#door.maintain();
+        if (wasUntidy && (await this.#door.maintain())) this.#isUntidy = true;
       } catch (error) {
+        this.#isUntidy = true;
         log('maintenance failed: %O', error);
       }
-      if (this.#timer !== null) this.#rest(hasMore ? REST_MILLIS : MAINTAIN_MILLIS);
+      if (this.#timer !== null) this.#rest(this.#isUntidy ? REST_MILLIS : MAINTAIN_MILLIS);
     }, millis);
     this.#timer.unref();
   }
