@@ -8,14 +8,14 @@ const GATHERED_BYTES_MAX = 64 * 1024;
 
 export class Output {
   readonly #stream: NodeJS.WriteStream;
-  readonly #beforeWrite: () => void;
+  readonly #beforeWrite: () => unknown;
   #gathered: Uint8Array[] = [];
   #bytes = 0;
   #isFlushPlanned = false;
   #draining: Promise<void> | null = null;
 
   /** @param beforeWrite called before anything appears, so that a progress bar can step aside */
-  constructor(stream: NodeJS.WriteStream, beforeWrite: () => void = () => {}) {
+  constructor(stream: NodeJS.WriteStream, beforeWrite: () => unknown = () => {}) {
     this.#stream = stream;
     this.#beforeWrite = beforeWrite;
   }

@@ -10,7 +10,7 @@ import { RangeWork } from '../hash/range-work.ts';
 import type { Hashed, Work } from '../hash/work.ts';
 import { exitCodeOf, onInterrupt, type Signal } from '../interrupt.ts';
 import { hintAtDrones } from '../job/follow.ts';
-import { JOB_OPTIONS, type JobOptionArguments, jobOptionsOf } from '../job/options.ts';
+import { type JobOptionArguments, jobOptionsOf, withJobOptions } from '../job/options.ts';
 import { parseRange } from '../job/range.ts';
 import { noteLostQueen } from '../lost-queen.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
@@ -30,47 +30,46 @@ interface HashArguments extends ClientArguments, JobOptionArguments {
 
 const STANDARD_INPUT = ['-'];
 
+const HASH_OPTIONS = {
+  ...CLIENT_OPTIONS,
+  algorithm: {
+    alias: 'a',
+    type: 'string',
+    requiresArg: true,
+    default: 'sha256',
+    describe: 'Any that Node knows',
+  },
+  recursive: { alias: 'r', type: 'boolean', default: false, describe: 'Hash the files in folders too' },
+  lines: {
+    type: 'boolean',
+    default: false,
+    describe: 'Hash every line of the files: one digest per line',
+  },
+  range: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'START..END[..STEP]: hash these integers as text, both ends included; one digest per line',
+  },
+  tag: { type: 'boolean', default: false, describe: 'BSD-style lines' },
+  zero: {
+    alias: 'z',
+    type: 'boolean',
+    default: false,
+    describe: 'End lines with NUL; escape no names',
+  },
+} as const;
+
 export const hashCommand: CommandModule<object, HashArguments> = {
   command: 'hash',
   describe: 'Print the digests of files, as sha256sum does',
   builder: (yargs) =>
-    yargs
+    withJobOptions(yargs, HASH_OPTIONS)
       .usage(
         '$0 hash [options] [FILE..]\n\nPrints the digests of files, as sha256sum does. - is standard input.',
       )
       // Operands stay out of yargs' hands: it would take quotes off names and make numbers of some.
       .strict(false)
       .strictOptions()
-      .options({
-        ...CLIENT_OPTIONS,
-        algorithm: {
-          alias: 'a',
-          type: 'string',
-          requiresArg: true,
-          default: 'sha256',
-          describe: 'Any that Node knows',
-        },
-        recursive: { alias: 'r', type: 'boolean', default: false, describe: 'Hash the files in folders too' },
-        lines: {
-          type: 'boolean',
-          default: false,
-          describe: 'Hash every line of the files: one digest per line',
-        },
-        range: {
-          type: 'string',
-          requiresArg: true,
-          describe:
-            'START..END[..STEP]: hash these integers as text, both ends included; one digest per line',
-        },
-        tag: { type: 'boolean', default: false, describe: 'BSD-style lines' },
-        zero: {
-          alias: 'z',
-          type: 'boolean',
-          default: false,
-          describe: 'End lines with NUL; escape no names',
-        },
-        ...JOB_OPTIONS,
-      })
       .example('$0 hash *.iso', 'What sha256sum *.iso prints')
       .example('$0 hash -r photos > sums', 'Then, any time: sha256sum -c sums')
       .example('$0 hash --lines words.txt', 'One digest per line of words.txt')
@@ -100,7 +99,8 @@ async function runHash(argv: HashArguments): Promise<void> {
 /** Resolves with the signal that cancelled it, if one did. */
 async function hashAll(argv: HashArguments, algorithm: string, progress: Progress): Promise<Signal | null> {
   await using hive = await connectTo(argv, 'hive hash');
-  const output = new Output(process.stdout, () => progress.stepAside());
+  // Digests that go to a file do not disturb the bar.
+  const output = new Output(process.stdout, () => process.stdout.isTTY && progress.stepAside());
   const note = (text: string) => {
     progress.stepAside();
     process.stderr.write(`hive hash: ${text}\n`);

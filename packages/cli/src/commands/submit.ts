@@ -6,7 +6,7 @@ import { exitCodeOf, onInterrupt, type Signal } from '../interrupt.ts';
 import { EXIT_CODES_TEXT, exitCodeOfJobs } from '../job/exit-code.ts';
 import { formatEnd, hintAtDrones, printResults } from '../job/follow.ts';
 import { READINGS, type Reading, readWord, valuesOfLines } from '../job/inputs.ts';
-import { JOB_OPTIONS, type JobOptionArguments, jobOptionsOf, parseParams } from '../job/options.ts';
+import { type JobOptionArguments, jobOptionsOf, parseParams, withJobOptions } from '../job/options.ts';
 import { parseRange } from '../job/range.ts';
 import { ResultLines } from '../job/result-lines.ts';
 import { noteLostQueen } from '../lost-queen.ts';
@@ -26,63 +26,63 @@ interface SubmitArguments extends ClientArguments, JobOptionArguments {
   readonly json: boolean;
 }
 
+const SUBMIT_OPTIONS = {
+  ...CLIENT_OPTIONS,
+  as: {
+    choices: READINGS,
+    default: 'auto',
+    requiresArg: true,
+    describe: 'How inputs are read; auto: whole numbers, JSON lists and objects, else text',
+  },
+  lines: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'One input per line of FILE; - is standard input',
+  },
+  range: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'START..END[..STEP]: integers, both ends included',
+  },
+  params: {
+    alias: 'p',
+    type: 'string',
+    requiresArg: true,
+    describe: 'Parameters of the kind, key=value or JSON; may be repeated',
+  },
+  encoding: {
+    choices: ['msgpack', 'raw'],
+    default: 'msgpack',
+    requiresArg: true,
+    describe: 'raw: bytes in, bytes out',
+  },
+  detach: {
+    alias: 'd',
+    type: 'boolean',
+    default: false,
+    describe: 'Print its id once it is durable, and leave it to the Queen',
+  },
+  'as-finished': {
+    type: 'boolean',
+    default: false,
+    describe: 'Print results as they come, not in order',
+  },
+  json: {
+    type: 'boolean',
+    default: false,
+    describe: 'One JSON object per task; with --detach, the job',
+  },
+} as const;
+
 export const submitCommand: CommandModule<object, SubmitArguments> = {
   command: 'submit',
   describe: 'Submit a job of any kind, and print its results',
   builder: (yargs) =>
-    yargs
+    withJobOptions(yargs, SUBMIT_OPTIONS)
       .usage('$0 submit KIND [INPUT..]\n\nSubmits a job with one task per input, and prints the results.')
       // Inputs stay out of yargs' hands: it would take quotes off them and make numbers of some.
       .strict(false)
       .strictOptions()
-      .options({
-        ...CLIENT_OPTIONS,
-        as: {
-          choices: READINGS,
-          default: 'auto',
-          requiresArg: true,
-          describe: 'How inputs are read; auto: whole numbers, JSON lists and objects, else text',
-        },
-        lines: {
-          type: 'string',
-          requiresArg: true,
-          describe: 'One input per line of FILE; - is standard input',
-        },
-        range: {
-          type: 'string',
-          requiresArg: true,
-          describe: 'START..END[..STEP]: integers, both ends included',
-        },
-        params: {
-          alias: 'p',
-          type: 'string',
-          requiresArg: true,
-          describe: 'Parameters of the kind, key=value or JSON; may be repeated',
-        },
-        encoding: {
-          choices: ['msgpack', 'raw'],
-          default: 'msgpack',
-          requiresArg: true,
-          describe: 'raw: bytes in, bytes out',
-        },
-        detach: {
-          alias: 'd',
-          type: 'boolean',
-          default: false,
-          describe: 'Print its id once it is durable, and leave it to the Queen',
-        },
-        'as-finished': {
-          type: 'boolean',
-          default: false,
-          describe: 'Print results as they come, not in order',
-        },
-        json: {
-          type: 'boolean',
-          default: false,
-          describe: 'One JSON object per task; with --detach, the job',
-        },
-        ...JOB_OPTIONS,
-      })
       .example('$0 submit hash one two', 'Two digests')
       .example('$0 submit hash --range 1..1000 --detach', 'Prints the id of a job that goes on by itself')
       .example('seq 9 | $0 submit echo --lines -', 'One task per line')

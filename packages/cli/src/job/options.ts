@@ -1,6 +1,7 @@
 /** The options of a job on the command line, and what they become in the library's words. */
 import type { Hive, JobOptions } from '@hive/client';
 import { LIMITS, type Plain, UsageError } from '@hive/shared';
+import type { Argv, Options } from 'yargs';
 import { findJob } from '../job-view.ts';
 import { wholeNumber } from '../options.ts';
 
@@ -28,13 +29,13 @@ const GROUP = 'Options of the job (times: 500ms, 10s, 5m, 2h, 7d):';
 const text = (describe: string) => ({ type: 'string', requiresArg: true, group: GROUP, describe }) as const;
 const number = (describe: string) => ({ type: 'number', requiresArg: true, group: GROUP, describe }) as const;
 
-export const JOB_OPTIONS = {
+const JOB_OPTIONS = {
   name: text('Its name for people'),
   priority: number('-1000 to 1000, higher goes first (default: 0)'),
   weight: number('Its share among jobs of one priority, 1 to 10000 (default: 1)'),
   slots: number('Slots of one Drone that each task takes (default: 1)'),
   label: text('key=value that a Drone must have; may be repeated'),
-  retries: number('How often a task that failed is tried again (default: 2)'),
+  retries: number('How often a task that failed is tried again (default: 2; hive hash: 0)'),
   backoff: text('Wait before the first retry; doubles (default: 1s)'),
   'backoff-max': text('Wait before any retry, at most (default: 60s)'),
   'attempt-timeout': text('Time for one attempt of a task; then it is stopped'),
@@ -45,6 +46,12 @@ export const JOB_OPTIONS = {
   'halt-on': text('Give the job up after so many failed tasks, or such a share: 5, 10%'),
   retention: text('How long it is kept after its end (default: 7d)'),
 } as const;
+
+/** Gives a command its own options, and these behind them. */
+export function withJobOptions(yargs: Argv, own: { readonly [name: string]: Options }): Argv {
+  // Help lists groups in the order in which they were named.
+  return yargs.group(Object.keys(own), 'Options:').options(own).options(JOB_OPTIONS);
+}
 
 /** @throws UsageError for what cannot be understood; the library says it of the rest */
 export async function jobOptionsOf(argv: JobOptionArguments, hive: Hive): Promise<JobOptions> {
