@@ -15,14 +15,28 @@ export interface Used {
   readonly dronesPeakBytes: readonly number[];
 }
 
+export type StoreName = 'memory' | 'sqlite';
+/** How the Queen opens each store; what a commit costs depends on it. */
+export const STORE_SETTINGS: Readonly<Record<StoreName, string>> = {
+  memory: 'nothing is durable',
+  sqlite: 'WAL, synchronous=FULL',
+};
+
+export interface ClusterOptions {
+  readonly drones: number;
+  readonly slots: number;
+  readonly store: StoreName;
+}
+
 export interface Cluster extends AsyncDisposable {
   readonly hive: Hive;
+  readonly store: StoreName;
   /** Runs `body` and says how long it took and what it cost. */
   measure(body: () => Promise<void>): Promise<{ millis: number; used: Used }>;
 }
 
-export async function startCluster({ drones, slots }: { drones: number; slots: number }): Promise<Cluster> {
-  const processes = await startProcesses({ drones, slotsPerDrone: slots });
+export async function startCluster({ drones, slots, store }: ClusterOptions): Promise<Cluster> {
+  const processes = await startProcesses({ drones, slotsPerDrone: slots, store });
   let hive: Hive;
   try {
     hive = await connect({ queen: processes.address, name: 'bench' });
@@ -32,6 +46,7 @@ export async function startCluster({ drones, slots }: { drones: number; slots: n
   }
   return {
     hive,
+    store,
     async measure(body) {
       const before = await usage(processes);
       const start = performance.now();

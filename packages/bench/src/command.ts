@@ -1,18 +1,21 @@
-/** `hive bench echo|call|hash`: starts its own Queen and Drones, measures, prints. */
-import { UsageError } from '@hive/shared';
+/** `hive bench echo|call|hash|recovery`: starts its own Queen and Drones, measures, prints. */
 import type { Argv, CommandModule } from 'yargs';
 import { callBench } from './call.ts';
-import { type Cluster, startCluster } from './cluster.ts';
+import { type Cluster, type StoreName, startCluster } from './cluster.ts';
 import { echoBench } from './echo.ts';
 import { hashBench } from './hash.ts';
-import { printReport } from './print.ts';
-import { type Bench, runBench } from './runs.ts';
+import { parseSize, positive } from './options.ts';
+import { printRatio, printReport } from './print.ts';
+import { recoveryCommand } from './recovery/command.ts';
+import { type Bench, ratio, runBench } from './runs.ts';
 import { measureScale, printScale } from './scale.ts';
 
 interface CommonArguments {
   readonly drones: number;
   readonly slots: number;
   readonly runs: number;
+  readonly store: StoreName;
+  readonly compare: boolean;
   readonly json: boolean;
 }
 
@@ -21,8 +24,18 @@ const common = <T>(argv: Argv<T>): Argv<T & CommonArguments> =>
     drones: { type: 'number', default: 2, coerce: positive('drones'), describe: 'Drones to start' },
     slots: { type: 'number', default: 1, coerce: positive('slots'), describe: 'Slots of each Drone' },
     runs: { type: 'number', default: 5, coerce: positive('runs'), describe: 'Runs to measure, at least 5' },
+    store: {
+      choices: ['sqlite', 'memory'] as const,
+      default: 'sqlite',
+      describe: 'Where the Queen keeps jobs',
+    },
+    compare: {
+      type: 'boolean',
+      default: false,
+      describe: 'Run with both stores in turn, and print the ratio',
+    },
     json: { type: 'boolean', default: false, describe: 'Print one JSON object' },
-  }) as Argv<T & CommonArguments>;
+  }) as unknown as Argv<T & CommonArguments>;
 
 interface EchoArguments extends CommonArguments {
   readonly tasks: number;
@@ -108,7 +121,8 @@ export const benchCommand: CommandModule = {
       .command(echo)
       .command(call)
       .command(hash)
-      .demandCommand(1, 'Say what to measure: echo, call or hash.'),
+      .command(recoveryCommand)
+      .demandCommand(1, 'Say what to measure: echo, call, hash or recovery.'),
   handler: () => {},
 };
 
@@ -119,37 +133,26 @@ function defaultTasks(size: number, generate: boolean): number {
 }
 
 async function measure(argv: CommonArguments, benches: () => readonly Bench[]): Promise<void> {
-  await withCluster(argv, async (cluster) => {
-    for (const bench of benches()) {
-      const { drones, slots, runs } = argv;
-      const say = argv.json ? () => {} : (line: string) => console.error(`  ${line}`);
-      const report = await runBench(bench, cluster, { drones, slots, runs }, say);
-      console.log(argv.json ? JSON.stringify(report) : printReport(report));
+  const say = argv.json ? () => {} : (line: string) => console.error(`  ${line}`);
+  const stores: readonly StoreName[] = argv.compare ? ['memory', 'sqlite'] : [argv.store];
+  await using stack = new AsyncDisposableStack();
+  const clusters: Cluster[] = [];
+  for (const store of stores) clusters.push(stack.use(await startCluster({ ...argv, store })));
+  for (const bench of benches()) {
+    const { drones, slots, runs } = argv;
+    const reports = await runBench(bench, clusters, { drones, slots, runs }, say);
+    const [first, second] = reports;
+    if (second === undefined) {
+      console.log(argv.json ? JSON.stringify(first) : printReport(first!));
+      continue;
     }
-  });
+    const ofMemory = ratio(second, first!);
+    if (argv.json) console.log(JSON.stringify({ bench: bench.name, reports, ratio: ofMemory }));
+    else console.log([...reports.map(printReport), printRatio(bench.name, ofMemory)].join('\n'));
+  }
 }
 
 async function withCluster(argv: CommonArguments, body: (cluster: Cluster) => Promise<void>): Promise<void> {
   await using cluster = await startCluster(argv);
   await body(cluster);
-}
-
-function positive(name: string): (value: unknown) => number | undefined {
-  return (value) => {
-    if (value === undefined) return undefined;
-    const n = Number(value);
-    if (!Number.isInteger(n) || n < 1) throw new UsageError(`--${name} takes a whole number above 0.`);
-    return n;
-  };
-}
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2 };
-/** "1KiB", "64 KiB", "1MiB", "100". @throws UsageError */
-export function parseSize(text: string): number {
-  const match = /^(\d+)\s*(|B|KiB|MiB)$/.exec(text.trim());
-  const size = match === null ? 0 : Number(match[1]) * UNITS[match[2]!]!;
-  if (size < 1 || size > 1024 ** 2) {
-    throw new UsageError(`"${text}" is not a size that fits a page. Write 1KiB, 64KiB or 1MiB.`);
-  }
-  return size;
 }

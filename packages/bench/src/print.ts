@@ -1,12 +1,13 @@
 /** A report for people: method, hardware, figures with their spread, and the limit beside them. */
 import type { Report } from './runs.ts';
+import type { Spread } from './stats.ts';
 
 export function printReport(report: Report): string {
   const { tasksPerSecond, hardware, latencyMillis, shareOfLimit } = report;
   const lines = [
     `${report.bench}: ${report.method}`,
     `  hardware        ${hardware.cpu}, ${hardware.cores} cores, ${bytes(hardware.memoryBytes)}, Node ${hardware.node}, ${hardware.platform}`,
-    `  cluster         Queen (${report.store} store, TLS ${report.tls ? 'on' : 'off'}), ${report.drones} Drones with ${report.slots} slot(s) each, client; all processes on this machine`,
+    `  cluster         Queen (${report.store} store, ${report.storeSettings}, TLS ${report.tls ? 'on' : 'off'}), ${report.drones} Drones with ${report.slots} slot(s) each, client; all processes on this machine`,
     `  runs            ${report.runs} of ${count(report.tasks)} tasks, after warming up; every result checked`,
     `  tasks/s         ${count(tasksPerSecond.median)} median (${count(tasksPerSecond.min)} to ${count(tasksPerSecond.max)})`,
   ];
@@ -25,9 +26,13 @@ export function printReport(report: Report): string {
   return lines.join('\n');
 }
 
+export function printRatio(bench: string, { median, min, max }: Spread): string {
+  return `${bench}: sqlite has ${percent(median)} of memory's speed, median (${percent(min)} to ${percent(max)}), run by run`;
+}
+
 export const count = (n: number): string => (n < 100 ? n.toFixed(1) : Math.round(n).toLocaleString('en'));
 export const bytes = (n: number): string =>
   n >= 1024 ** 3 ? `${(n / 1024 ** 3).toFixed(1)} GiB` : `${(n / 1024 ** 2).toFixed(0)} MiB`;
-const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
-const millis = (n: number): string => `${n.toFixed(n < 10 ? 3 : 0)} ms`;
+export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+export const millis = (n: number): string => `${n.toFixed(n < 10 ? 3 : 0)} ms`;
 const micros = (n: number): string => `${n.toFixed(n < 10 ? 3 : 1)} µs`;

@@ -2,7 +2,7 @@
  * One benchmark: warm up, then at least five runs, each beside the limit measured right before it, because machines are
  * shared and noisy and only a ratio within one run means anything.
  */
-import type { Cluster, Used } from './cluster.ts';
+import { type Cluster, STORE_SETTINGS, type StoreName, type Used } from './cluster.ts';
 import { type Hardware, hardware } from './hardware.ts';
 import { type Latency, latency, type Spread, spread } from './stats.ts';
 
@@ -30,8 +30,11 @@ export interface Report {
   readonly drones: number;
   readonly slots: number;
   readonly runs: number;
-  readonly store: string;
+  readonly store: StoreName;
+  readonly storeSettings: string;
   readonly tls: boolean;
+  /** Tasks per second of every run, in their order. */
+  readonly perSecond: readonly number[];
   readonly tasksPerSecond: Spread;
   /** Of single tasks where they were timed, else of whole runs. */
   readonly latencyMillis: Latency & { readonly of: 'task' | 'run' };
@@ -59,6 +62,12 @@ interface Run {
   readonly used: Used;
 }
 
+interface RunSet {
+  readonly runs: Run[];
+  /** Of single tasks, where they were timed. */
+  readonly latencies: number[];
+}
+
 export interface Sizes {
   readonly drones: number;
   readonly slots: number;
@@ -67,40 +76,49 @@ export interface Sizes {
 
 const WARM_UPS = 2;
 
+/**
+ * Runs a benchmark on every cluster, taking turns, so that whatever else the machine does meets all of them alike. The
+ * reports are in the order of the clusters.
+ */
 export async function runBench(
   bench: Bench,
-  cluster: Cluster,
+  clusters: readonly Cluster[],
   sizes: Sizes,
   onRun: (line: string) => void,
-): Promise<Report> {
-  for (let i = 0; i < WARM_UPS; i++) await bench.run(cluster);
+): Promise<Report[]> {
+  for (const cluster of clusters) for (let i = 0; i < WARM_UPS; i++) await bench.run(cluster);
   await bench.measureLimit();
-  const runs: Run[] = [];
-  const taskLatencies: number[] = [];
+  const sets: RunSet[] = clusters.map(() => ({ runs: [], latencies: [] }));
   for (let i = 0; i < sizes.runs; i++) {
-    const limit = await bench.measureLimit();
-    let latencies: readonly number[] | null = null;
-    const { millis, used } = await cluster.measure(async () => {
-      latencies = await bench.run(cluster);
-    });
-    for (const each of latencies ?? []) taskLatencies.push(each);
-    const perSecond = (bench.tasks / millis) * 1000;
-    runs.push({ perSecond, millis, limit, used });
-    onRun(
-      `run ${i + 1}: ${Math.round(perSecond).toLocaleString('en')} tasks/s, limit ${Math.round(limit).toLocaleString('en')}`,
-    );
+    for (const [k, cluster] of clusters.entries()) {
+      const { perSecond, limit } = await runOnce(bench, cluster, sets[k]!);
+      const rate = Math.round(perSecond).toLocaleString('en');
+      onRun(
+        `run ${i + 1}, ${cluster.store}: ${rate} tasks/s, limit ${Math.round(limit).toLocaleString('en')}`,
+      );
+    }
   }
-  const { store } = await cluster.hive.status();
-  return report(bench, sizes, runs, taskLatencies, store);
+  return clusters.map(({ store }, k) => report(bench, sizes, sets[k]!, store));
 }
 
-function report(
-  bench: Bench,
-  sizes: Sizes,
-  runs: readonly Run[],
-  latencies: readonly number[],
-  store: string,
-): Report {
+async function runOnce(bench: Bench, cluster: Cluster, { runs, latencies }: RunSet): Promise<Run> {
+  const limit = await bench.measureLimit();
+  let timed: readonly number[] | null = null;
+  const { millis, used } = await cluster.measure(async () => {
+    timed = await bench.run(cluster);
+  });
+  for (const each of timed ?? []) latencies.push(each);
+  const run = { perSecond: (bench.tasks / millis) * 1000, millis, limit, used };
+  runs.push(run);
+  return run;
+}
+
+/** How much of one store's speed another has, run by run. */
+export function ratio(slower: Report, faster: Report): Spread {
+  return spread(slower.perSecond.map((each, i) => each / faster.perSecond[i]!));
+}
+
+function report(bench: Bench, sizes: Sizes, { runs, latencies }: RunSet, store: StoreName): Report {
   const { name, method, tasks, taskBytes, limit } = bench;
   const total = (of: (used: Used) => number) => runs.reduce((sum, { used }) => sum + of(used), 0);
   const perTask = (millis: number) => (millis * 1000) / (tasks * runs.length);
@@ -114,7 +132,9 @@ function report(
     ...(taskBytes === undefined ? {} : { taskBytes }),
     ...sizes,
     store,
+    storeSettings: STORE_SETTINGS[store],
     tls: false,
+    perSecond: runs.map((run) => run.perSecond),
     tasksPerSecond: spread(runs.map(({ perSecond }) => perSecond)),
     latencyMillis:
       latencies.length > 0

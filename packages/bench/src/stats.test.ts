@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseSize } from './command.ts';
+import { parseSize } from './options.ts';
 import { latency, quantile, spread } from './stats.ts';
 
 describe('statistics', () => {
