@@ -5,6 +5,12 @@ import type { Random } from './random.ts';
 
 /** Mean time between two faults, in milliseconds. */
 const EVERY_MILLIS = 700;
+/**
+ * A Queen that restarts holds what lost Drones may be running for 15 s. If she is killed more often than that, such tasks
+ * wait for ever; now and then there is a lull in which they go on.
+ */
+const STORM_MILLIS = 25_000;
+const LULL_MILLIS_MAX = 20_000;
 /** Long enough for a Drone to be given up for lost (4 s) now and then. */
 const FROZEN_MILLIS_MAX = 7_000;
 const DOWN_MILLIS_MAX = 2_000;
@@ -35,8 +41,13 @@ export async function inflictFaults(
   millis: number,
 ): Promise<void> {
   const end = performance.now() + millis;
+  let stormEnd = performance.now() + STORM_MILLIS;
   while (true) {
-    const pause = random.exponential(EVERY_MILLIS);
+    let pause = random.exponential(EVERY_MILLIS);
+    if (performance.now() > stormEnd) {
+      pause = random.between(0, LULL_MILLIS_MAX);
+      stormEnd = performance.now() + pause + STORM_MILLIS;
+    }
     const left = end - performance.now();
     await new Promise((resolve) => setTimeout(resolve, Math.min(pause, Math.max(0, left))));
     if (pause >= left) return;

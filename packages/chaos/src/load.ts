@@ -18,7 +18,7 @@ export interface LoadOptions {
   readonly slots: number;
 }
 
-const JOBS_EACH = 3;
+const JOBS_EACH = 6;
 const PACE_MILLIS = 50;
 const STOP_MILLIS_MAX = 10_000;
 

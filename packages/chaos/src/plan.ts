@@ -35,8 +35,8 @@ export interface Plan {
     readonly weight?: number;
     readonly slots?: number;
     readonly retries?: number;
-    readonly attemptTimeoutMillis?: number;
-    readonly backoffMillis?: number;
+    readonly attemptTimeout?: number;
+    readonly backoff?: number;
   };
   /** Whether whoever submits it reads its results in order, as they finish, slowly, or leaves them to others. */
   readonly reading: 'ordered' | 'asFinished' | 'slow' | 'none';
@@ -92,7 +92,7 @@ function optionsOf(random: Random, work: Work, slotsMax: number): Plan['options'
     ...(random.chance(0.3) && work !== 'calls' ? { weight: random.magnitude(1, 100) } : {}),
     ...(work === 'sleep' && random.chance(0.3) ? { slots: random.int(1, slotsMax) } : {}),
     ...(work === 'endless'
-      ? { attemptTimeoutMillis: random.int(50, 300), retries: random.int(0, 2), backoffMillis: 100 }
+      ? { attemptTimeout: random.int(50, 300), retries: random.int(0, 2), backoff: 100 }
       : {}),
   };
 }
