@@ -181,6 +181,27 @@ describe('hive up', () => {
   });
 });
 
+describe('hive up --data', () => {
+  test('keeps jobs for the next time', async () => {
+    const data = join(folder, 'kept');
+    const start = async () => {
+      const up = processes.hive(['up', '--drones', '1', '--slots', '1', '--data', 'kept']);
+      const [, found] = await up.saying(/export HIVE_QUEEN=(127\.0\.0\.1:\d+)/);
+      expect(up.text).toContain(`kept in ${data}.`);
+      return { up, at: ['--queen', found!] };
+    };
+    const first = await start();
+    const id = (await hive('submit', 'hash', 'kept', '--detach', ...first.at)).stdout.trim();
+    await hive('wait', id, ...first.at);
+    first.up.child.kill('SIGTERM');
+    await first.up.ended;
+    const second = await start();
+    expect((await hive('results', id, ...second.at)).stdout).toMatch(/^[0-9a-f]{64}\n$/);
+    second.up.child.kill('SIGTERM');
+    expect(await second.up.ended).toBe(0);
+  });
+});
+
 async function otherJob(id: string): Promise<string> {
   for (;;) {
     const { jobs } = (await json('jobs')) as { jobs: { id: string }[] };
