@@ -100,9 +100,6 @@ const DURATIONS = {
   queueTimeout: 'queueTimeoutMillis',
   deadline: 'deadlineMillis',
   retention: 'retentionMillis',
-  // As they were called before; they go with the next change of packages/chaos.
-  attemptTimeoutMillis: 'attemptTimeoutMillis',
-  backoffMillis: 'backoffMillis',
 } as const;
 /** Options that stay here or have a form of their own on the wire. */
 const OTHERS = ['kind', 'encoding', 'inputs', 'id', 'ordered', 'signal', 'after', 'haltOn'] as const;
@@ -121,7 +118,7 @@ export function specOf(kind: string, options: SpecOptions): Spec {
     if (options[field] !== undefined) spec[field] = options[field];
   }
   for (const [option, field] of Object.entries(DURATIONS)) {
-    const duration = (options as Record<string, Duration | undefined>)[option];
+    const duration = options[option as keyof typeof DURATIONS];
     if (duration !== undefined) spec[field] = millisOf(option, duration);
   }
   if (options.after !== undefined) spec['after'] = options.after.map(afterOf);
