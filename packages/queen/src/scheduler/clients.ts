@@ -44,7 +44,10 @@ export function submit(state: State, client: PeerSession, { job: id, spec }: Mes
   }
   const problem = specProblem(state, client, { type: 'Submit', job: id, spec });
   if (problem !== null) {
-    state.refuse(client.session, problem.code, problem.text, { job: id });
+    const { code, text } = problem;
+    // It must be said while nothing can be committed, so it waits for nothing.
+    if (code === 'storeLow') state.send(client.session, { type: 'Refused', job: id, code, message: text });
+    else state.refuse(client.session, code, text, { job: id });
     return;
   }
   state.commit({

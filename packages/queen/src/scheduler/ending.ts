@@ -2,7 +2,7 @@
  * How jobs end: all tasks have outcomes, or somebody cancels. Cancelling reaches what runs: its leases are told to stop,
  * and nothing that they still report counts. An ended job keeps its results until retention removes it.
  */
-import { type JobState, LIMITS } from '@hive/shared';
+import { type JobState, LIMITS, type SessionNumber } from '@hive/shared';
 import type { Job } from './job.ts';
 import type { Lease } from './lease.ts';
 import type { State } from './state.ts';
@@ -105,11 +105,16 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   retain(state);
 }
 
+/** Sessions that submitted the job or read it. */
+export function listenersOf(job: Job): Set<SessionNumber> {
+  const sessions = new Set(job.hasReaders ? job.subscriptions.keys() : []);
+  if (job.ownerSession !== null) sessions.add(job.ownerSession);
+  return sessions;
+}
+
 /** JobDone to everybody who submitted or reads the job. */
 export function tellEnd(state: State, job: Job): void {
-  const sessions = new Set(job.subscriptions.keys());
-  if (job.ownerSession !== null) sessions.add(job.ownerSession);
-  for (const session of sessions) tellEndTo(state, job, session);
+  for (const session of listenersOf(job)) tellEndTo(state, job, session);
 }
 
 export function tellEndTo(state: State, job: Job, session: Job['ownerSession'] & number): void {

@@ -2,8 +2,8 @@
  * What goes back to clients at the end of a turn: results under the reader's credit, input credit, progress. Results
  * are asked for as they finish (by seq) or in task order (the Queen orders); both resume at a cursor.
  */
-import { LIMITS, type Message, type SessionNumber } from '@hive/shared';
-import { dropResults, forgetSpecs, tellEndTo } from './ending.ts';
+import { LIMITS, type Message } from '@hive/shared';
+import { dropResults, forgetSpecs, listenersOf, tellEndTo } from './ending.ts';
 import type { Job, Subscription } from './job.ts';
 import type { ResultEntry } from './result-directory.ts';
 import type { PeerSession, State } from './state.ts';
@@ -186,18 +186,19 @@ function sendEnd(state: State, job: Job, subscription: Subscription): void {
 }
 const EMPTY = new Uint8Array(0);
 
-/** At most four times a second, and only for jobs that a person may look at. */
+/** At most four times a second, to whoever submitted or reads a job that a person may look at. */
 export function sendProgress(state: State): void {
   for (const job of state.dirtyProgress) {
-    const session = job.ownerSession;
-    if (session === null || job.isHidden || !job.isActive) continue;
-    state.sendAfterCommit(session as SessionNumber, {
-      type: 'Progress',
-      job: job.id,
-      state: job.state,
-      counts: job.counts,
-      sealed: job.isSealed,
-    });
+    if (job.isHidden || !job.isActive) continue;
+    for (const session of listenersOf(job)) {
+      state.sendAfterCommit(session, {
+        type: 'Progress',
+        job: job.id,
+        state: job.state,
+        counts: job.counts,
+        sealed: job.isSealed,
+      });
+    }
   }
   state.dirtyProgress.clear();
 }
