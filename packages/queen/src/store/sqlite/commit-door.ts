@@ -163,10 +163,13 @@ export class CommitDoor {
     const lost = this.#asked;
     this.#asked = [];
     const why = storeError(cause ?? new Error('it was ended'), this.#path);
-    const text =
+    const [text, code] =
       why instanceof StoreError
-        ? why.message
-        : `The thread that writes ${this.#path} has ended (${cause?.message ?? 'for no known reason'}).`;
-    for (const { reject } of lost) reject(new ThreadDied(text, 'threadDied', { cause }));
+        ? [why.message, why.code]
+        : [
+            `The thread that writes ${this.#path} has ended (${cause?.message ?? 'nobody knows why'}).`,
+            'threadDied',
+          ];
+    for (const { reject } of lost) reject(new ThreadDied(text, code, { cause }));
   }
 }
