@@ -1,6 +1,7 @@
 /** G6: the state after recovery is the last committed durable projection, whatever happened and whenever it ended. */
 import { readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { peerId } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { seededChance } from '../../queen.ts';
@@ -126,3 +127,41 @@ function settled(state: unknown, now: number): unknown {
     ),
   );
 }
+
+describe('what a store knows of itself', () => {
+  test('its identity stays, its epoch counts the openings that could read it', async () => {
+    const data = folder();
+    for (const epoch of [1, 2, 3]) {
+      const store = open(data);
+      expect(store.identity).toMatchObject({ queen: queen(), epoch });
+      [...store.recover()];
+      await store.close();
+    }
+    // Looked at, but not read: it does not count.
+    for (let looks = 0; looks < 2; looks++) {
+      const store = open(data);
+      expect(store.identity.epoch).toBe(4);
+      await store.close();
+    }
+  });
+
+  test('time never goes back behind what it has seen, though the clock was set back an hour', async () => {
+    const data = folder();
+    const now = Date.now();
+    const first = new SqliteStore({ data }, queen, now);
+    [...first.recover()];
+    const owner = peerId('c'.repeat(32));
+    // The newest time need not be a job's.
+    first.keep([{ type: 'droneJoined', drone: owner, name: 'late', at: now + 7_200_000 }]);
+    await first.commit();
+    const crashed = copyOfDisk(data);
+    await first.close();
+    const second = new SqliteStore({ data: crashed }, queen, now - 3_600_000);
+    expect(second.identity.latest).toBeGreaterThanOrEqual(now + 7_200_000);
+    [...second.recover()];
+    await second.close();
+    const third = new SqliteStore({ data: crashed }, queen, now - 3_600_000);
+    expect(third.identity.latest).toBe(second.identity.latest);
+    await third.close();
+  });
+});

@@ -12,7 +12,8 @@ export const APPLICATION_ID = 0x48495645;
 
 const MIGRATIONS: readonly string[] = [
   // What changes with every batch (jobs) and what never does (specs, up to a megabyte) are two tables: SQLite writes rows
-  // whole. Every index that recovery reads holds all that it needs, so that it never looks at the pages themselves.
+  // whole. Every index that recovery reads holds all that it needs, so that it never looks at the pages themselves,
+  // whose bytes come last in their rows: what stands behind them could not be read without them.
   `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -46,11 +47,11 @@ const MIGRATIONS: readonly string[] = [
     count INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     value_bytes INTEGER,
-    sizes BLOB,
-    data BLOB NOT NULL,
     checksum INTEGER NOT NULL,
     streams TEXT,
-    parents TEXT
+    parents TEXT,
+    sizes BLOB,
+    data BLOB NOT NULL
   ) STRICT;
   CREATE INDEX input_pages_by_job ON input_pages (job, first, count, bytes);
   CREATE INDEX input_pages_with_streams ON input_pages (job) WHERE streams IS NOT NULL;
@@ -62,13 +63,13 @@ const MIGRATIONS: readonly string[] = [
     count INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     value_bytes INTEGER,
-    sizes BLOB,
-    data BLOB NOT NULL,
     checksum INTEGER NOT NULL,
     failures TEXT,
     streams TEXT,
     drone TEXT,
-    recorded_at TEXT NOT NULL
+    recorded_at TEXT NOT NULL,
+    sizes BLOB,
+    data BLOB NOT NULL
   ) STRICT;
   CREATE INDEX result_pages_by_job ON result_pages (job, result, first, count, bytes);
   CREATE INDEX result_pages_with_failures ON result_pages (job) WHERE failures IS NOT NULL;
