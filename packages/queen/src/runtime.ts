@@ -98,7 +98,7 @@ export class Runtime {
   recover(): void {
     this.#perform(this.scheduler.recover(this.#store.recover(), this.#clock()));
     void this.#watch.look();
-    this.#pipeline.flush();
+    this.#pipeline.flush(this.#clock());
     this.#armTimer();
   }
 
@@ -156,7 +156,7 @@ export class Runtime {
     this.#perform(this.scheduler.step({ type: 'settled' }, now));
     if (this.#store.isDurable && !this.#pipeline.isIdle) this.#sendNow();
     this.#told.clear();
-    this.#pipeline.flush();
+    this.#pipeline.flush(now);
     this.#armTimer();
   }
 
@@ -265,7 +265,8 @@ export class Runtime {
   }
 
   #armTimer(): void {
-    const at = this.scheduler.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    const deadline = this.scheduler.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    const at = Math.min(deadline, this.#pipeline.dueAt ?? Number.POSITIVE_INFINITY);
     if (at === this.#timerAt && this.#timer !== null) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

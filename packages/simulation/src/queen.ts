@@ -27,6 +27,8 @@ const HEARD_MILLIS = 1_000;
 /** Events that are stepped in one turn come within this time. */
 const TURN_MILLIS = 0.2;
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 export class SimQueen {
   readonly scheduler: Scheduler;
   readonly store: SlowStore;
@@ -83,7 +85,7 @@ export class SimQueen {
     const effects = this.scheduler.recover(this.store.recover(), now);
     this.#world.auditor.recovered(this.store.durableLog, effects, this.scheduler.state);
     this.#perform(effects);
-    this.#pipeline.flush();
+    this.#pipeline.flush(this.#world.time.now);
     this.#arm();
   }
 
@@ -165,7 +167,7 @@ export class SimQueen {
     this.#inbox = [];
     for (const event of events) this.#step(event);
     this.#step({ type: 'settled' });
-    this.#pipeline.flush();
+    this.#pipeline.flush(this.#world.time.now);
     this.#arm();
   }
 
@@ -231,7 +233,8 @@ export class SimQueen {
   }
 
   #arm(): void {
-    const at = this.scheduler.nextDeadline();
+    const next = Math.min(this.scheduler.nextDeadline() ?? NEVER, this.#pipeline.dueAt ?? NEVER);
+    const at = next === NEVER ? null : next;
     if (at === this.#timerAt) return;
     this.#world.time.cancel(this.#timer);
     this.#timerAt = at;

@@ -42,7 +42,7 @@ describe('the commit pipeline', () => {
     const store = new SlowStore();
     const pipeline = new CommitPipeline(store);
     pipeline.push({ append: [], afterCommit: [send(1)] });
-    pipeline.flush();
+    pipeline.flush(0);
     expect(store.log).toEqual(['1 at 0']);
   });
 
@@ -50,12 +50,12 @@ describe('the commit pipeline', () => {
     const store = new SlowStore();
     const pipeline = new CommitPipeline(store);
     pipeline.push({ append: [record(1)], afterCommit: [send(1)] });
-    pipeline.flush();
+    pipeline.flush(0);
     pipeline.push({ append: [record(2)], afterCommit: [send(2)] });
-    pipeline.flush();
+    pipeline.flush(0);
     // Nothing of its own to commit, but the append before it must be durable first.
     pipeline.push({ append: [], afterCommit: [send(3)] });
-    pipeline.flush();
+    pipeline.flush(0);
     expect([store.commits.length, store.log]).toEqual([1, []]);
     store.commits[0]!.resolve();
     await settle();
@@ -66,15 +66,41 @@ describe('the commit pipeline', () => {
     expect(pipeline.isIdle).toBe(true);
   });
 
+  test('puts a commit off for a moment when nobody waits for it, and takes along what comes meanwhile', async () => {
+    const store = new SlowStore();
+    const pipeline = new CommitPipeline(store);
+    const credit: Send = {
+      session: sessionNumber(1),
+      message: { type: 'InputCredit', job: jobId('1'), count: 1, bytes: 0 },
+    };
+    pipeline.push({ append: [record(1)], afterCommit: [credit] });
+    pipeline.flush(10);
+    expect([store.commits.length, pipeline.dueAt]).toEqual([0, 12]);
+    pipeline.flush(11.9);
+    expect(store.commits.length).toBe(0);
+    pipeline.flush(12);
+    expect([store.commits.length, pipeline.dueAt]).toEqual([1, null]);
+    store.commits[0]!.resolve();
+    await settle();
+    pipeline.push({ append: [record(2)], afterCommit: [credit] });
+    pipeline.flush(20);
+    // Somebody waits for this one, so all of it goes at once.
+    pipeline.push({ append: [record(3)], afterCommit: [send(2)] });
+    pipeline.flush(20.1);
+    store.commits[1]!.resolve();
+    await settle();
+    expect(store.log).toEqual(['1 at 1', '1 at 3', '2 at 3']);
+  });
+
   test('keeps what failed and tries it again, and its sends stay held', async () => {
     const store = new SlowStore();
     const pipeline = new CommitPipeline(store);
     pipeline.push({ append: [record(1)], afterCommit: [send(1)] });
-    pipeline.flush();
+    pipeline.flush(0);
     store.commits[0]!.reject(new Error('the disk is full'));
     await settle();
     pipeline.push({ append: [record(2)], afterCommit: [send(2)] });
-    pipeline.flush();
+    pipeline.flush(0);
     expect([store.failures, store.log, store.commits.length]).toEqual([1, [], 1]);
     pipeline.retry();
     store.commits[1]!.resolve();
