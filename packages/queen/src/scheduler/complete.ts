@@ -32,13 +32,14 @@ export function taskComplete(state: State, drone: DroneState, message: Message<'
   }
   checkReport(lease, message);
   const news = message.at + message.count - lease.done;
-  if (lease.state === 'cancelled') state.dropped.staleReports += Math.max(0, news);
-  else if (message.count > 0) recordReport(state, lease, message);
-  acknowledge(state, drone, message);
+  const isWanted = lease.state !== 'cancelled';
   if (news > 0) {
     lease.done += news;
     if (lease.isLive) lease.job.running -= news;
   }
+  if (!isWanted) state.dropped.staleReports += Math.max(0, news);
+  else if (message.count > 0) recordReport(state, lease, message);
+  acknowledge(state, drone, message);
   learn(state, lease, message);
   announce(state, drone, lease, message);
   if (message.ended) leaseEnded(state, lease, message.request === true);

@@ -64,6 +64,8 @@ export function cancelLease(state: State, lease: Lease, reason: string): void {
   if (!lease.isLive) return;
   lease.job.running -= lease.open;
   lease.state = 'cancelled';
+  // All of it was reported: its end is on the way, if it is not here.
+  if (lease.open === 0) return;
   state.send(lease.drone.session, { type: 'CancelTask', lease: lease.number, reason });
 }
 
