@@ -69,6 +69,9 @@ export type AttemptInfo = More & {
   /** The name of the Drone that ran it. */
   readonly drone?: string;
   /** RFC 3339. */
+  /** When it started and how long it ran, averaged over what was reported together; absent if not known. */
+  readonly startedAt?: string;
+  readonly millis?: number;
   readonly endedAt: string;
 };
 

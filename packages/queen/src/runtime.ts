@@ -4,7 +4,7 @@
  *
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
-import type { Message, Page, Plain, SessionNumber } from '@hive/shared';
+import type { Message, Page, SessionNumber } from '@hive/shared';
 import { LIMITS } from '@hive/shared';
 import type { Connection } from '@hive/shared/node';
 import debug from 'debug';
@@ -17,12 +17,12 @@ import {
   Scheduler,
   type SchedulerEvent,
   type Send,
-  type StoryRef,
 } from './scheduler/index.ts';
 import { composeInputs } from './store/pages.ts';
 import { StoreError } from './store/sqlite/errors.ts';
 import type { Store } from './store/store.ts';
 import { StoreWatch } from './store-watch.ts';
+import { tellStory } from './story.ts';
 
 const log = debug('hive:queen:runtime');
 const STORE_RETRY_MILLIS = 500;
@@ -201,7 +201,8 @@ export class Runtime {
 
   /** Adds the bytes that the scheduler named but does not hold. Null when they are gone, and with them the need. */
   #complete({ message, inputs, results, story }: Send): Message | null {
-    if (story !== undefined) return this.#tell(message as Message<'Answer'>, story);
+    if (story !== undefined)
+      return tellStory(this.#store, message as Message<'Answer'>, story, this.#formatTime);
     if (inputs !== undefined) return { ...(message as Message<'TaskAssign'>), ...this.#inputs(inputs) };
     if (results === undefined) return message;
     const stored = this.#store.readResults(results.job, results.seq);
@@ -220,37 +221,6 @@ export class Runtime {
     const own = this.#store.readInputs(ref);
     if (ref.parts === undefined) return own;
     return composeInputs(own, ref.parts, (seq) => this.#store.readResults(ref.job, seq)?.page);
-  }
-
-  /** A task's story: where it stands, every failed attempt, and who ended it when. */
-  #tell(message: Message<'Answer'>, { job, index, seq }: StoryRef): Message {
-    const time = this.#formatTime;
-    const attempts: Plain[] = this.#store.readAttempts(job, index).map(({ code, at, ...attempt }) => ({
-      ...attempt,
-      ...(code === null ? {} : { code }),
-      endedAt: time(at),
-    }));
-    const page = seq === null ? undefined : this.#store.readResults(job, seq);
-    if (page !== undefined) {
-      const {
-        outcome,
-        code,
-        message: text,
-      } = page.failures.find((failure) => failure.index === index) ?? {
-        outcome: 'succeeded',
-      };
-      const details = {
-        ...(code === undefined ? {} : { code }),
-        ...(text === undefined ? {} : { message: text }),
-      };
-      attempts.push({
-        outcome,
-        ...details,
-        ...(page.drone === null ? {} : { drone: page.drone }),
-        endedAt: time(page.at),
-      });
-    }
-    return { ...message, body: { ...(message.body as object), attempts } };
   }
 
   /** The batch is kept and tried again; until that has worked, what waits for it is not said, and no job is accepted. */

@@ -1,6 +1,7 @@
 /** `hive task ID INDEX`: the story of one task. */
 import type { AttemptInfo, TaskStory } from '@hive/client';
 import type { CommandModule } from 'yargs';
+import { formatDuration } from '../format.ts';
 import { wordsOf } from '../job/result-lines.ts';
 import { findJob } from '../job-view.ts';
 import { connectTo, JOB_POSITIONAL, type JobArguments, wholeNumber } from '../options.ts';
@@ -58,9 +59,11 @@ export function formatStory({ job, index, name, state, drone, attempts }: TaskSt
 const endWords = (outcome: string | undefined): string =>
   outcome === undefined || outcome === 'succeeded' ? 'succeeded' : wordsOf(outcome);
 
-function formatAttempt({ outcome, drone, endedAt, code, message }: AttemptInfo, number: number): string[] {
+function formatAttempt(attempt: AttemptInfo, number: number): string[] {
+  const { outcome, drone, endedAt, millis, code, message } = attempt;
   const where = drone === undefined ? '' : ` on ${drone}`;
   const what = code === undefined ? wordsOf(outcome) : `${wordsOf(outcome)} (${code})`;
   const text = message === undefined ? [] : message.split('\n').map((line) => `      ${line}`);
-  return [`${String(number).padStart(4)}. ${what}${where}, ${endedAt}`, ...text];
+  const time = millis === undefined ? '' : ` after ${formatDuration(millis)}`;
+  return [`${String(number).padStart(4)}. ${what}${time}${where}, ${endedAt}`, ...text];
 }

@@ -101,18 +101,19 @@ function recordReport(state: State, lease: Reporter, message: Message<'TaskCompl
   const { first, count } = message;
   const failures = message.failures ?? [];
   const drone = lease.drone.name;
+  const millis = message.busyMicros / 1000 / count;
   if (failures.length < count) compareDrones(state, lease, first, first + count, failures);
   if (failures.length === 0 && !job.recorded.touches(first, first + count)) {
-    record(state, job, message, { failures, streams: message.streams ?? [], drone });
+    record(state, job, message, { failures, streams: message.streams ?? [], drone, millis });
     return;
   }
   const failed = new Map(failures.map((failure) => [failure.index, failure]));
   let kept: Failure[] = [];
   let start = first;
   const flush = (end: number) => {
-    if (start < end) {
+    if (start < end && job.isActive) {
       const streams = (message.streams ?? []).filter(({ index }) => index >= start && index < end);
-      record(state, job, cutPage(message, start, end - start), { failures: kept, streams, drone });
+      record(state, job, cutPage(message, start, end - start), { failures: kept, streams, drone, millis });
     }
     kept = [];
   };
@@ -121,7 +122,7 @@ function recordReport(state: State, lease: Reporter, message: Message<'TaskCompl
     const isKnown = job.recorded.has(index);
     if (isKnown) state.dropped.duplicateResults++;
     const isFinal =
-      !isKnown && (failure === undefined || (lease.isLive && endAttempt(state, lease, failure)));
+      !isKnown && (failure === undefined || (lease.isLive && endAttempt(state, lease, failure, millis)));
     if (isFinal) {
       if (failure !== undefined) kept.push(failure);
       continue;
@@ -138,10 +139,17 @@ interface Particulars {
   readonly streams: readonly Streamed[];
   /** Name of the Drone that ran the tasks, or null. */
   readonly drone: string | null;
+  /** Slot time of one task, averaged over the report, in milliseconds. */
+  readonly millis?: number;
 }
 
 /** Records an outcome for every task of the page; none of them has one yet. */
-export function record(state: State, job: Job, page: Page, { failures, streams, drone }: Particulars): void {
+export function record(
+  state: State,
+  job: Job,
+  page: Page,
+  { failures, streams, drone, millis }: Particulars,
+): void {
   const { first, count, sizes, data } = page;
   const seq = job.seq + 1;
   state.commit({
@@ -152,6 +160,7 @@ export function record(state: State, job: Job, page: Page, { failures, streams, 
     failures,
     streams,
     drone,
+    ...(millis === undefined ? {} : { millis }),
     at: state.now,
   });
   state.totals.recorded += count;

@@ -8,7 +8,12 @@ import { isLeased, type Lease } from './lease.ts';
 import type { State } from './state.ts';
 
 /** One attempt has failed. True when that is the task's outcome, false when it will run again. */
-export function endAttempt(state: State, lease: Pick<Lease, 'job' | 'drone'>, failure: Failure): boolean {
+export function endAttempt(
+  state: State,
+  lease: Pick<Lease, 'job' | 'drone'>,
+  failure: Failure,
+  millis?: number,
+): boolean {
   const { job } = lease;
   if (failure.outcome === 'cancelled' || failure.retryable === false) return true;
   const known = job.failedTasks.get(failure.index);
@@ -18,7 +23,15 @@ export function endAttempt(state: State, lease: Pick<Lease, 'job' | 'drone'>, fa
   if (failures > (job.spec.retries ?? LIMITS.retries)) return true;
   const at = state.now;
   const retryAt = at + backoff(job, crashes + failures, state.identity.chance());
-  state.commit({ type: 'attemptFailed', job: job.id, failure, drone: lease.drone.name, at, retryAt });
+  state.commit({
+    type: 'attemptFailed',
+    job: job.id,
+    failure,
+    drone: lease.drone.name,
+    ...(millis === undefined ? {} : { millis }),
+    at,
+    retryAt,
+  });
   job.failedTasks.get(failure.index)!.lastDrone = lease.drone.peer;
   scheduleRetry(state, job, retryAt);
   // It may have been given back by another lease of an adopted task, and would not wait.

@@ -61,6 +61,8 @@ export type StoreRecord =
       readonly streams: readonly Streamed[];
       /** Name of the Drone that reported it; null where nobody ran it. */
       readonly drone: string | null;
+      /** Slot time of one task, averaged over the report. */
+      readonly millis?: Millis;
       readonly at: Millis;
     }
   | {
@@ -68,6 +70,7 @@ export type StoreRecord =
       readonly job: JobId;
       readonly failure: Failure;
       readonly drone: string;
+      readonly millis?: Millis;
       readonly at: Millis;
       readonly retryAt: Millis;
     }

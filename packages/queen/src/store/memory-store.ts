@@ -53,8 +53,8 @@ export class MemoryStore implements Store {
         this.#count(record.job, record.page.data.length);
         break;
       case 'resultsRecorded': {
-        const { failures, streams, drone, at } = record;
-        const result = { page: compact(record.page), failures, streams, drone, at };
+        const { failures, streams, drone, millis = null, at } = record;
+        const result = { page: compact(record.page), failures, streams, drone, millis, at };
         this.#pagesOf(record.job).results.set(record.seq, result);
         this.#count(record.job, record.page.data.length);
         break;
@@ -118,12 +118,12 @@ export class MemoryStore implements Store {
     return pages;
   }
 
-  #keepAttempt({ job, failure, drone, at }: Extract<StoreRecord, { type: 'attemptFailed' }>): void {
+  #keepAttempt({ job, failure, drone, millis, at }: Extract<StoreRecord, { type: 'attemptFailed' }>): void {
     const { attempts } = this.#pagesOf(job);
     const { index, outcome, code = null, message } = failure;
     const known = attempts.get(index);
     if (known === undefined && attempts.size >= REMEMBERED_TASKS) return;
-    const attempt = { outcome, code, message, drone, at };
+    const attempt: Attempt = { outcome, code, message, drone, millis: millis ?? null, at };
     if (known === undefined) attempts.set(index, [attempt]);
     else known.push(attempt);
   }

@@ -13,6 +13,8 @@ export interface ResultPage {
   /** Name of the Drone that reported it, or null; and when, in milliseconds since 1970. */
   readonly drone: string | null;
   readonly at: number;
+  /** Slot time of one of its tasks, averaged over what was reported together, in milliseconds; null if not known. */
+  readonly millis: number | null;
 }
 
 /** A failed attempt of a task. */
@@ -21,6 +23,8 @@ export interface Attempt {
   readonly code: string | null;
   readonly message: string;
   readonly drone: string;
+  /** How long it took, averaged over what was reported together, in milliseconds; null if not known. */
+  readonly millis: number | null;
   /** In milliseconds since 1970. */
   readonly at: number;
 }

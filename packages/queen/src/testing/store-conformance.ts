@@ -154,13 +154,16 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
         ];
         const streams = [{ index: 0, bytes: 2 ** 40 }];
         const page = { first: 0, count: 2, sizes: 0, data: new Uint8Array(0) };
-        store.keep([recorded(JOB, 7, page, { failures, streams, drone: null, at: 1_700_000_000_123 })]);
+        store.keep([
+          recorded(JOB, 7, page, { failures, streams, drone: null, millis: 2.5, at: 1_700_000_000_123 }),
+        ]);
         for (const _ of ['kept', 'durable']) {
           expect(store.readResults(JOB, 7)).toEqual({
             page: { first: 0, count: 2, sizes: 0, data: expect.objectContaining({ length: 0 }) },
             failures,
             streams,
             drone: null,
+            millis: 2.5,
             at: 1_700_000_000_123,
           });
           await store.commit();
@@ -176,6 +179,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
           job: JOB,
           failure: { index, outcome: 'failed', message },
           drone: 'd',
+          ...(index === 4 ? {} : { millis: at / 4 }),
           at,
           retryAt: at + 5,
         });
@@ -183,8 +187,8 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
         const under = store.commit();
         store.keep([attempt(3, 'two', 12)]);
         const expected = [
-          { outcome: 'failed', code: null, message: 'one', drone: 'd', at: 10 },
-          { outcome: 'failed', code: null, message: 'two', drone: 'd', at: 12 },
+          { outcome: 'failed', code: null, message: 'one', drone: 'd', millis: 2.5, at: 10 },
+          { outcome: 'failed', code: null, message: 'two', drone: 'd', millis: 3, at: 12 },
         ];
         expect(store.readAttempts(JOB, 3)).toEqual(expected);
         await under;

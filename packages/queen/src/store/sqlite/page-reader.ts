@@ -9,6 +9,7 @@ interface ResultRow extends PageRow {
   readonly failures: string | null;
   readonly streams: string | null;
   readonly drone: string | null;
+  readonly task_millis: number | null;
   readonly recorded_at: string;
 }
 interface AttemptRow {
@@ -16,6 +17,7 @@ interface AttemptRow {
   readonly code: string | null;
   readonly message: string;
   readonly drone: string;
+  readonly millis: number | null;
   readonly ended_at: string;
 }
 
@@ -46,6 +48,7 @@ export class PageReader {
         failures: row.failures === null ? [] : (JSON.parse(row.failures) as Failure[]),
         streams: row.streams === null ? [] : (JSON.parse(row.streams) as Streamed[]),
         drone: row.drone,
+        millis: row.task_millis,
         at: Date.parse(row.recorded_at),
       };
     });
@@ -79,11 +82,11 @@ function prepare(database: Database.Database) {
       'SELECT first, count, value_bytes, sizes, data, checksum FROM input_pages WHERE job = ? AND first = ?',
     ),
     result: database.prepare(
-      `SELECT first, count, value_bytes, sizes, data, checksum, failures, streams, drone, recorded_at FROM result_pages
+      `SELECT first, count, value_bytes, sizes, data, checksum, failures, streams, drone, task_millis, recorded_at FROM result_pages
        WHERE job = ? AND result = ?`,
     ),
     attempts: database.prepare(
-      'SELECT outcome, code, message, drone, ended_at FROM attempts WHERE job = ? AND task = ? ORDER BY rowid',
+      'SELECT outcome, code, message, drone, millis, ended_at FROM attempts WHERE job = ? AND task = ? ORDER BY rowid',
     ),
   };
 }

@@ -67,6 +67,7 @@ const MIGRATIONS: readonly string[] = [
     failures TEXT,
     streams TEXT,
     drone TEXT,
+    task_millis REAL,
     recorded_at TEXT NOT NULL,
     sizes BLOB,
     data BLOB NOT NULL
@@ -90,6 +91,7 @@ const MIGRATIONS: readonly string[] = [
     code TEXT,
     message TEXT NOT NULL,
     drone TEXT NOT NULL,
+    millis REAL,
     ended_at TEXT NOT NULL,
     retry_at TEXT
   ) STRICT;

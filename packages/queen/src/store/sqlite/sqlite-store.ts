@@ -172,7 +172,14 @@ export class SqliteStore implements Store {
       for (const { number: other, record } of batch?.entries ?? []) {
         if (record.type !== 'attemptFailed' || other !== number || record.failure.index !== index) continue;
         const { outcome, code = null, message } = record.failure;
-        attempts.push({ outcome, code, message, drone: record.drone, at: record.at });
+        attempts.push({
+          outcome,
+          code,
+          message,
+          drone: record.drone,
+          millis: record.millis ?? null,
+          at: record.at,
+        });
       }
     }
     return attempts;
@@ -206,8 +213,14 @@ export class SqliteStore implements Store {
       }
       case 'resultsRecorded': {
         const page = compact(record.page);
-        const { failures, streams, drone, at } = record;
-        this.#results.set(number, record.seq, { page, failures, streams, drone, at }, costOf(page), true);
+        const { failures, streams, drone, millis = null, at } = record;
+        this.#results.set(
+          number,
+          record.seq,
+          { page, failures, streams, drone, millis, at },
+          costOf(page),
+          true,
+        );
         return { ...record, page };
       }
       case 'jobReopened':

@@ -40,11 +40,11 @@ export function prepareWrites(database: Database.Database) {
     dropInput: sql('DELETE FROM input_pages WHERE job = ? AND first = ?'),
 
     insertResult: sql(
-      `INSERT INTO result_pages (job, result, first, count, bytes, value_bytes, sizes, data, checksum, failures, streams, drone, recorded_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO result_pages (job, result, first, count, bytes, value_bytes, sizes, data, checksum, failures, streams, drone, task_millis, recorded_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     wholeResult: sql(
-      'SELECT first, count, value_bytes, sizes, data, checksum, failures, streams, drone, recorded_at FROM result_pages WHERE job = ? AND result = ?',
+      'SELECT first, count, value_bytes, sizes, data, checksum, failures, streams, drone, task_millis, recorded_at FROM result_pages WHERE job = ? AND result = ?',
     ),
     deleteResult: sql(
       'DELETE FROM result_pages WHERE job = ? AND result = ? RETURNING first, count, failures',
@@ -60,7 +60,7 @@ export function prepareWrites(database: Database.Database) {
     forgetDropped: sql('DELETE FROM dropped_results WHERE job = ?'),
 
     insertAttempt: sql(
-      'INSERT INTO attempts (job, task, outcome, code, message, drone, ended_at, retry_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO attempts (job, task, outcome, code, message, drone, millis, ended_at, retry_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     forgetRetries: sql('UPDATE attempts SET retry_at = NULL WHERE job = ? AND retry_at IS NOT NULL'),
 

@@ -32,6 +32,7 @@ interface StoredResult extends PageRow {
   readonly failures: string | null;
   readonly streams: string | null;
   readonly drone: string | null;
+  readonly task_millis: number | null;
   readonly recorded_at: string;
 }
 interface DroppedRow {
@@ -162,7 +163,7 @@ export class SqliteWriter {
       this.#change(number).sealed = 1;
     },
     resultsRecorded: (number, record) => {
-      const { seq, page, failures, streams, drone, at } = record;
+      const { seq, page, failures, streams, drone, millis, at } = record;
       const { first, count } = page;
       this.#sql.insertResult.run(
         number,
@@ -173,6 +174,7 @@ export class SqliteWriter {
         textOf(failures),
         textOf(streams),
         drone,
+        millis ?? null,
         time(at),
       );
       const change = this.#change(number);
@@ -183,10 +185,20 @@ export class SqliteWriter {
       change.failed += failures.length - cancelled;
       change.succeeded += count - failures.length;
     },
-    attemptFailed: (number, { failure, drone, at, retryAt }) => {
+    attemptFailed: (number, { failure, drone, millis, at, retryAt }) => {
       const { index, outcome, code, message } = failure;
       const retry = time(Math.ceil(retryAt));
-      this.#sql.insertAttempt.run(number, index, outcome, code ?? null, message, drone, time(at), retry);
+      this.#sql.insertAttempt.run(
+        number,
+        index,
+        outcome,
+        code ?? null,
+        message,
+        drone,
+        millis ?? null,
+        time(at),
+        retry,
+      );
     },
     inputsDropped: (number, { first }) => {
       this.#sql.dropInput.run(number, first);
@@ -263,6 +275,7 @@ export class SqliteWriter {
         textOf(failures.filter(within)),
         textOf(streams.filter(within)),
         row.drone,
+        row.task_millis,
         row.recorded_at,
       );
     }
