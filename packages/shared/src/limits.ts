@@ -102,6 +102,8 @@ export const LIMITS = {
   listMax: 131_072,
   /** Bytes of a job's parameters. */
   paramsBytesMax: MiB,
+  /** Jobs whose spec a Drone is kept informed of; those that it holds leases of come on top. */
+  specsPerDroneMax: 4_096,
   /** Jobs that one client may have open at once. */
   openJobsMax: 100_000,
   /** Entries in one answer to Query. */

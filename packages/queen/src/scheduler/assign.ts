@@ -7,6 +7,7 @@
 import { LIMITS, leaseNumber, type Message, type Millis } from '@hive/shared';
 import { suspectAt, takeSuspect } from './blame.ts';
 import type { DroneState, Profile } from './drone.ts';
+import { boundSpecs } from './ending.ts';
 import { failForSize, fittingParents, partsOf } from './graph-jobs.ts';
 import type { Job, Rate } from './job.ts';
 import { Lease, noteShort } from './lease.ts';
@@ -199,6 +200,7 @@ function sendLease(state: State, lease: Lease, behind: Lease | null): void {
   if (!drone.knownJobs.has(job.id)) {
     drone.knownJobs.set(job.id, job);
     job.knownBy.add(drone);
+    boundSpecs(state, drone);
     state.send(drone.session, { type: 'JobSpec', job: job.id, spec: job.spec });
   }
   const message: Message<'TaskAssign'> = {
@@ -221,7 +223,7 @@ function inputsOf(job: Job, ranges: readonly number[]): InputRef {
 }
 
 function streamsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'streams'> {
-  if (job.streams.size === 0) return {};
+  if (!job.hasStreams) return {};
   const streams = [];
   for (const [first, end] of lease.intervals(0, lease.end)) {
     for (let index = first; index < end; index++) {

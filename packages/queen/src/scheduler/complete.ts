@@ -314,6 +314,7 @@ export function removeLease(state: State, lease: Lease): Lease | null {
   if (next !== null) next.previous = previous;
   lease.next = null;
   lease.previous = null;
+  if (job.leases.size === 0) job.rest();
   return previous === null ? next : null;
 }
 

@@ -3,6 +3,7 @@
  * and nothing that they still report counts. An ended job keeps its results until retention removes it.
  */
 import { type JobState, LIMITS, type SessionNumber } from '@hive/shared';
+import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
 import type { Lease } from './lease.ts';
 import type { State } from './state.ts';
@@ -133,6 +134,7 @@ export function tellEndTo(state: State, job: Job, session: Job['ownerSession'] &
 
 /** Whether someone connected has not been sent all of an ended job's results. */
 function isBeingRead(job: Job): boolean {
+  if (!job.hasReaders) return false;
   for (const subscription of job.subscriptions.values()) if (!subscription.isDone) return true;
   return false;
 }
@@ -175,8 +177,19 @@ export function forgetSpecs(state: State, job: Job): void {
   }
 }
 
-function forgetOn(state: State, job: Job, drone: Lease['drone']): void {
+/** A Drone need not remember every job it ever had a lease of: the oldest that it holds nothing of go. */
+export function boundSpecs(state: State, drone: DroneState): void {
+  if (drone.knownJobs.size <= LIMITS.specsPerDroneMax) return;
+  let looks = 16;
+  for (const job of drone.knownJobs.values()) {
+    if (looks-- === 0) return;
+    if (![...job.leases].some((lease) => lease.drone === drone)) forgetOn(state, job, drone);
+  }
+}
+
+function forgetOn(state: State, job: Job, drone: DroneState): void {
   job.knownBy.delete(drone);
+  job.rest();
   if (drone.knownJobs.delete(job.id)) state.send(drone.session, { type: 'ForgetJob', job: job.id });
 }
 

@@ -223,12 +223,22 @@ export class Job implements HeapEntry {
     this.#dependents ??= new Set();
     return this.#dependents;
   }
+  /** Nothing of this job is with a Drone: empty lists go, to be made again when they are needed. */
+  rest(): void {
+    if (this.#leases?.size === 0) this.#leases = null;
+    if (this.#lost?.size === 0) this.#lost = null;
+    if (this.#knownBy?.size === 0) this.#knownBy = null;
+    if (this.#subscriptions?.size === 0) this.#subscriptions = null;
+  }
   /** Whether there is any of these, without making them. */
   get isHeld(): boolean {
     return this.#held !== null && !this.#held.isEmpty;
   }
   get isWaitingForOthers(): boolean {
     return this.#waitsFor !== null && this.#waitsFor.size > 0;
+  }
+  get hasStreams(): boolean {
+    return this.#streams !== null && this.#streams.size > 0;
   }
   get hasReaders(): boolean {
     return this.#subscriptions !== null && this.#subscriptions.size > 0;

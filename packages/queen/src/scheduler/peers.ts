@@ -113,7 +113,7 @@ export function sessionClosed(
   if (peer.watch !== null) state.deadlines.clear(peer.watch.deadline);
   if (peer.drone !== null) droneLeft(state, peer.drone, reason, isProcessLost);
   for (const job of peer.jobs) {
-    job.subscriptions.delete(session);
+    if (job.hasReaders) job.subscriptions.delete(session);
     if (job.ownerSession === session) ownerLeft(state, job);
   }
   if (peer.jobs.size > 0) retain(state);

@@ -51,60 +51,89 @@ interface DroppedRow {
   readonly cancelled: string | null;
 }
 interface AttemptRow {
+  readonly job: number;
   readonly task: number;
   readonly outcome: string;
   readonly message: string;
   readonly retry_at: string;
 }
 
+/** Jobs that are read together, so that memory does not grow with their number. */
+const JOBS_AT_ONCE = 2_000;
+
 export function* recoverRecords(database: Database.Database): Generator<StoreRecord, void, undefined> {
-  const inputs = groupByJob<PageRow>(
-    database,
-    'SELECT job, 0 AS result, first, count, bytes FROM input_pages ORDER BY job, first',
-  );
-  const results = groupByJob<PageRow>(
-    database,
-    'SELECT job, result, first, count, bytes FROM result_pages ORDER BY job, result',
-  );
-  const dropped = groupByJob<DroppedRow>(
-    database,
-    'SELECT job, first, count, failed, cancelled FROM dropped_results',
-  );
-  const attempts = database.prepare(
-    'SELECT task, outcome, message, retry_at FROM attempts WHERE job = ? AND retry_at IS NOT NULL ORDER BY rowid',
-  );
-  // Not one by one: an unfinished statement would keep the log from being moved into the database.
-  const rows = database
-    .prepare('SELECT jobs.*, owner, spec FROM jobs JOIN specs ON specs.job = jobs.number ORDER BY number')
-    .all() as JobRow[];
-  for (const row of rows) {
-    const pages = {
-      inputs: inputs.get(row.number) ?? [],
-      results: results.get(row.number) ?? [],
-      dropped: dropped.get(row.number) ?? [],
-    };
-    const failed = isActive(row) ? (attempts.all(row.number) as AttemptRow[]) : [];
-    yield recovered(database, row, pages, failed);
+  const sql = prepare(database);
+  let last = 0;
+  while (true) {
+    // Not one by one: an unfinished statement would keep the log from being moved into the database.
+    const rows = sql.jobs.all(last, JOBS_AT_ONCE) as JobRow[];
+    const first = rows[0]?.number ?? 0;
+    last = rows.at(-1)?.number ?? 0;
+    const inputs = groupByJob(sql.inputs.all(first, last) as PageRow[]);
+    const results = groupByJob(sql.results.all(first, last) as PageRow[]);
+    const dropped = groupByJob(sql.dropped.all(first, last) as DroppedRow[]);
+    const attempts = groupByJob(sql.attempts.all(first, last) as AttemptRow[]);
+    for (const row of rows) {
+      yield recovered(sql, row, {
+        inputs: inputs.get(row.number) ?? [],
+        results: results.get(row.number) ?? [],
+        dropped: dropped.get(row.number) ?? [],
+        attempts: isActive(row) ? (attempts.get(row.number) ?? []) : [],
+      });
+    }
+    if (rows.length < JOBS_AT_ONCE) break;
   }
-  const drones = database.prepare('SELECT id, name, joined_at FROM drones').all();
-  for (const { id, name, joined_at } of drones as { id: PeerId; name: string; joined_at: string }[]) {
+  for (const { id, name, joined_at } of sql.drones.all() as {
+    id: PeerId;
+    name: string;
+    joined_at: string;
+  }[]) {
     yield { type: 'droneJoined', drone: id, name, at: Date.parse(joined_at) };
   }
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(database: Database.Database) {
+  const sql = (text: string) => database.prepare(text);
+  return {
+    jobs: sql(
+      'SELECT jobs.*, owner, spec FROM jobs JOIN specs ON specs.job = jobs.number WHERE number > ? ORDER BY number LIMIT ?',
+    ),
+    inputs: sql(
+      'SELECT job, 0 AS result, first, count, bytes FROM input_pages WHERE job BETWEEN ? AND ? ORDER BY job, first',
+    ),
+    results: sql(
+      'SELECT job, result, first, count, bytes FROM result_pages WHERE job BETWEEN ? AND ? ORDER BY job, result',
+    ),
+    dropped: sql(
+      'SELECT job, first, count, failed, cancelled FROM dropped_results WHERE job BETWEEN ? AND ?',
+    ),
+    attempts: sql(
+      'SELECT job, task, outcome, message, retry_at FROM attempts WHERE job BETWEEN ? AND ? AND retry_at IS NOT NULL ORDER BY rowid',
+    ),
+    failures: sql('SELECT failures FROM result_pages WHERE job = ? AND failures IS NOT NULL').pluck(),
+    parents: sql(
+      'SELECT first, count, parents FROM input_pages WHERE job = ? AND parents IS NOT NULL ORDER BY first',
+    ),
+    streams: sql('SELECT streams FROM input_pages WHERE job = ? AND streams IS NOT NULL').pluck(),
+    drones: sql('SELECT id, name, joined_at FROM drones'),
+  };
 }
 
 interface JobPages {
   readonly inputs: PageRow[];
   readonly results: PageRow[];
   readonly dropped: DroppedRow[];
+  readonly attempts: AttemptRow[];
 }
 
 const isActive = ({ state }: JobRow): boolean => state === 'waiting' || state === 'running';
 
 function recovered(
-  database: Database.Database,
+  sql: Statements,
   row: JobRow,
-  { inputs, results, dropped }: JobPages,
-  attempts: AttemptRow[],
+  { inputs, results, dropped, attempts }: JobPages,
 ): Recovered {
   const spec = textToSpec(row.spec);
   const recorded = new IntervalSet();
@@ -131,10 +160,10 @@ function recovered(
     endedAt: row.ended_at === null ? null : Date.parse(row.ended_at),
     inputs: kept.map(({ first, count, bytes }) => ({ first, count, bytes })),
     results: results.map(({ result, first, count, bytes }) => ({ seq: result, first, count, bytes })),
-    ...(row.failed > 0 || row.cancelled > 0 ? unsuccessful(database, row.number, dropped) : NONE),
+    ...(row.failed > 0 || row.cancelled > 0 ? unsuccessful(sql, row.number, dropped) : NONE),
     // A job that has ended may be retried.
-    parents: spec.graph !== undefined && kept.length > 0 ? parentsOf(database, row.number) : [],
-    streams: kept.length > 0 ? streamsOf(database, row.number) : [],
+    parents: spec.graph !== undefined && kept.length > 0 ? parentsOf(sql, row.number) : [],
+    streams: kept.length > 0 ? streamsOf(sql, row.number) : [],
     failedTasks: failedTasks(attempts, recorded),
   };
 }
@@ -158,15 +187,8 @@ type Unsuccessful = Pick<Recovered, 'failedIndices' | 'cancelledIndices'>;
 const NONE: Unsuccessful = { failedIndices: [], cancelledIndices: [] };
 
 /** Tasks whose outcome is a failure, which a retry of the job runs again, and those that were cancelled one by one. */
-function unsuccessful(
-  database: Database.Database,
-  job: number,
-  dropped: readonly DroppedRow[],
-): Unsuccessful {
-  const texts = database
-    .prepare('SELECT failures FROM result_pages WHERE job = ? AND failures IS NOT NULL')
-    .pluck()
-    .all(job) as string[];
+function unsuccessful(sql: Statements, job: number, dropped: readonly DroppedRow[]): Unsuccessful {
+  const texts = sql.failures.all(job) as string[];
   const failedIndices: number[] = [];
   const cancelledIndices: number[] = [];
   for (const text of texts) {
@@ -188,29 +210,19 @@ function addIndices(text: string | null, to: number[]): void {
 }
 
 /** What the tasks of a graph job depend on. */
-function parentsOf(database: Database.Database, job: number): Recovered['parents'] {
-  const rows = database
-    .prepare(
-      'SELECT first, count, parents FROM input_pages WHERE job = ? AND parents IS NOT NULL ORDER BY first',
-    )
-    .all(job) as { first: number; count: number; parents: string }[];
+function parentsOf(sql: Statements, job: number): Recovered['parents'] {
+  const rows = sql.parents.all(job) as { first: number; count: number; parents: string }[];
   return rows.map(({ first, count, parents }) => ({ first, count, lists: JSON.parse(parents) as number[] }));
 }
 
-function streamsOf(database: Database.Database, job: number): Streamed[] {
-  const texts = database
-    .prepare('SELECT streams FROM input_pages WHERE job = ? AND streams IS NOT NULL')
-    .pluck()
-    .all(job) as string[];
+function streamsOf(sql: Statements, job: number): Streamed[] {
+  const texts = sql.streams.all(job) as string[];
   return texts.flatMap((text) => JSON.parse(text) as Streamed[]);
 }
 
-function groupByJob<Row extends { readonly job: number }>(
-  database: Database.Database,
-  query: string,
-): Map<number, Row[]> {
+function groupByJob<Row extends { readonly job: number }>(rows: readonly Row[]): Map<number, Row[]> {
   const groups = new Map<number, Row[]>();
-  for (const row of database.prepare(query).all() as Row[]) {
+  for (const row of rows) {
     const group = groups.get(row.job);
     if (group === undefined) groups.set(row.job, [row]);
     else group.push(row);

@@ -326,6 +326,8 @@ export class SqliteStore implements Store {
   }
 }
 
+/** What a page costs beside its bytes: its buffer, its objects, its places in the cache's lists. Measured. */
+const PAGE_OVERHEAD_BYTES = 1_200;
 /** Bytes of memory that a page takes, about. */
 const costOf = ({ data, sizes }: Page): number =>
-  data.length + (typeof sizes === 'number' ? 8 : sizes.length) + 128;
+  data.length + (typeof sizes === 'number' ? 8 : sizes.length) + PAGE_OVERHEAD_BYTES;
