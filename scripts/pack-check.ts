@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from './build.ts';
+import { build, PUBLISHED } from './build.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -43,6 +43,17 @@ try {
 } catch (error) {
   console.log(error instanceof UsageError ? error.code : String(error));
 }`,
+  },
+  {
+    name: 'local',
+    expected: '2,4,6 and 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
+    program: `
+import { connect } from '@hive/client';
+const hive = await connect({ local: { drones: 2, slots: 1 } });
+const echoed = await hive.map('echo', [2, 4, 6]).all();
+const digest = await hive.call('hash', 'foo');
+console.log(\`\${echoed.join(',')} and \${String(digest)}\`);
+await hive.close();`,
   },
 ];
 
@@ -108,9 +119,19 @@ function check(project: string, names: readonly string[]): void {
     if (said !== expected) throw new Error(`the program of ${name} said ${JSON.stringify(said)}`);
     console.log(`pack-check: @hive/${name} works outside of the workspace`);
   }
+  checkCommand(project);
 }
 
-const names = CHECKED.map(({ name }) => name);
+/** The `hive` command, as npm links it. */
+function checkCommand(project: string): void {
+  const hive = (...args: string[]) => run(join(project, 'node_modules/.bin/hive'), args, project);
+  if (!hive('--help').includes('hive hash')) throw new Error('hive --help does not list its commands');
+  const bench = JSON.parse(hive('bench', 'echo', '--tasks', '10000', '--json')) as { tasks: number };
+  if (bench.tasks !== 10_000) throw new Error('hive bench measured something else');
+  console.log('pack-check: the hive command works outside of the workspace');
+}
+
+const names: readonly string[] = PUBLISHED;
 const project = realpathSync(mkdtempSync(join(tmpdir(), 'hive-pack-')));
 try {
   build(names);

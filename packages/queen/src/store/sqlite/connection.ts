@@ -12,7 +12,10 @@ export interface WritingOptions {
 }
 
 /** A connection that writes. `synchronous=FULL`: a commit that has returned survives a loss of power. */
-export function openForWriting(path: string, { busyMillis = BUSY_MILLIS }: WritingOptions = {}) {
+export function openForWriting(
+  path: string,
+  { busyMillis = BUSY_MILLIS }: WritingOptions = {},
+): Database.Database {
   const database = new Database(path, { timeout: busyMillis });
   try {
     // Before the first table: it cannot be changed later.

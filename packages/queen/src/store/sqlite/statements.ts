@@ -1,10 +1,37 @@
 /** Every statement of the writer, prepared once per connection. */
 import type Database from 'better-sqlite3';
 
-export type Statements = ReturnType<typeof prepareWrites>;
+type Name =
+  | 'setMeta'
+  | 'getMeta'
+  | 'insertJob'
+  | 'insertSpec'
+  | 'changeJob'
+  | 'endJob'
+  | 'reopenJob'
+  | 'recordedBelow'
+  | 'deleteJob'
+  | 'deleteSpec'
+  | 'insertInput'
+  | 'dropInput'
+  | 'insertResult'
+  | 'wholeResult'
+  | 'deleteResult'
+  | 'insertDropped'
+  | 'deleteDropped'
+  | 'allDropped'
+  | 'forgetDropped'
+  | 'insertAttempt'
+  | 'forgetRetries'
+  | 'insertDrone'
+  | 'deleteDrone'
+  | 'removeInputs'
+  | 'removeAll';
+/** By what they do. */
+export type Statements = Readonly<Record<Name, Database.Statement>>;
 
-export function prepareWrites(database: Database.Database) {
-  const sql = (text: string) => database.prepare(text);
+export function prepareWrites(database: Database.Database): Statements {
+  const sql = (text: string): Database.Statement => database.prepare(text);
   return {
     setMeta: sql(
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
