@@ -1,4 +1,5 @@
 /** The Queen: owns jobs, leases and the store. */
+export { HeapPolicy } from './heap-policy.ts';
 export * from './queen.ts';
 export * from './scheduler/index.ts';
 export { MemoryStore } from './store/memory-store.ts';

@@ -55,7 +55,8 @@ export const queenCommand: CommandModule<object, QueenArguments> = {
 };
 
 async function runQueen(argv: QueenArguments): Promise<void> {
-  const { startQueen } = await import('@hive/queen');
+  const { HeapPolicy, startQueen } = await import('@hive/queen');
+  new HeapPolicy();
   const journal = new Journal(argv.logFile);
   const chatter = new Chatter(journal);
   const store = storeOf(argv);

@@ -17,7 +17,7 @@ export function applyRecord(state: State, record: StoreRecord): void {
 
 const APPLIERS: Appliers = {
   jobSubmitted(state, { job: id, spec, owner, order, at }) {
-    const job = new Job(id, spec, owner, order, at);
+    const job = new Job(id, state.sharedSpec(spec), owner, order, at);
     if (spec.range !== undefined) {
       job.appended = spec.range.count;
       job.isSealed = true;
@@ -68,14 +68,12 @@ const APPLIERS: Appliers = {
       failures: 0,
       crashes: 0,
       retryAt: null,
-      lastMessage: '',
       lastDrone: null,
       losses: 0,
     };
     if (failure.outcome === 'crashed') task.crashes++;
     else task.failures++;
     task.retryAt = retryAt;
-    task.lastMessage = failure.message;
     if (known === undefined) job.failedTasks.set(failure.index, task);
   },
 
@@ -132,7 +130,7 @@ const APPLIERS: Appliers = {
   },
 
   jobRecovered(state, record) {
-    const job = new Job(record.job, record.spec, record.owner, record.order, record.at);
+    const job = new Job(record.job, state.sharedSpec(record.spec), record.owner, record.order, record.at);
     restore(job, record);
     state.jobs.set(job.id, job);
     state.jobCount = Math.max(state.jobCount, record.order);
@@ -176,12 +174,11 @@ function restore(job: Job, record: JobRecovered): void {
     job.results.add({ seq, first, count, cost: bytes + 4 * count });
   }
   for (const { index, bytes } of record.streams) job.streams.set(index, bytes);
-  for (const { index, failures, crashes, retryAt, message } of record.failedTasks) {
+  for (const { index, failures, crashes, retryAt } of record.failedTasks) {
     job.failedTasks.set(index, {
       failures,
       crashes,
       retryAt,
-      lastMessage: message,
       lastDrone: null,
       losses: 0,
     });

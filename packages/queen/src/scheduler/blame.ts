@@ -50,7 +50,7 @@ function crashed(state: State, lease: Lease, index: number): Failure | null {
 }
 
 export function addSuspect(job: Job, suspect: Suspect): void {
-  job.suspects.push(suspect);
+  job.suspects = [...job.suspects, suspect];
   job.suspectTasks += suspect.end - suspect.first;
 }
 

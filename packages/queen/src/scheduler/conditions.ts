@@ -82,6 +82,7 @@ export function waitingFor(job: Job): readonly JobId[] {
 /** Tasks were appended: from now on they wait. Stretches appended close together count as one. */
 export function noteAppended(state: State, job: Job): void {
   if (job.spec.queueTimeoutMillis === undefined) return;
+  job.queuedUpTo ??= [];
   const last = job.queuedUpTo[job.queuedUpTo.length - 1];
   if (last !== undefined && state.now - last.at < job.spec.queueTimeoutMillis / 16) last.end = job.appended;
   else job.queuedUpTo.push({ end: job.appended, at: state.now });
@@ -90,8 +91,9 @@ export function noteAppended(state: State, job: Job): void {
 /** Fresh tasks that have waited too long end as timed out, before they were ever started. */
 function expireQueued(state: State, job: Job, limit: Millis, now: Millis): void {
   if (!job.isActive || job.queueDeadline === null) return;
-  while (job.queuedUpTo[0] !== undefined && job.queuedUpTo[0].end <= job.nextFresh) job.queuedUpTo.shift();
-  const oldest = job.queuedUpTo[0];
+  const queued = job.queuedUpTo ?? [];
+  while (queued[0] !== undefined && queued[0].end <= job.nextFresh) queued.shift();
+  const oldest = queued[0];
   if (oldest === undefined) {
     state.deadlines.set(job.queueDeadline, now + limit);
     return;

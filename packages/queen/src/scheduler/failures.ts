@@ -78,7 +78,7 @@ function retryDue(state: State, job: Job, now: number): void {
     if (job.hasOverlaps && isLeased(job, index)) continue;
     if (task.losses === 0) job.returned.add(index, index + 1);
     else {
-      job.suspects.push({ first: index, end: index + 1, losses: task.losses });
+      job.suspects = [...job.suspects, { first: index, end: index + 1, losses: task.losses }];
       job.suspectTasks++;
     }
   }

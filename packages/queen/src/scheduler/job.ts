@@ -30,7 +30,6 @@ export interface FailedTask {
   crashes: number;
   /** When it may run again; null once it is in `returned` or leased. */
   retryAt: Millis | null;
-  lastMessage: string;
   /** The Drone on which it failed last; null when that is not known any more. */
   lastDrone: PeerId | null;
   /** When it was due to run again. */
@@ -68,6 +67,10 @@ export interface Subscription {
   /** `last` was sent. */
   isDone: boolean;
 }
+
+/** Shared by all jobs that have none. */
+const NOTHING: readonly never[] = [];
+const NO_LABELS: Readonly<Record<string, string>> = {};
 
 export class Job implements HeapEntry {
   readonly id: JobId;
@@ -109,7 +112,7 @@ export class Job implements HeapEntry {
   nextFresh = 0;
   readonly returned = new IntervalSet();
   /** Tasks that wait to run again in leases of their own, because their Drone's process was lost. */
-  suspects: Suspect[] = [];
+  suspects: readonly Suspect[] = NOTHING;
   suspectTasks = 0;
   /** More than one live lease may cover a task (after an adoption); makes giving back cost a look at all leases. */
   hasOverlaps = false;
@@ -129,7 +132,7 @@ export class Job implements HeapEntry {
   deadline: Deadline | null = null;
   queueDeadline: Deadline | null = null;
   /** Tasks below `end` and above the entry before were appended at `at`; kept only for a queue time limit. */
-  readonly queuedUpTo: { end: number; readonly at: Millis }[] = [];
+  queuedUpTo: { end: number; readonly at: Millis }[] | null = null;
   firstLeaseAt: Millis | null = null;
   /** Tasks in live leases. */
   running = 0;
@@ -156,11 +159,11 @@ export class Job implements HeapEntry {
     this.id = id;
     this.spec = spec;
     this.kind = spec.kind;
-    this.labels = spec.labels ?? {};
+    this.labels = spec.labels ?? NO_LABELS;
     this.slots = spec.slots ?? 1;
     this.priority = spec.priority ?? 0;
     this.weight = spec.weight ?? 1;
-    this.requirement = JSON.stringify([spec.kind, this.slots, Object.entries(this.labels).sort()]);
+    this.requirement = requirementOf(spec);
     this.order = order;
     this.submittedAt = at;
     this.isAttached = spec.attached !== false;
@@ -290,6 +293,16 @@ export class Job implements HeapEntry {
   get label(): string {
     return this.spec.name ?? this.kind;
   }
+}
+
+const requirements = new WeakMap<Spec, string>();
+function requirementOf(spec: Spec): string {
+  let requirement = requirements.get(spec);
+  if (requirement === undefined) {
+    requirement = JSON.stringify([spec.kind, spec.slots ?? 1, Object.entries(spec.labels ?? {}).sort()]);
+    requirements.set(spec, requirement);
+  }
+  return requirement;
 }
 
 /** A spec with its keys sorted, as text; bytes as their numbers. */

@@ -11,11 +11,12 @@ import type {
   PeerId,
   RefusalCode,
   SessionNumber,
+  Spec,
 } from '@hive/shared';
 import { applyRecord } from './apply.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 import { type DroneState, Profile, Throughput } from './drone.ts';
-import type { Job } from './job.ts';
+import { canonical, type Job } from './job.ts';
 import type { Lease } from './lease.ts';
 import { ReadyJobs } from './ready-jobs.ts';
 import {
@@ -67,6 +68,10 @@ export interface PeerSession {
 
 /** What happens at the deadlines that belong to the state as a whole. */
 type Due = Record<'progress' | 'rebalance' | 'rejoin', (now: Millis) => void>;
+
+/** So many specs are remembered, and only short ones. */
+const SHARED_SPECS = 1_000;
+const SHARED_SPEC_LENGTH = 4_096;
 
 /** Lease numbers of one opening of the store. */
 export const LEASES_PER_EPOCH = 2 ** 32;
@@ -183,6 +188,17 @@ export class State {
   /** A Drone came or went. */
   dronesChanged(): void {
     this.#fittingSlots.clear();
+  }
+
+  readonly #specs = new Map<string, Spec>();
+  /** Specs that say the same are one object: a hundred thousand jobs of one program differ only in their inputs. */
+  sharedSpec(spec: Spec): Spec {
+    const key = canonical(spec);
+    const known = this.#specs.get(key);
+    if (known !== undefined) return known;
+    if (this.#specs.size >= SHARED_SPECS) this.#specs.clear();
+    if (key.length <= SHARED_SPEC_LENGTH) this.#specs.set(key, spec);
+    return spec;
   }
 
   /** The job has changed: it may have become ready or ceased to be, and its clients may have to hear of it. */

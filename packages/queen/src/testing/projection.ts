@@ -37,10 +37,10 @@ function projectJob(job: Job, now: number): Projection {
     results: [...job.results.values()].map(({ seq, first, count }) => [seq, first, count]).sort(bySeq),
     streams: [...job.streams].sort(bySeq),
     failedTasks: [...job.failedTasks]
-      .map(([index, { failures, crashes, retryAt, lastMessage }]) => {
+      .map(([index, { failures, crashes, retryAt }]) => {
         // One whose time has come is only waiting for its turn.
         const waitsUntil = retryAt === null || retryAt <= now ? null : Math.ceil(retryAt);
-        return [index, failures, crashes, waitsUntil, lastMessage] as const;
+        return [index, failures, crashes, waitsUntil] as const;
       })
       .sort(bySeq),
   };
