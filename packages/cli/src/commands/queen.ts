@@ -66,6 +66,7 @@ async function runQueen(argv: QueenArguments): Promise<void> {
     isPortFixed: argv.port !== undefined,
     ...(argv.name === undefined ? {} : { name: argv.name }),
     onEvent: (event) => tell(event, chatter, argv.verbose),
+    onStoreProblem: (problem) => sayHowTheStoreIs(problem, journal),
   });
   // Before anybody is told that she is there, so that she ends in order from then on.
   const interruption = interrupted();
@@ -77,6 +78,13 @@ async function runQueen(argv: QueenArguments): Promise<void> {
   summaries.stop();
   await queen.stop();
   journal.close();
+}
+
+/** Running work goes on; only new jobs are refused while there is no room for them. */
+function sayHowTheStoreIs(problem: Error | null, journal: Journal): void {
+  if (problem === null) journal.say('💾 There is room again: jobs are accepted.', 'storeWell', {});
+  else
+    journal.say(`💾 No jobs are accepted: ${problem.message}`, 'storeProblem', { message: problem.message });
 }
 
 interface StoreChoice {
