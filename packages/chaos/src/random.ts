@@ -1,22 +1,17 @@
 /**
  * The one source of chance in a run: what is submitted, who is killed, when. The same seed makes the same choices; real
- * processes answer at their own pace, so a run is repeated approximately. mulberry32, good enough to choose faults with.
+ * processes answer at their own pace, so a run is repeated approximately.
  */
+import { seededChance } from '@hive/shared';
+
 export class Random {
-  #state: number;
+  /** A number in [0, 1). */
+  readonly next: () => number;
 
   constructor(seed: number) {
-    this.#state = mix(seed, 0);
+    this.next = seededChance(mix(seed, 0));
   }
 
-  /** A number in [0, 1). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  }
   /** A number in [low, high). */
   between(low: number, high: number): number {
     return low + (high - low) * this.next();

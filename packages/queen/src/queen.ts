@@ -1,7 +1,7 @@
 /** Starts a Queen: store, runtime, listening socket, and the file that tells others where it listens. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { type QueenId, queenId, UsageError } from '@hive/shared';
+import { type QueenId, queenId, seededChance, UsageError } from '@hive/shared';
 import {
   type Address,
   DEFAULT_PORT,
@@ -148,17 +148,5 @@ function summaryOf(runtime: Runtime, store: Store): QueenSummary {
     tasksPerSecond: state.throughput.perSecond(state.now),
     jobsActive: state.jobs.size - state.ended.size,
     heldBytes: store.heldBytes,
-  };
-}
-
-/** mulberry32: a small seeded generator, good enough for jitter. */
-export function seededChance(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = a;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

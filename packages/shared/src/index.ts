@@ -1,4 +1,5 @@
 /** The wire of The Hive: what anyone needs to speak it. Nothing here touches a socket, a clock or a random source. */
+export { seededChance } from './chance.ts';
 export * from './codec.ts';
 export * from './errors.ts';
 export { type Field, type Fields, type Infer, isPlain, type Plain } from './fields.ts';

@@ -1,10 +1,9 @@
 /** G6: the state after recovery is the last committed durable projection, whatever happened and whenever it ended. */
 import { readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { peerId } from '@hive/shared';
+import { peerId, seededChance } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { seededChance } from '../../queen.ts';
 import { Scheduler } from '../../scheduler/index.ts';
 import { Driver } from '../../testing/driver.ts';
 import { copyOfDisk, folder, removeFoldersAfterEach } from '../../testing/folders.ts';
