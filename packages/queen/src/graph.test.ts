@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   decodeMsgpack,
   encodeMsgpack,
@@ -11,35 +8,18 @@ import {
   readValues,
 } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Queen, startQueen } from './queen.ts';
 import { TestPeer } from './testing/peer.ts';
+import { Setting } from './testing/setting.ts';
 
 const JOB = jobId('01890000-0000-7000-8000-000000000001');
 
 describe.each(['memory', 'sqlite'] as const)('graph jobs, with the %s store', (store) => {
-  let queen: Queen;
-  let client: TestPeer;
-  let worker: TestPeer;
-  let data: string;
-  const start = async () => {
-    queen = await startQueen({ port: 0, store, data });
-    client = await TestPeer.client(queen.address);
-    worker = await TestPeer.drone(queen.address);
-  };
-  const stop = async () => {
-    client.end();
-    worker.send({ type: 'Goodbye', message: 'the test is over' });
-    await worker.closed();
-    await queen.stop();
-  };
+  let hive: Setting;
   beforeEach(async () => {
-    data = mkdtempSync(join(tmpdir(), 'hive-graph-'));
-    await start();
+    hive = new Setting(store);
+    await hive.start();
   });
-  afterEach(async () => {
-    await stop();
-    rmSync(data, { recursive: true, force: true });
-  });
+  afterEach(() => hive.dispose());
 
   function submit(
     parents: readonly (readonly number[])[],
@@ -53,19 +33,19 @@ describe.each(['memory', 'sqlite'] as const)('graph jobs, with the %s store', (s
       graph: 'failChildren',
       ...spec,
     } as const;
-    client.send({ type: 'Submit', job: JOB, spec: full });
+    hive.client.send({ type: 'Submit', job: JOB, spec: full });
     const count = parents.length;
     const values = Uint8Array.from({ length: count }, (_, i) => i);
     const lists = parents.flatMap((list) => [list.length, ...list]);
-    client.send({ type: 'Append', job: JOB, first: 0, count, sizes: 1, data: values, parents: lists });
-    client.send({ type: 'Seal', job: JOB, count });
+    hive.client.send({ type: 'Append', job: JOB, first: 0, count, sizes: 1, data: values, parents: lists });
+    hive.client.send({ type: 'Seal', job: JOB, count });
   }
 
   /** Adds up what each task is given, nil as 1000; tasks in `failing` fail. Returns the order in which they ran. */
   async function work(count: number, failing: readonly number[] = []): Promise<number[]> {
     const order: number[] = [];
     while (order.length < count) {
-      const assign = await worker.next('TaskAssign');
+      const assign = await hive.worker.next('TaskAssign');
       const page: Page = { first: 0, count: total(assign), sizes: assign.sizes!, data: assign.data! };
       const inputs = [...readValues(page, 'msgpack')];
       let at = 0;
@@ -96,7 +76,7 @@ describe.each(['memory', 'sqlite'] as const)('graph jobs, with the %s store', (s
         : encodeMsgpack(input.reduce<number>((sum, value) => sum + (value ?? 1000), 0)),
     );
     const isLast = at === total(assign) - 1;
-    worker.send({
+    hive.worker.send({
       type: 'TaskComplete',
       lease: assign.lease,
       at,
@@ -108,10 +88,10 @@ describe.each(['memory', 'sqlite'] as const)('graph jobs, with the %s store', (s
   }
 
   async function results(): Promise<unknown[]> {
-    client.send({ type: 'ResultCredit', job: JOB, order: 'index', after: 0, bytes: 100_000 });
+    hive.client.send({ type: 'ResultCredit', job: JOB, order: 'index', after: 0, bytes: 100_000 });
     const values: unknown[] = [];
     for (let isLast = false; !isLast; ) {
-      const page = await client.next('Results');
+      const page = await hive.client.next('Results');
       let offset = 0;
       for (let k = 0; k < page.count; k++) {
         const failure = page.failures?.find(({ index }) => index === page.first + k);
@@ -140,7 +120,7 @@ describe.each(['memory', 'sqlite'] as const)('graph jobs, with the %s store', (s
     for (const [child, parents] of DIAMOND.entries()) {
       for (const parent of parents) expect(order.indexOf(parent)).toBeLessThan(order.indexOf(child));
     }
-    expect(await client.next('JobDone')).toMatchObject({ state: 'succeeded', counts: { succeeded: 5 } });
+    expect(await hive.client.next('JobDone')).toMatchObject({ state: 'succeeded', counts: { succeeded: 5 } });
     // own input i plus what the parents gave
     expect(await results()).toEqual([0, 1, 3, 6, 13]);
   });
@@ -148,7 +128,7 @@ describe.each(['memory', 'sqlite'] as const)('graph jobs, with the %s store', (s
   test('fail the descendants of a task that failed, with a reason, and run the rest', async () => {
     submit([...DIAMOND, []]);
     await work(3, [1]);
-    expect(await client.next('JobDone')).toMatchObject({
+    expect(await hive.client.next('JobDone')).toMatchObject({
       state: 'failed',
       counts: { succeeded: 2, failed: 4 },
     });
@@ -158,23 +138,23 @@ describe.each(['memory', 'sqlite'] as const)('graph jobs, with the %s store', (s
   test('run children of failed parents when the job says so', async () => {
     submit(DIAMOND, { graph: 'runChildren' });
     await work(5, [1]);
-    expect(await client.next('JobDone')).toMatchObject({ counts: { succeeded: 4, failed: 1 } });
+    expect(await hive.client.next('JobDone')).toMatchObject({ counts: { succeeded: 4, failed: 1 } });
     expect((await results())[2]).toBe(1002);
   });
 
   test('go on after a restart, and after a retry', async () => {
     submit(DIAMOND);
     await work(3, [2]);
-    await client.next('JobDone');
-    client.send({ type: 'Manage', request: 1, action: 'retry', job: JOB });
-    await client.next('Answer');
+    await hive.client.next('JobDone');
+    hive.client.send({ type: 'Manage', request: 1, action: 'retry', job: JOB });
+    await hive.client.next('Answer');
     if (store === 'sqlite') {
-      await stop();
-      await start();
-      client.send({ type: 'ResultCredit', job: JOB, bytes: 0 });
+      await hive.stop();
+      await hive.start();
+      hive.client.send({ type: 'ResultCredit', job: JOB, bytes: 0 });
     }
     expect((await work(3)).sort()).toEqual([2, 3, 4]);
-    expect(await client.next('JobDone')).toMatchObject({
+    expect(await hive.client.next('JobDone')).toMatchObject({
       state: 'succeeded',
       counts: { succeeded: 5, failed: 0 },
     });
@@ -186,8 +166,8 @@ describe.each(['memory', 'sqlite'] as const)('graph jobs, with the %s store', (s
     ['a parent that is named twice', [[], [0, 0]]],
   ])('refuse %s', async (_, parents) => {
     submit(parents);
-    await client.next('Goodbye');
-    await client.closed();
-    client = await TestPeer.client(queen.address);
+    await hive.client.next('Goodbye');
+    await hive.client.closed();
+    hive.client = await TestPeer.client(hive.queen.address);
   });
 });

@@ -1,52 +1,29 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Failure, jobId, type Message } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Queen, startQueen } from './queen.ts';
-import { TestPeer } from './testing/peer.ts';
+import { Setting } from './testing/setting.ts';
 
 const JOB = jobId('01890000-0000-7000-8000-000000000001');
 const LATER = jobId('01890000-0000-7000-8000-000000000002');
 const SPEC: Message<'Submit'>['spec'] = { kind: 'echo', encoding: 'msgpack', attached: false, retries: 0 };
 
 describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s store', (store) => {
-  let queen: Queen;
-  let client: TestPeer;
-  let worker: TestPeer;
-  let data: string;
-
-  const start = async () => {
-    queen = await startQueen({ port: 0, store, data });
-    client = await TestPeer.client(queen.address);
-    worker = await TestPeer.drone(queen.address);
-  };
-  const stop = async () => {
-    client.end();
-    // A Drone that says goodbye is not waited for when the Queen comes back.
-    worker.send({ type: 'Goodbye', message: 'the test is over' });
-    await worker.closed();
-    await queen.stop();
-  };
+  let hive: Setting;
   beforeEach(async () => {
-    data = mkdtempSync(join(tmpdir(), 'hive-manage-'));
-    await start();
+    hive = new Setting(store);
+    await hive.start();
   });
-  afterEach(async () => {
-    await stop();
-    rmSync(data, { recursive: true, force: true });
-  });
+  afterEach(() => hive.dispose());
 
   function submit(job = JOB, spec: Partial<Message<'Submit'>['spec']> = {}, count = 6): void {
-    client.send({ type: 'Submit', job, spec: { ...SPEC, ...spec } });
+    hive.client.send({ type: 'Submit', job, spec: { ...SPEC, ...spec } });
     const values = Uint8Array.from({ length: count }, (_, i) => i);
-    client.send({ type: 'Append', job, first: 0, count, sizes: 1, data: values });
-    client.send({ type: 'Seal', job, count });
+    hive.client.send({ type: 'Append', job, first: 0, count, sizes: 1, data: values });
+    hive.client.send({ type: 'Seal', job, count });
   }
   /** Runs leases until `count` tasks are done; tasks that `fails` names fail. */
   async function work(count: number, fails: (index: number) => boolean = () => false): Promise<void> {
     for (let done = 0; done < count; ) {
-      const { lease, ranges, data: values } = await worker.next('TaskAssign');
+      const { lease, ranges, data: values } = await hive.worker.next('TaskAssign');
       let at = 0;
       for (let i = 0; i < ranges.length; i += 2) {
         const [first, length] = [ranges[i]!, ranges[i + 1]!];
@@ -61,7 +38,7 @@ describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s st
           }
         }
         const isLast = i + 2 === ranges.length;
-        worker.send({
+        hive.worker.send({
           type: 'TaskComplete',
           lease,
           at,
@@ -79,10 +56,10 @@ describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s st
     }
   }
   async function results(job = JOB): Promise<Map<number, number | string>> {
-    client.send({ type: 'ResultCredit', job, order: 'index', after: 0, bytes: 100_000 });
+    hive.client.send({ type: 'ResultCredit', job, order: 'index', after: 0, bytes: 100_000 });
     const found = new Map<number, number | string>();
     for (let isLast = false; !isLast; ) {
-      const page = await client.next('Results');
+      const page = await hive.client.next('Results');
       let at = 0;
       for (let k = 0; k < page.count; k++) {
         const failure = page.failures?.find(({ index }) => index === page.first + k);
@@ -97,37 +74,39 @@ describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s st
   test('a retry runs what failed, and nothing else', async () => {
     submit();
     await work(6, (index) => index === 1 || index === 4);
-    expect(await client.next('JobDone')).toMatchObject({
+    expect(await hive.client.next('JobDone')).toMatchObject({
       state: 'failed',
       counts: { succeeded: 4, failed: 2 },
     });
     expect([...(await results()).values()]).toEqual([0, 'failed', 2, 3, 'failed', 5]);
     // Whoever asks for results after the end is told of it again.
-    expect(await client.next('JobDone')).toMatchObject({ state: 'failed' });
-    client.send({ type: 'Manage', request: 1, action: 'retry', job: JOB });
-    expect((await client.next('Answer')).body).toMatchObject({ retried: 2, state: 'running' });
+    expect(await hive.client.next('JobDone')).toMatchObject({ state: 'failed' });
+    hive.client.send({ type: 'Manage', request: 1, action: 'retry', job: JOB });
+    expect((await hive.client.next('Answer')).body).toMatchObject({ retried: 2, state: 'running' });
     if (store === 'sqlite') {
-      await stop();
-      await start();
-      client.send({ type: 'ResultCredit', job: JOB, bytes: 0 });
+      await hive.stop();
+      await hive.start();
+      hive.client.send({ type: 'ResultCredit', job: JOB, bytes: 0 });
     }
     await work(2);
-    expect(await client.next('JobDone')).toMatchObject({
+    expect(await hive.client.next('JobDone')).toMatchObject({
       state: 'succeeded',
       counts: { succeeded: 6, failed: 0 },
     });
     expect([...(await results()).values()]).toEqual([0, 1, 2, 3, 4, 5]);
-    client.send({ type: 'Manage', request: 2, action: 'retry', job: JOB });
-    expect((await client.next('Refused')).message).toContain('nothing to run again');
+    hive.client.send({ type: 'Manage', request: 2, action: 'retry', job: JOB });
+    expect((await hive.client.next('Refused')).message).toContain('nothing to run again');
   });
 
   test('a task has a story: every attempt, where, and how it ended', async () => {
     submit(JOB, { retries: 1, backoffMillis: 1, backoffMillisMax: 1 }, 1);
     await work(1, () => true);
     await work(1);
-    await client.next('JobDone');
-    client.send({ type: 'Query', request: 7, about: 'task', job: JOB, index: 0 });
-    const story = (await client.next('Answer')).body as { attempts: { outcome: string; drone: string }[] };
+    await hive.client.next('JobDone');
+    hive.client.send({ type: 'Query', request: 7, about: 'task', job: JOB, index: 0 });
+    const story = (await hive.client.next('Answer')).body as {
+      attempts: { outcome: string; drone: string }[];
+    };
     expect(story.attempts.map(({ outcome }) => outcome)).toEqual(['failed', 'succeeded']);
     expect(story.attempts[0]!.drone).toBe('test drone');
   });
@@ -136,7 +115,7 @@ describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s st
     submit();
     submit(LATER, { after: [{ job: JOB, on: 'success' }] });
     await work(6, (index) => index === 0);
-    const ends = [await client.next('JobDone'), await client.next('JobDone')];
+    const ends = [await hive.client.next('JobDone'), await hive.client.next('JobDone')];
     expect(ends.map(({ job, state }) => [job, state])).toEqual([
       [JOB, 'failed'],
       [LATER, 'cancelled'],
@@ -146,13 +125,13 @@ describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s st
 
   test('a job that comes after any end starts then', async () => {
     submit();
-    await worker.next('TaskAssign');
+    await hive.worker.next('TaskAssign');
     submit(LATER, { after: [{ job: JOB, on: 'end' }] });
-    client.send({ type: 'Cancel', request: 1, job: JOB });
-    await client.next('JobDone');
+    hive.client.send({ type: 'Cancel', request: 1, job: JOB });
+    await hive.client.next('JobDone');
     // The place of the cancelled job's task comes back when the Drone says so.
-    const { lease } = await worker.next('CancelTask');
-    worker.send({
+    const { lease } = await hive.worker.next('CancelTask');
+    hive.worker.send({
       type: 'TaskComplete',
       lease,
       at: 0,
@@ -165,34 +144,34 @@ describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s st
       request: true,
     });
     await work(6);
-    expect(await client.next('JobDone')).toMatchObject({ job: LATER, state: 'succeeded' });
+    expect(await hive.client.next('JobDone')).toMatchObject({ job: LATER, state: 'succeeded' });
   });
 
   test('a job after one that is not there is refused', async () => {
     submit(LATER, { after: [{ job: JOB, on: 'success' }] });
-    expect((await client.next('Refused')).message).toContain('not here');
+    expect((await hive.client.next('Refused')).message).toContain('not here');
   });
 
   test('a job is halted after so many failures', async () => {
     submit(JOB, { haltOn: { failures: 2 } }, 100);
     await work(2, () => true).catch(() => {});
-    const done = await client.next('JobDone');
+    const done = await hive.client.next('JobDone');
     expect(done).toMatchObject({ state: 'failed' });
     expect(done.message).toContain('halted');
   });
 
   test('a deadline ends what runs', async () => {
     submit(JOB, { deadlineMillis: 30 });
-    await worker.next('TaskAssign');
-    expect((await client.next('JobDone')).message).toContain('deadline');
-    await worker.next('CancelTask');
+    await hive.worker.next('TaskAssign');
+    expect((await hive.client.next('JobDone')).message).toContain('deadline');
+    await hive.worker.next('CancelTask');
   });
 
   test('tasks that wait too long in the queue end as timed out, before they start', async () => {
     submit();
-    const { lease } = await worker.next('TaskAssign');
+    const { lease } = await hive.worker.next('TaskAssign');
     submit(LATER, { queueTimeoutMillis: 20 }, 3);
-    expect(await client.next('JobDone')).toMatchObject({
+    expect(await hive.client.next('JobDone')).toMatchObject({
       job: LATER,
       state: 'failed',
       counts: { failed: 3 },
@@ -202,24 +181,24 @@ describe.each(['memory', 'sqlite'] as const)('jobs under control, with the %s st
   });
 
   test('a Drone that is drained gets no more work until it is resumed', async () => {
-    client.send({ type: 'Manage', request: 1, action: 'drain', drone: 'test drone' });
-    expect((await client.next('Answer')).body).toMatchObject({ draining: true });
+    hive.client.send({ type: 'Manage', request: 1, action: 'drain', drone: 'test drone' });
+    expect((await hive.client.next('Answer')).body).toMatchObject({ draining: true });
     submit();
-    await client.next('Accepted');
-    client.send({ type: 'Query', request: 2, about: 'job', job: JOB });
-    expect((await client.next('Answer')).body).toMatchObject({ state: 'waiting' });
-    client.send({ type: 'Manage', request: 3, action: 'resume', drone: worker.peer });
+    await hive.client.next('Accepted');
+    hive.client.send({ type: 'Query', request: 2, about: 'job', job: JOB });
+    expect((await hive.client.next('Answer')).body).toMatchObject({ state: 'waiting' });
+    hive.client.send({ type: 'Manage', request: 3, action: 'resume', drone: hive.worker.peer });
     await work(6);
-    await client.next('JobDone');
+    await hive.client.next('JobDone');
   });
 
   test('ended jobs can be removed before their time', async () => {
     submit();
     await work(6);
-    await client.next('JobDone');
-    client.send({ type: 'Manage', request: 1, action: 'gc' });
-    expect((await client.next('Answer')).body).toEqual({ removed: 1 });
-    client.send({ type: 'Query', request: 2, about: 'job', job: JOB });
-    expect((await client.next('Refused')).code).toBe('unknownJob');
+    await hive.client.next('JobDone');
+    hive.client.send({ type: 'Manage', request: 1, action: 'gc' });
+    expect((await hive.client.next('Answer')).body).toEqual({ removed: 1 });
+    hive.client.send({ type: 'Query', request: 2, about: 'job', job: JOB });
+    expect((await hive.client.next('Refused')).code).toBe('unknownJob');
   });
 });
