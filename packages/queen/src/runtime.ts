@@ -5,7 +5,7 @@
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
 import type { Message, Page, SessionNumber } from '@hive/shared';
-import { LIMITS } from '@hive/shared';
+import { LIMITS, UsageError } from '@hive/shared';
 import type { Connection } from '@hive/shared/node';
 import debug from 'debug';
 import {
@@ -189,13 +189,30 @@ export class Runtime {
     for (const send of sends) {
       const connection = this.#connections.get(send.session);
       if (connection === undefined || connection.isClosed) continue;
-      const message = this.#complete(send);
-      if (message === null) continue;
-      connection.send(message);
+      if (!this.#send(connection, send)) continue;
       if (connection.bufferedBytes > LIMITS.sendBufferSoft && !this.#clogged.has(send.session)) {
         this.#clogged.add(send.session);
         this.push({ type: 'sessionClogged', session: send.session, isClogged: true });
       }
+    }
+  }
+
+  /** What cannot be said must not end the Queen: a damaged page, or more than fits a frame. False when nothing was sent. */
+  #send(connection: Connection, send: Send): boolean {
+    try {
+      const message = this.#complete(send);
+      if (message !== null) connection.send(message);
+      return message !== null;
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      log('a %s could not be sent: %s', send.message.type, error.message);
+      const instead = refusalOf(send.message, error);
+      if (instead !== null) connection.send(instead);
+      else if (send.message.type === 'TaskAssign') {
+        const { lease } = send.message;
+        this.push({ type: 'leaseUnsendable', lease, code: error.code, message: error.message });
+      } else connection.end({ type: 'Goodbye', code: 'tooLarge', message: error.message });
+      return false;
     }
   }
 
@@ -259,4 +276,13 @@ export class Runtime {
     }
     if (sessions.length > 0) this.push({ type: 'bytesHeard', sessions });
   }
+}
+
+/** What a client is told in place of what cannot be sent; null when it is nobody's question. */
+function refusalOf(message: Message, { code, message: text }: UsageError): Message<'Refused'> | null {
+  const refusal = code === 'tooLarge' ? 'tooLarge' : 'damagedStore';
+  if (message.type === 'Answer')
+    return { type: 'Refused', request: message.request, code: refusal, message: text };
+  if (message.type === 'Results') return { type: 'Refused', job: message.job, code: refusal, message: text };
+  return null;
 }

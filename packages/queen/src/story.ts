@@ -3,6 +3,9 @@ import type { Message, Plain } from '@hive/shared';
 import type { StoryRef } from './scheduler/index.ts';
 import type { Attempt, ResultPage, Store } from './store/store.ts';
 
+/** The last ones of very many; they fit an answer whatever they say. */
+const ATTEMPTS_TOLD = 100;
+
 /** Adds the attempts, oldest first, to the body of an answer. `formatTime` turns the store's time into RFC 3339. */
 export function tellStory(
   store: Store,
@@ -10,7 +13,8 @@ export function tellStory(
   { job, index, seq }: StoryRef,
   formatTime: (at: number) => string,
 ): Message<'Answer'> {
-  const attempts = store.readAttempts(job, index).map((attempt) => entryOf(attempt, formatTime));
+  const all = store.readAttempts(job, index);
+  const attempts = all.slice(-ATTEMPTS_TOLD).map((attempt) => entryOf(attempt, formatTime));
   const page = seq === null ? undefined : store.readResults(job, seq);
   if (page !== undefined) attempts.push(entryOf(lastAttempt(page, index), formatTime));
   return { ...answer, body: { ...(answer.body as object), attempts } };

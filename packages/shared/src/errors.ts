@@ -22,6 +22,7 @@ export const REFUSAL_CODES = [
   'badInput',
   'tooLarge',
   'storeLow',
+  'damagedStore',
   'notPermitted',
   'unsupported',
 ] as const;

@@ -52,6 +52,8 @@ export const LIMITS = {
   storeReserveBytes: 64 * MiB,
   /** Finished jobs that are kept. */
   retainedJobsMax: 10_000,
+  /** Time that a finished job is kept however large its results are. */
+  keptMillisMin: 60_000,
   /** Time that a finished job is kept. */
   retentionMillis: 7 * 24 * 3_600_000,
   /** Bytes that may wait in the send buffer of a peer before it gets no more work... */
@@ -98,6 +100,8 @@ export const LIMITS = {
   labelsMax: 64,
   kindsMax: 256,
   capabilitiesMax: 64,
+  /** Characters of the texts of all failures in one report; longer ones are cut. */
+  failureTextMax: MiB,
   /** Entries in one list that a peer may send. */
   listMax: 131_072,
   /** Bytes of a job's parameters. */

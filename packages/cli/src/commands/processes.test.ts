@@ -154,6 +154,8 @@ describe('a Queen who no longer answers', () => {
       const { queen: frozen } = await own.startHive(1);
       const waiting = own.hive(['hash', '-'], { input: null });
       await frozen.saying(/accepted: hive hash/);
+      // She says so before it is durable; whoever is answered after that knows that the client was answered too.
+      expect(await own.hive(['jobs']).ended).toBe(0);
       frozen.child.kill('SIGSTOP');
       waiting.child.kill('SIGINT');
       await waiting.saying(/cancelling; press Ctrl-C again to leave at once/);

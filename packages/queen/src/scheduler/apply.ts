@@ -101,13 +101,14 @@ const APPLIERS: Appliers = {
     }
   },
 
-  jobReopened(state, { job: id, failed, splits, cancelled }) {
+  jobReopened(state, { job: id, failed, splits, cancelled, at }) {
     const job = jobOf(state, id);
     for (const [first, end] of failed) job.recorded.delete(first, end);
     for (const { seq, parts } of splits) replacePage(job, seq, parts);
     job.failedIndices.clear();
     job.failed = 0;
     job.cancelled = cancelled;
+    job.reopenedAt = at;
     job.state = 'running';
     job.endedAt = null;
     job.message = null;
@@ -161,6 +162,7 @@ function restore(job: Job, record: JobRecovered): void {
   job.mark = record.mark;
   job.message = record.message;
   job.endedAt = record.endedAt;
+  job.reopenedAt = record.reopenedAt ?? null;
   for (const { first, count, bytes } of record.inputs) job.inputs.add(first, count, bytes);
   for (const index of record.failedIndices) job.failedIndices.add(index, index + 1);
   for (const index of record.cancelledIndices) job.cancelledIndices.add(index, index + 1);

@@ -63,7 +63,7 @@ function giveBest(state: State, profile: Profile, drone: DroneState): boolean {
 
 /** A wide job at the head of the line keeps one Drone's slots as they fall free. True when it is this Drone. */
 function reserve(drone: DroneState, job: Job): boolean {
-  if (job.reservedOn !== null && !job.reservedOn.profile.drones.has(job.reservedOn)) job.reservedOn = null;
+  if (job.reservedOn !== null && !isOpen(job.reservedOn)) job.reservedOn = null;
   job.reservedOn ??= drone;
   return job.reservedOn === drone;
 }
@@ -128,6 +128,7 @@ function takeTasks(
       return { ranges: [suspect.first, suspect.end - suspect.first], losses: suspect.losses };
     if (onlySuspectsLeft(job)) {
       // All that is left must run alone: one Drone is kept until it is empty.
+      if (job.keptOn !== null && !isOpen(job.keptOn)) letGo(job.keptOn);
       if (!isWaiting && job.keptOn === null) keep(job, drone);
       return null;
     }
@@ -140,6 +141,11 @@ function onlySuspectsLeft(job: Job): boolean {
   return job.isHeldBack
     ? suspectAt(job, job.lowestUnrecorded) !== undefined
     : job.readyTasks === job.suspectTasks;
+}
+
+/** Connected, and given work. */
+function isOpen(drone: DroneState): boolean {
+  return drone.profile.drones.has(drone) && drone.mayGetWork;
 }
 
 function keep(job: Job, drone: DroneState): void {
@@ -248,7 +254,11 @@ export function leaseLength(state: State, job: Job, rate: Rate | undefined): num
 
 /** Takes tasks for one lease: returned ones, lowest first, or else fresh ones. Bounded by bytes. */
 function takeRanges(state: State, job: Job, drone: DroneState, length: number): number[] | null {
-  if (job.isHeldBack) return takeLowest(job);
+  if (job.isHeldBack) {
+    if (fittingParents(job, job.lowestUnrecorded, 1) > 0) return takeLowest(job);
+    failForSize(state, job, job.lowestUnrecorded);
+    return null;
+  }
   if (job.returned.isEmpty) return takeFresh(job, length);
   if (job.failedTasks.size > 0 && state.fittingSlots(job) > drone.slots) {
     const retries = takeRetries(state, job, drone, length);

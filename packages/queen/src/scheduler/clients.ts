@@ -14,7 +14,7 @@ import {
 } from '@hive/shared';
 import { record } from './complete.ts';
 import { conditionProblem, noteAppended, watchConditions } from './conditions.ts';
-import { cancelJob, maybeFinish, tellEndTo } from './ending.ts';
+import { cancelJob, maybeFinish, maybeHalt, tellEndTo } from './ending.ts';
 import { checkParents } from './graph.ts';
 import { graphGrew } from './graph-jobs.ts';
 import { pageCost } from './input-directory.ts';
@@ -205,6 +205,7 @@ export function seal(state: State, client: PeerSession, message: Message<'Seal'>
   if (job.isSealed) return;
   state.commit({ type: 'jobSealed', job: job.id });
   state.touch(job);
+  maybeHalt(state, job);
   // Every task may have ended before the seal arrived.
   maybeFinish(state, job);
 }

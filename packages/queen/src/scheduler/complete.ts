@@ -22,6 +22,7 @@ import type { Job } from './job.ts';
 import { isLeased, type Lease, noteShort } from './lease.ts';
 import { compareDrones } from './quarantine.ts';
 import type { State } from './state.ts';
+import type { SchedulerEvent } from './types.ts';
 
 export function taskComplete(state: State, drone: DroneState, message: Message<'TaskComplete'>): void {
   checkPage(message);
@@ -99,7 +100,7 @@ function recordReport(state: State, lease: Reporter, message: Message<'TaskCompl
   const { job } = lease;
   if (!job.isActive) return;
   const { first, count } = message;
-  const failures = message.failures ?? [];
+  const failures = shortened(message.failures ?? []);
   const drone = lease.drone.name;
   const millis = message.busyMicros / 1000 / count;
   if (failures.length < count) compareDrones(state, lease, first, first + count, failures);
@@ -133,6 +134,19 @@ function recordReport(state: State, lease: Reporter, message: Message<'TaskCompl
   flush(first + count);
 }
 
+/** The texts of a report's failures together must fit a frame, with the values beside them. */
+function shortened(failures: readonly Failure[]): readonly Failure[] {
+  let length = 0;
+  for (const { message } of failures) length += message.length;
+  if (length <= LIMITS.failureTextMax) return failures;
+  const each = Math.max(16, Math.floor(LIMITS.failureTextMax / failures.length));
+  return failures.map((failure) =>
+    failure.message.length <= each
+      ? failure
+      : { ...failure, message: `${failure.message.slice(0, each - 1)}…` },
+  );
+}
+
 /** What is recorded beside the values of a page. */
 interface Particulars {
   readonly failures: readonly Failure[];
@@ -150,6 +164,8 @@ export function record(
   page: Page,
   { failures, streams, drone, millis }: Particulars,
 ): void {
+  // Nothing is recorded of a job that has ended, whatever was under way.
+  if (!job.isActive) return;
   const { first, count, sizes, data } = page;
   const seq = job.seq + 1;
   state.commit({
@@ -380,4 +396,30 @@ export function retracted(state: State, drone: DroneState, message: Message<'Ret
     const successor = removeLease(state, lease);
     if (successor !== null) startSuccessor(state, successor);
   }
+}
+
+/** A lease never reached its Drone, because its inputs cannot be read or sent. Its tasks fail; its place is free again. */
+export function leaseUnsendable(
+  state: State,
+  { lease: number, code, message }: Extract<SchedulerEvent, { type: 'leaseUnsendable' }>,
+): void {
+  const lease = state.leases.get(number);
+  if (lease === undefined || !lease.isLive) return;
+  const { job, drone, previous } = lease;
+  const intervals = [...lease.intervals(lease.done, lease.end)].flatMap(([first, end]) => [
+    ...job.recorded.gaps(first, end),
+  ]);
+  job.running -= lease.open;
+  lease.state = 'cancelled';
+  const successor = removeLease(state, lease);
+  if (successor !== null) startSuccessor(state, successor);
+  else if (previous === null) grant(drone, job.slots);
+  for (const [first, end] of intervals) {
+    for (let index = first; index < end && job.isActive; index++) {
+      const page = { first: index, count: 1, sizes: 0, data: new Uint8Array(0) };
+      const failures = [{ index, outcome: 'failed' as const, code, message, retryable: false }];
+      record(state, job, page, { failures, streams: [], drone: null });
+    }
+  }
+  state.touch(job);
 }

@@ -33,7 +33,7 @@ export function watchConditions(state: State, job: Job): void {
     job.deadline = state.deadlines.create(() => {
       endEarly(state, job, 'failed', `its deadline of ${deadlineMillis} ms has passed`);
     });
-    state.deadlines.set(job.deadline, job.submittedAt + deadlineMillis);
+    state.deadlines.set(job.deadline, (job.reopenedAt ?? job.submittedAt) + deadlineMillis);
   }
   if (queueTimeoutMillis !== undefined) {
     job.queueDeadline = state.deadlines.create((now) => expireQueued(state, job, queueTimeoutMillis, now));

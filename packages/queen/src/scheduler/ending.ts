@@ -2,7 +2,7 @@
  * How jobs end: all tasks have outcomes, or somebody cancels. Cancelling reaches what runs: its leases are told to stop,
  * and nothing that they still report counts. An ended job keeps its results until retention removes it.
  */
-import { type JobState, LIMITS, type SessionNumber } from '@hive/shared';
+import { type JobState, LIMITS, type Millis, type SessionNumber } from '@hive/shared';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
 import type { Lease } from './lease.ts';
@@ -105,6 +105,7 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   state.ended.add(job);
   state.endedBytes += job.results.heldBytes;
   state.endedNow.push(job);
+  watchRetention(state, job);
   retain(state);
 }
 
@@ -139,17 +140,43 @@ function isBeingRead(job: Job): boolean {
   return false;
 }
 
-/** Removes the oldest ended jobs, a few at a time, while there are too many or they hold too much. */
+/**
+ * Removes the oldest ended jobs, a few at a time, while there are too many or their results are too large. What has just
+ * ended stays for a minute whatever its size, so that whoever waited for it can read it.
+ */
 export function retain(state: State): void {
   let looks = 32;
   for (const job of state.ended) {
-    const isOver = state.ended.size > LIMITS.retainedJobsMax || state.endedBytes > retainedBytesMax(state);
     const age = state.now - (job.endedAt ?? state.now);
-    const isOld = age > (job.spec.retentionMillis ?? LIMITS.retentionMillis);
-    if (looks-- === 0 || !(isOver || isOld)) return;
-    if (!isBeingRead(job) && job.dependents.size === 0) removeJob(state, job);
+    const isCrowded = state.ended.size > LIMITS.retainedJobsMax;
+    const isLarge = state.endedBytes > retainedBytesMax(state) && age >= LIMITS.keptMillisMin;
+    if (looks-- === 0 || !(isCrowded || isLarge)) return;
+    if (mayGo(job)) removeJob(state, job);
   }
 }
+
+const retentionOf = (job: Job): Millis => job.spec.retentionMillis ?? LIMITS.retentionMillis;
+const mayGo = (job: Job): boolean => !isBeingRead(job) && job.dependents.size === 0;
+
+/** An ended job goes when its retention is over. */
+export function watchRetention(state: State, job: Job): void {
+  state.deadlines.setEarlier(state.retentionDeadline, (job.endedAt ?? state.now) + retentionOf(job));
+}
+
+/** The deadline: removes every ended job whose time is over, and says when the next one's is. */
+export function expireEnded(state: State): void {
+  let next = Number.POSITIVE_INFINITY;
+  for (const job of [...state.ended]) {
+    const at = (job.endedAt ?? state.now) + retentionOf(job);
+    if (at > state.now) next = Math.min(next, at);
+    else if (mayGo(job)) removeJob(state, job);
+    else next = Math.min(next, state.now + EXPIRE_AGAIN_MILLIS);
+  }
+  retain(state);
+  if (next !== Number.POSITIVE_INFINITY) state.deadlines.set(state.retentionDeadline, next);
+}
+/** One that is still read, or that others wait for, is looked at again so much later. */
+const EXPIRE_AGAIN_MILLIS = 1_000;
 
 function retainedBytesMax(state: State): number {
   return state.identity.isDurable ? LIMITS.durableRetainedBytesMax : LIMITS.retainedBytesMax;

@@ -40,8 +40,14 @@ function look(job: Job, task: number): void {
     }
   }
   const missing = graph.recount(task, (parent) => job.recorded.has(parent));
-  if (missing > 0 || job.held.has(task) || job.failedTasks.has(task) || isLeased(job, task)) return;
+  if (missing > 0 || job.held.has(task) || isWaiting(job, task) || isLeased(job, task)) return;
   job.returned.add(task, task + 1);
+}
+
+/** It waits for its retry, or to run as a suspect. */
+function isWaiting(job: Job, task: number): boolean {
+  if (job.failedCount > 0 && job.failedTasks.get(task)?.retryAt != null) return true;
+  return job.suspects.some(({ first, end }) => task >= first && task < end);
 }
 
 function hasFailed(job: Job, task: number): boolean {

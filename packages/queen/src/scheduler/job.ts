@@ -100,6 +100,8 @@ export class Job implements HeapEntry {
   /** Sequence number of the newest result page. */
   seq = 0;
   endedAt: Millis | null = null;
+  /** When it was last retried; its time limits count from then. */
+  reopenedAt: Millis | null = null;
   message: string | null = null;
   /** Tasks below this may have been leased before a restart. */
   mark = 0;

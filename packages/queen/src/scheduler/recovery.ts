@@ -5,7 +5,7 @@
 import { LIMITS, type Millis, type PeerId } from '@hive/shared';
 import { applyRecord } from './apply.ts';
 import { watchConditions } from './conditions.ts';
-import { maybeFinish, ownerLeft } from './ending.ts';
+import { maybeFinish, ownerLeft, watchRetention } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
 import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
@@ -23,6 +23,7 @@ export function recover(state: State, records: Iterable<StoreRecord>, now: Milli
     else {
       job.nextFresh = job.appended;
       state.ended.add(job);
+      watchRetention(state, job);
       state.endedBytes += job.results.heldBytes;
     }
   }

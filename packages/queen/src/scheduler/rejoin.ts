@@ -15,8 +15,10 @@ import { LEASES_PER_EPOCH, type State } from './state.ts';
 export function holdings(state: State, drone: DroneState, message: Message<'Holdings'>): void {
   if (drone.hasReported) throw new ProtocolError('Holdings was sent twice');
   drone.hasReported = true;
+  const seen = new Set<number>();
   for (const held of message.leases) {
-    if (held.queen !== state.identity.queen) continue;
+    if (held.queen !== state.identity.queen || seen.has(held.lease)) continue;
+    seen.add(held.lease);
     const lease = known(state, drone, held) ?? earlier(state, drone, held);
     if (lease !== null) adopt(state, drone, lease, held);
     else refuse(state, drone, held);

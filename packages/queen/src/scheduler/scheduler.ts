@@ -16,9 +16,10 @@ import {
 } from '@hive/shared';
 import { assignLeases } from './assign.ts';
 import { append, cancel, seal, submit } from './clients.ts';
-import { grant, retracted, sendAcks, taskComplete } from './complete.ts';
+import { grant, leaseUnsendable, retracted, sendAcks, taskComplete } from './complete.ts';
 import { releaseDependents } from './conditions.ts';
 import type { DroneState } from './drone.ts';
+import { expireEnded } from './ending.ts';
 import { graphAdvanced } from './graph-jobs.ts';
 import { manage } from './manage.ts';
 import { bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
@@ -53,6 +54,7 @@ export class Scheduler {
         progress: () => sendProgress(this.#state),
         rebalance: () => rebalance(this.#state),
         rejoin: () => releaseHeld(this.#state),
+        retention: () => expireEnded(this.#state),
       },
       (job, first, count, failures) => graphAdvanced(this.#state, job, first, count, failures),
     );
@@ -106,6 +108,9 @@ export class Scheduler {
         break;
       case 'storeFilled':
         state.isStoreLow = event.isLow;
+        break;
+      case 'leaseUnsendable':
+        leaseUnsendable(state, event);
         break;
       case 'timePassed':
         state.deadlines.fire(state.now);

@@ -67,7 +67,7 @@ export interface PeerSession {
 }
 
 /** What happens at the deadlines that belong to the state as a whole. */
-type Due = Record<'progress' | 'rebalance' | 'rejoin', (now: Millis) => void>;
+type Due = Record<'progress' | 'rebalance' | 'rejoin' | 'retention', (now: Millis) => void>;
 
 /** So many specs are remembered, and only short ones. */
 const SHARED_SPECS = 1_000;
@@ -108,6 +108,8 @@ export class State {
   /** Those among them that have said what they run; what they have finished follows. */
   readonly rejoiningDrones = new Set<PeerId>();
   readonly rejoinDeadline: Deadline;
+  /** When the next ended job's retention is over. */
+  readonly retentionDeadline: Deadline;
   now: Millis = 0;
   effects: Effects = noEffects();
   /** Jobs with something to tell their clients at the end of the turn. */
@@ -130,6 +132,7 @@ export class State {
     // Numbers of leases never repeat in the life of a store, so one of an earlier opening is told apart by its number.
     this.leaseCount = (identity.epoch - 1) * LEASES_PER_EPOCH;
     this.rejoinDeadline = this.deadlines.create(due.rejoin);
+    this.retentionDeadline = this.deadlines.create(due.retention);
     this.progressDeadline = this.deadlines.create(due.progress);
     this.rebalanceDeadline = this.deadlines.create(due.rebalance);
   }

@@ -7,6 +7,7 @@ import type {
   Interval,
   JobId,
   JobState,
+  LeaseNumber,
   Message,
   Millis,
   Page,
@@ -30,6 +31,13 @@ export type SchedulerEvent =
   | { readonly type: 'sessionClogged'; readonly session: SessionNumber; readonly isClogged: boolean }
   | { readonly type: 'bytesHeard'; readonly sessions: readonly SessionNumber[] }
   | { readonly type: 'storeFilled'; readonly isLow: boolean }
+  /** The inputs of a lease cannot be had or sent: its tasks fail. */
+  | {
+      readonly type: 'leaseUnsendable';
+      readonly lease: LeaseNumber;
+      readonly code: string;
+      readonly message: string;
+    }
   | { readonly type: 'timePassed' }
   | { readonly type: 'settled' };
 
@@ -129,6 +137,7 @@ export interface JobRecovered {
   readonly mark: number;
   readonly message: string | null;
   readonly endedAt: Millis | null;
+  readonly reopenedAt?: Millis | null;
   /** Directories of pages; `bytes` is the length of their data. */
   readonly inputs: readonly { readonly first: number; readonly count: number; readonly bytes: number }[];
   readonly results: readonly {

@@ -12,6 +12,11 @@ export class Setting {
   client!: TestPeer;
   worker!: TestPeer;
 
+  /** The database. */
+  get path(): string {
+    return join(this.#data, 'hive.db');
+  }
+
   constructor(store: 'memory' | 'sqlite') {
     this.#store = store;
   }

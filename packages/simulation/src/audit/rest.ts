@@ -90,6 +90,7 @@ export function leftovers(state: State): string | null {
     if (watch !== null) deadlines++;
   }
   if (state.progressDeadline.heapPosition >= 0) deadlines++;
+  if (state.retentionDeadline.heapPosition >= 0) deadlines++;
   if (state.rebalanceDeadline.heapPosition >= 0) deadlines++;
   if (state.rejoinDeadline.heapPosition >= 0) deadlines++;
   if (state.deadlines.size !== deadlines)

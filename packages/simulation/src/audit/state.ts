@@ -178,7 +178,12 @@ function dronesProblem(state: State): string | null {
 
 function deadlinesProblem(state: State): string | null {
   let set = 0;
-  const owned = [state.progressDeadline, state.rebalanceDeadline, state.rejoinDeadline];
+  const owned = [
+    state.progressDeadline,
+    state.retentionDeadline,
+    state.rebalanceDeadline,
+    state.rejoinDeadline,
+  ];
   for (const { silence, watch, drone } of state.sessions.values()) {
     owned.push(silence);
     if (drone?.quarantine != null) owned.push(drone.quarantine);

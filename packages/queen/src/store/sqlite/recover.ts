@@ -29,6 +29,7 @@ interface JobRow {
   readonly attached: number;
   readonly created_at: string;
   readonly ended_at: string | null;
+  readonly reopened_at: string | null;
   readonly message: string | null;
   readonly spec: string;
   readonly owner: PeerId;
@@ -158,6 +159,7 @@ function recovered(
     mark: row.lease_mark,
     message: row.message,
     endedAt: row.ended_at === null ? null : Date.parse(row.ended_at),
+    reopenedAt: row.reopened_at === null ? null : Date.parse(row.reopened_at),
     inputs: kept.map(({ first, count, bytes }) => ({ first, count, bytes })),
     results: results.map(({ result, first, count, bytes }) => ({ seq: result, first, count, bytes })),
     ...(row.failed > 0 || row.cancelled > 0 ? unsuccessful(sql, row.number, dropped) : NONE),

@@ -63,6 +63,7 @@ describe('the tables', () => {
       cancelled: 0,
       created_at: '1970-01-01T00:00:00.000Z',
       ended_at: null,
+      reopened_at: null,
       message: null,
       sealed: 1,
       attached: 1,

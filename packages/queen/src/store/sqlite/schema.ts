@@ -30,6 +30,7 @@ const MIGRATIONS: readonly string[] = [
     cancelled INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL,
     ended_at TEXT,
+    reopened_at TEXT,
     message TEXT,
     sealed INTEGER NOT NULL,
     attached INTEGER NOT NULL,

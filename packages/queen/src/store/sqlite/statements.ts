@@ -54,7 +54,7 @@ export function prepareWrites(database: Database.Database): Statements {
        cancelled = CASE WHEN @state = 'cancelled' THEN tasks - succeeded - failed ELSE cancelled END WHERE number = @job`,
     ),
     reopenJob: sql(
-      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, failed = 0, cancelled = ?,
+      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, reopened_at = ?, failed = 0, cancelled = ?,
        newest_result = max(newest_result, ?), recorded_below = ? WHERE number = ?`,
     ),
     recordedBelow: sql('SELECT recorded_below FROM jobs WHERE number = ?').pluck(),

@@ -219,7 +219,7 @@ export class SqliteWriter {
       this.#sql.endJob.run({ job: number, state, message, at: time(at) });
       this.#sql.removeInputs.run({ job: number });
     },
-    jobReopened: (number, { failed, splits, cancelled }) => {
+    jobReopened: (number, { failed, splits, cancelled, at }) => {
       this.#flush(number);
       let newest = 0;
       for (const { seq, parts } of splits) {
@@ -227,7 +227,7 @@ export class SqliteWriter {
         for (const part of parts) newest = Math.max(newest, part.seq);
       }
       const below = this.#unrecord(number, failed);
-      this.#sql.reopenJob.run(cancelled, newest, below, number);
+      this.#sql.reopenJob.run(time(at), cancelled, newest, below, number);
       this.#sql.forgetRetries.run(number);
     },
     jobRemoved: (number) => {
