@@ -156,7 +156,7 @@ describe('a Queen who no longer answers', () => {
       await frozen.saying(/accepted: hive hash/);
       // She says so before it is durable; whoever is answered after that knows that the client was answered too.
       expect(await own.hive(['jobs']).ended).toBe(0);
-      frozen.child.kill('SIGSTOP');
+      await frozen.freeze();
       waiting.child.kill('SIGINT');
       await waiting.saying(/cancelling; press Ctrl-C again to leave at once/);
       await waiting.saying(/the Queen does not answer; waiting for her to come back/);

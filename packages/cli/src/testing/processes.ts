@@ -1,8 +1,9 @@
 /** For tests: `hive` as a person runs it, in processes of its own with a data folder of their own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const MAIN = join(import.meta.dirname, '..', 'main.ts');
 const NODE = join(import.meta.dirname, '../../../../node_modules/.bin/node');
@@ -14,7 +15,7 @@ export class Running {
   stderr: Buffer = Buffer.alloc(0);
   /** The exit code, or the signal that ended it. */
   readonly ended: Promise<number | string>;
-  #isOver = false;
+  #end: number | string | null = null;
   #listeners = new Set<() => void>();
 
   constructor(child: ChildProcess) {
@@ -29,9 +30,9 @@ export class Running {
     });
     this.ended = new Promise((resolve) => {
       child.once('close', (code, signal) => {
-        this.#isOver = true;
+        this.#end = code ?? signal ?? 'unknown';
         this.#tell();
-        resolve(code ?? signal ?? 'unknown');
+        resolve(this.#end);
       });
     });
   }
@@ -48,9 +49,18 @@ export class Running {
     for (;;) {
       const found = what.exec(this.text);
       if (found !== null) return found;
-      if (this.#isOver) throw new Error(`it ended without saying ${what}:\n${this.text}`);
+      if (this.#end !== null)
+        throw new Error(`it ended (${this.#end}) without saying ${what}:\n${this.text}`);
       await new Promise<void>((resolve) => this.#listeners.add(resolve));
     }
+  }
+
+  /** Stops all its threads, as a machine does that hangs. Resolves once none of them runs any more. */
+  async freeze(): Promise<void> {
+    this.child.kill('SIGSTOP');
+    const threads = `/proc/${this.pid}/task`;
+    const isStopped = (id: string) => / T /.test(readFileSync(`${threads}/${id}/stat`, 'utf8'));
+    while (existsSync(threads) && !readdirSync(threads).every(isStopped)) await sleep(5);
   }
 
   #tell(): void {
