@@ -6,6 +6,8 @@ describe('a result on a terminal', () => {
     expect(shortResult('"a string" -> "7c0b5f5412ab34…')).toBe('7c0b5f54...');
     expect(shortResult('"7c0b5f5412ab34"')).toBe('7c0b5f54...');
     expect(shortResult('"a -> b" -> "short"')).toBe('short');
+    expect(shortResult('"a" -> "b -> c"')).toBe('b -> c');
+    expect(shortResult(JSON.stringify('"hi"'))).toBe('"hi"');
     expect(shortResult('32 bytes')).toBe('32 bytes');
     expect(shortResult('5 -> 5')).toBe('5');
     expect(shortResult('7c0b5f54...')).toBe('7c0b5f54...');

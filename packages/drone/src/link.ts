@@ -145,6 +145,7 @@ export class Link {
   }
 
   #received(connection: Connection, message: Message): void {
+    if (log.enabled) log('%d hears %s', this.number, message.type);
     const state = this.#state;
     if (state.at === 'open') this.#host.received(state.session, message);
     else if (state.at === 'greeting') this.#greeted(connection, message);

@@ -25,6 +25,7 @@ import { StoreWatch } from './store-watch.ts';
 import { tellStory } from './story.ts';
 
 const log = debug('hive:queen:runtime');
+const logMessage = debug('hive:queen:message');
 const STORE_RETRY_MILLIS = 500;
 /** How often connections are looked at for bytes that complete no message yet. */
 const HEARD_MILLIS = 1_000;
@@ -110,6 +111,8 @@ export class Runtime {
   push(event: SchedulerEvent): void {
     if (this.#isStopped) return;
     this.#inbox.push(event);
+    if (logMessage.enabled)
+      logMessage('%s', event.type === 'messageReceived' ? event.message.type : event.type);
     if (this.#isTurnQueued) return;
     this.#isTurnQueued = true;
     // After the poll phase: everything that arrives in one pass of the event loop is one turn.
@@ -202,6 +205,7 @@ export class Runtime {
     try {
       const message = this.#complete(send);
       if (message !== null) connection.send(message);
+      if (logMessage.enabled) logMessage('%s to session %d', send.message.type, send.session);
       return message !== null;
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;

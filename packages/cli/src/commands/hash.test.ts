@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, hash, randomBytes } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -190,9 +190,18 @@ describe('hive hash', () => {
     const running = processes.hive(['hash', '-'], { input: null });
     const id = await waitForJob();
     running.child.kill('SIGINT');
-    expect(await running.ended).toBe(130);
+    expect(await running.ended).toBe('SIGINT');
     expect(String(running.stderr)).toMatch(/cancelling/);
     expect(await jobState(id)).toBe('cancelled');
+  });
+
+  test('ends at Ctrl-C although it waits for somebody to write to a FIFO', async () => {
+    const fifo = join(processes.folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const running = processes.hive(['hash', fifo]);
+    await waitForJob();
+    running.child.kill('SIGINT');
+    expect(await running.ended).toBe('SIGINT');
   });
 });
 

@@ -8,7 +8,7 @@ import { LineWork } from '../hash/line-work.ts';
 import { operandBytes } from '../hash/operands.ts';
 import { RangeWork } from '../hash/range-work.ts';
 import type { Hashed, Work } from '../hash/work.ts';
-import { exitCodeOf, onInterrupt, type Signal } from '../interrupt.ts';
+import { leaveBy, onInterrupt, type Signal } from '../interrupt.ts';
 import { hintAtDrones } from '../job/follow.ts';
 import { type JobOptionArguments, jobOptionsOf, withJobOptions } from '../job/options.ts';
 import { parseRange } from '../job/range.ts';
@@ -92,7 +92,7 @@ async function runHash(argv: HashArguments): Promise<void> {
   const progress = new Progress(argv.range !== undefined ? 'integers' : argv.lines ? 'lines' : 'files');
   const signal = await hashAll(argv, algorithm, progress).finally(() => progress.end());
   // A read that hangs (a pipe that nobody writes to) must not keep an interrupted process.
-  if (signal !== null) process.exit(exitCodeOf(signal));
+  if (signal !== null) leaveBy(signal);
   process.stdin.destroy();
 }
 

@@ -161,7 +161,7 @@ describe('a Queen who no longer answers', () => {
       await waiting.saying(/cancelling; press Ctrl-C again to leave at once/);
       await waiting.saying(/the Queen does not answer; waiting for her to come back/);
       waiting.child.kill('SIGINT');
-      expect(await waiting.ended).toBe(130);
+      expect(await waiting.ended).toBe('SIGINT');
     } finally {
       await own.end();
     }

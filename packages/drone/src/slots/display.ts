@@ -1,8 +1,11 @@
-/** The short text of a value, for logs and displays. Never more than about 60 characters, whatever the value. */
+/**
+ * The short text of a value, for logs and displays. The digest of any algorithm is shown whole; nothing is longer than
+ * this, whatever the value.
+ */
 import { decodeMsgpack, type Spec } from '@hive/shared';
 import { BUILT_IN } from '../kinds/kind.ts';
 
-const TEXT_MAX = 60;
+const TEXT_MAX = 200;
 const DECODE_BYTES_MAX = 4_096;
 
 export function displayValue(spec: Spec, value: Uint8Array, of: 'input' | 'output'): string {
