@@ -153,10 +153,10 @@ describe('text', () => {
     expect(after(file, `${content}\n`)).toEqual([expect.stringContaining(problem)]);
   });
   test.each([
-    "import './agent/work/x.ts';",
+    "import './agent/tmp/x.ts';",
     "const x = '../tmp/x';",
-    'const x = `${root}/work/x`;',
-    '// a/work/b',
+    'const x = `${root}/tmp/x`;',
+    '// a/tmp/b',
   ])('is fine: %s', (content) => {
     expect(after('scripts/a.ts', `${content}\n`)).toEqual([]);
   });

@@ -212,7 +212,7 @@ describe('hive hash --range', () => {
     running.child.stdout!.removeAllListeners('data').resume();
     const { id } = await jobNamed('a billion');
     running.child.kill('SIGINT');
-    expect(await running.ended).toBe(130);
+    expect(await running.ended).toBe('SIGINT');
     expect(await library.job(id)).toMatchObject({ state: 'cancelled' });
   });
 
