@@ -1,7 +1,13 @@
 /** Results on one line of a terminal: short unless all of it was asked for. */
 
 const SHOWN_CHARACTERS_MAX = 8;
+const INPUT_CHARACTERS_MAX = 60;
 const ARROW = ' -> ';
+
+/** The beginning of a Drone's text for an input. */
+export function shortInput(display: string): string {
+  return display.length <= INPUT_CHARACTERS_MAX ? display : `${display.slice(0, INPUT_CHARACTERS_MAX - 1)}…`;
+}
 
 /** `7c0b5f54...` out of a Drone's text for a result, which may name the input first: `"in" -> "7c0b5f5412…"`. */
 export function shortResult(display: string): string {

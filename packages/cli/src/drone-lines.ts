@@ -1,7 +1,7 @@
 /** What a Drone's events sound like on its terminal: a line for single tasks, one a second for all the others. */
 import type { DroneCounters, DroneEvent } from '@hive/drone';
 import { formatAddress } from '@hive/shared/node';
-import { shortResult } from './display.ts';
+import { shortInput, shortResult } from './display.ts';
 import { formatCount, plural } from './format.ts';
 import { wordsOf } from './job/result-lines.ts';
 import type { Journal } from './journal.ts';
@@ -56,7 +56,8 @@ export class DroneLines {
 
   #workText({ kind, display, job, index }: Received): string {
     const about = this.#isVerbose ? ` (task ${index} of job ${job})` : '';
-    return `${kind}${display === undefined ? '' : ` of ${display}`}${about}`;
+    if (display === undefined) return `${kind}${about}`;
+    return `${kind} of ${this.#isVerbose ? display : shortInput(display)}${about}`;
   }
 
   #doneText({ kind, outcome, display = '', millis, job, index }: Done): string {

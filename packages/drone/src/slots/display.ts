@@ -1,11 +1,11 @@
 /**
- * The short text of a value, for logs and displays. The digest of any algorithm is shown whole; nothing is longer than
- * this, whatever the value.
+ * The short text of a value, for logs and displays. Two of them fit a message whatever the
+ * values; whoever shows them shortens them further.
  */
 import { decodeMsgpack, type Spec } from '@hive/shared';
 import { BUILT_IN } from '../kinds/kind.ts';
 
-const TEXT_MAX = 200;
+const TEXT_MAX = 2_000;
 const DECODE_BYTES_MAX = 4_096;
 
 export function displayValue(spec: Spec, value: Uint8Array, of: 'input' | 'output'): string {

@@ -134,7 +134,10 @@ describe('a slot', () => {
     driver = new SlotDriver();
     await driver.start({ kind: 'unruly' }, ['ok', 'ok', 'spin', 'ok']);
     await driver.untilRunning(2);
-    expect(await driver.next('slotReported')).toMatchObject({ at: 0, count: 2, ended: false });
+    // The slot may look between the two; the rest comes when it looks again.
+    const { at, count, ended } = await driver.next('slotReported');
+    expect({ at, ended }).toEqual({ at: 0, ended: false });
+    expect([1, 2]).toContain(count);
     driver.slot.obey({ type: 'killSlot', slot: 0, run: driver.run });
     expect(await driver.next('slotDied')).toMatchObject({ position: 2 });
   });
