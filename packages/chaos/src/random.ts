@@ -2,37 +2,16 @@
  * The one source of chance in a run: what is submitted, who is killed, when. The same seed makes the same choices; real
  * processes answer at their own pace, so a run is repeated approximately.
  */
-import { seededChance } from '@hive/shared';
+import { Chance } from '@hive/shared';
 
-export class Random {
-  /** A number in [0, 1). */
-  readonly next: () => number;
-
+export class Random extends Chance {
   constructor(seed: number) {
-    this.next = seededChance(mix(seed, 0));
+    super(mix(seed, 0));
   }
 
-  /** A number in [low, high). */
-  between(low: number, high: number): number {
-    return low + (high - low) * this.next();
-  }
-  /** An integer from low to high, both included. */
-  int(low: number, high: number): number {
-    return low + Math.floor(this.next() * (high - low + 1));
-  }
   /** An integer from low to high; small ones are as likely as large ones. */
   magnitude(low: number, high: number): number {
     return Math.min(high, Math.round(low * ((high + 1) / low) ** this.next()));
-  }
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-  pick<T>(list: readonly T[]): T {
-    return list[this.int(0, list.length - 1)]!;
-  }
-  /** Waiting time until something that happens every `mean` on average. */
-  exponential(mean: number): number {
-    return -Math.log(1 - this.next()) * mean;
   }
   /** A source of its own, so that what one part draws does not change what another gets. */
   fork(): Random {

@@ -6,8 +6,8 @@
  * delay), `closed` (by `close`; final).
  * It must never hand out a session twice, nor leave a socket or timer behind when closed.
  */
-import { type ClientToQueen, LIMITS, type Message, UsageError } from '@hive/shared';
-import { type Connection, redialDelay } from '@hive/shared/node';
+import { type ClientToQueen, LIMITS, type Message, redialDelay, UsageError } from '@hive/shared';
+import type { Connection } from '@hive/shared/node';
 import type { Candidate } from './addresses.ts';
 import { findQueen, type OpenSession, type WhoWeAre } from './greeting.ts';
 

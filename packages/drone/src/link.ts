@@ -10,10 +10,11 @@ import {
   type Message,
   PROTOCOL_VERSION,
   ProtocolError,
+  redialDelay,
   Session,
   type SessionNumber,
 } from '@hive/shared';
-import { type Address, Connection, dial, formatAddress, redialDelay } from '@hive/shared/node';
+import { type Address, Connection, dial, formatAddress } from '@hive/shared/node';
 import debug from 'debug';
 import type { DroneEvent } from './events.ts';
 

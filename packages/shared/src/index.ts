@@ -1,5 +1,5 @@
 /** The wire of The Hive: what anyone needs to speak it. Nothing here touches a socket, a clock or a random source. */
-export { seededChance } from './chance.ts';
+export { Chance, seededChance } from './chance.ts';
 export * from './codec.ts';
 export * from './errors.ts';
 export { type Field, type Fields, type Infer, isPlain, type Plain } from './fields.ts';
@@ -8,6 +8,7 @@ export * from './interval-set.ts';
 export * from './limits.ts';
 export * from './messages.ts';
 export * from './page.ts';
+export * from './redial.ts';
 export * from './session.ts';
 export * from './units.ts';
 export * from './values.ts';

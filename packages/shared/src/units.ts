@@ -11,7 +11,7 @@ export type JobId = Branded<string, 'JobId'>;
 export type QueenId = Branded<string, 'QueenId'>;
 /** One opening of that store: 64 random bits as 16 hex digits. */
 export type Incarnation = Branded<string, 'Incarnation'>;
-/** Number of a lease within one incarnation, counted from 1. */
+/** Number of a lease; never the same twice, since an incarnation begins at (epoch - 1) x 2^32 + 1. */
 export type LeaseNumber = Branded<number, 'LeaseNumber'>;
 /** Identity of a peer process (a Drone or a client): 128 random bits as 32 hex digits. It outlives its sessions. */
 export type PeerId = Branded<string, 'PeerId'>;

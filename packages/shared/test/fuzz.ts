@@ -6,6 +6,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { seededChance } from '../src/chance.ts';
 import { encode } from '../src/codec.ts';
 import { ProtocolError } from '../src/errors.ts';
 import { MESSAGES } from '../src/messages.ts';
@@ -13,18 +14,6 @@ import { type Sender, Session } from '../src/session.ts';
 import { ACCEPTED, FRAMES, fromHex, REFUSED, toHex } from './wire-fixtures.ts';
 
 export const CORPUS = join(import.meta.dirname, 'corpus');
-
-/** Numbers in [0, 1) from a seed (mulberry32), so that a run can be repeated. */
-export function chances(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 export function readCorpus(): { name: string; stream: Uint8Array }[] {
   return readdirSync(CORPUS)
@@ -131,7 +120,7 @@ export function fuzz(seed: number, millis: number): { streams: number; found: Fo
   let streams = 0;
   for (; performance.now() < end; streams++) {
     const streamSeed = (seed + streams) >>> 0;
-    const chance = chances(streamSeed);
+    const chance = seededChance(streamSeed);
     let stream = new Uint8Array(0);
     try {
       stream = makeStream(chance) as typeof stream;

@@ -3,7 +3,7 @@
  * connection is gone it dials again, submits its jobs anew, goes on appending where the Queen stands, and asks for results
  * from where it stopped.
  */
-import { LIMITS, type Message, type PeerId, Session } from '@hive/shared';
+import { LIMITS, type Message, type PeerId, redialDelay, Session } from '@hive/shared';
 import { type ClientJob, type JobOrder, newClientJob } from './client-job.ts';
 import { Connection } from './connection.ts';
 import type { Wire } from './network.ts';
@@ -121,8 +121,7 @@ export class SimClient {
   }
 
   #rest(): void {
-    const cap = Math.min(LIMITS.redialMillisMax, LIMITS.redialMillis * 2 ** Math.min(10, this.#attempts++));
-    this.process.after(cap / 2 + this.random.between(0, cap / 2), () => this.#dial());
+    this.process.after(redialDelay(this.#attempts++, this.random.next()), () => this.#dial());
   }
 
   /** Heartbeats, and the end of a connection on which nothing is heard. */

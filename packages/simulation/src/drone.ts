@@ -5,7 +5,15 @@
  * States of its link: `resting` (waits before it dials), `greeting` (Hello is said), `open`, and none once it was killed.
  */
 import { Agent, type AgentEffect, type AgentEvent } from '@hive/drone';
-import { LIMITS, type Message, type PeerId, Session, type SessionNumber, sessionNumber } from '@hive/shared';
+import {
+  LIMITS,
+  type Message,
+  type PeerId,
+  redialDelay,
+  Session,
+  type SessionNumber,
+  sessionNumber,
+} from '@hive/shared';
 import { Connection } from './connection.ts';
 import type { Wire } from './network.ts';
 import type { JobPlan } from './plan.ts';
@@ -153,8 +161,7 @@ export class SimDrone implements SlotHost {
   // The link
 
   #rest(): void {
-    const cap = Math.min(LIMITS.redialMillisMax, LIMITS.redialMillis * 2 ** Math.min(10, this.#attempts++));
-    this.process.after(cap / 2 + this.random.between(0, cap / 2), () => this.#dial());
+    this.process.after(redialDelay(this.#attempts++, this.random.next()), () => this.#dial());
   }
 
   #dial(): void {

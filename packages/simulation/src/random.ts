@@ -3,35 +3,13 @@
  * one history.
  */
 
-import { seededChance } from '@hive/shared';
+import { Chance } from '@hive/shared';
 
-export class Random {
-  /** A number in [0, 1). */
-  readonly next: () => number;
-
+export class Random extends Chance {
   constructor(seed: number) {
-    this.next = seededChance(mix(seed >>> 0));
+    super(mix(seed >>> 0));
   }
 
-  /** A number in [low, high). */
-  between(low: number, high: number): number {
-    return low + (high - low) * this.next();
-  }
-  /** An integer from low to high, both included. */
-  int(low: number, high: number): number {
-    return low + Math.floor(this.next() * (high - low + 1));
-  }
-  /** True with the given probability. */
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-  pick<T>(list: readonly T[]): T {
-    return list[this.int(0, list.length - 1)]!;
-  }
-  /** Waiting time until something that happens every `mean` on average. */
-  exponential(mean: number): number {
-    return -Math.log(1 - this.next()) * mean;
-  }
   hex(digits: number): string {
     let text = '';
     for (let i = 0; i < digits; i++) text += this.int(0, 15).toString(16);

@@ -3,7 +3,7 @@
  * failures than one frame can carry. In the usual case that is one message, and nothing is copied.
  */
 import { type Failure, LIMITS, type Message, type Page, PageCutter, sizeAt } from '@hive/shared';
-import type { SlotFailure } from './events.ts';
+import type { SlotFailure, SlotReport } from './events.ts';
 import { indexAt, type Lease, rangeEnd } from './lease.ts';
 
 /** With texts of at most `FAILURE_TEXT_MAX` UTF-16 units, so many failures stay far below one frame. */
@@ -11,14 +11,7 @@ const FAILURES_MAX = 1_000;
 export const FAILURE_TEXT_MAX = 2_000;
 
 /** Positions [at, at + count) of a lease, finished. */
-export interface Finished {
-  readonly at: number;
-  readonly count: number;
-  readonly sizes: number | Uint8Array;
-  readonly data: Uint8Array;
-  readonly failures: readonly SlotFailure[];
-  readonly busyMicros: number;
-}
+export type Finished = Omit<SlotReport, 'slot' | 'run' | 'ended'>;
 type TaskComplete = Message<'TaskComplete'>;
 
 /** The messages that report these tasks; at least one, and only an empty one when nothing has finished. */

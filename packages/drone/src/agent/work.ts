@@ -297,7 +297,7 @@ export class Work {
   }
 
   /** The slot is through with this lease: reports the last of it, and goes on with what waits. */
-  #end(running: RunningLease, last: Omit<Finished, 'at'> & { at: number }): void {
+  #end(running: RunningLease, last: Finished): void {
     const { lease, stage, place } = running;
     const queen = this.#queenOf(lease);
     const { session } = queen;

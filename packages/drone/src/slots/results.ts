@@ -3,16 +3,10 @@
  * a living thread and on what a dead one left behind.
  */
 import { decodeMsgpack, writeU32 } from '@hive/shared';
-import type { SlotFailure } from '../agent/events.ts';
+import type { SlotFailure, SlotReport } from '../agent/events.ts';
 import { type ControlBlock, FAILED_BIT, RING_BYTES, WORD } from './control-block.ts';
 
-export interface Taken {
-  readonly at: number;
-  readonly count: number;
-  readonly sizes: number | Uint8Array;
-  readonly data: Uint8Array;
-  readonly failures: readonly SlotFailure[];
-}
+export type Taken = Pick<SlotReport, 'at' | 'count' | 'sizes' | 'data' | 'failures'>;
 const NO_BYTES = new Uint8Array(0);
 
 export class ResultReader {

@@ -1,6 +1,5 @@
-/** Dialling: a TCP connection within a time limit, and the waiting time between two attempts. */
+/** Dialling: a TCP connection within a time limit. */
 import { connect, type Socket } from 'node:net';
-import { LIMITS } from '../limits.ts';
 import type { Address } from './address.ts';
 
 /** @throws Error (ECONNREFUSED, ETIMEDOUT, …) when nobody answers within `timeoutMillis` */
@@ -30,10 +29,4 @@ export function dial(address: Address, timeoutMillis: number, signal?: AbortSign
       resolve(socket);
     });
   });
-}
-
-/** Equal-jitter exponential backoff: half of it certain, half by chance. `chance` lies in [0, 1). */
-export function redialDelay(attempt: number, chance: number): number {
-  const cap = Math.min(LIMITS.redialMillisMax, LIMITS.redialMillis * 2 ** Math.min(attempt, 16));
-  return cap / 2 + (cap / 2) * chance;
 }
