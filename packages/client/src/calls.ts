@@ -5,10 +5,11 @@
  * States: `open` (from the first call), `closed` (the job failed or ended; the next call opens a new one).
  * Cost: per call a promise, an entry in a map and a few bytes in a page; no timer, no message.
  */
-import { type JobId, type Message, type Spec, UsageError } from '@hive/shared';
+import { type JobId, type Message, type Spec, type Streamed, UsageError } from '@hive/shared';
 import { InputEncoder, isSmallStream, readWhole } from './inputs.ts';
 import type { JobHost } from './job.ts';
 import { type JobOwner, JobStream } from './job-stream.ts';
+import { Output } from './outputs.ts';
 import { PageReader } from './page-reader.ts';
 import { pageCost } from './upload.ts';
 import type { JobMessage, JobPeer } from './wire.ts';
@@ -145,7 +146,9 @@ export class CallJob implements JobPeer {
 
   #arrived(page: Message<'Results'>): void {
     const { encoding } = this.#stream.spec!;
-    const reader = new PageReader(this.id, page, encoding, this.#host.openStream(this.id));
+    const open = (stream: Streamed) =>
+      new Output(this.#host.outputs, this.id, stream, () => this.#stream.settled(page)).value(encoding);
+    const reader = new PageReader(this.id, page, encoding, open);
     while (!reader.isAtEnd) this.#settle(reader);
     this.#stream.consumed(pageCost(page));
   }
@@ -153,6 +156,10 @@ export class CallJob implements JobPeer {
   #settle(reader: PageReader): void {
     const { index } = reader;
     const call = this.#calls.get(index);
+    if (call === undefined && reader.isStream) {
+      reader.skip();
+      return;
+    }
     try {
       const value = reader.next();
       call?.resolve(value);

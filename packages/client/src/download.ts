@@ -23,6 +23,8 @@ export class Download {
   /** Bytes that were consumed and not granted again. */
   #owed = 0;
   #isOver = false;
+  /** Pages with streams that were not read yet, and how many: the Queen keeps them until then. */
+  readonly #unread = new Map<Message<'Results'>, number>();
 
   constructor(job: JobId, order: ResultOrder, after: number, windowBytes: number = LIMITS.resultCreditBytes) {
     this.#job = job;
@@ -59,6 +61,7 @@ export class Download {
     if (page.last) this.#isOver = true;
     if (isOld) return page.last === true;
     this.#held += pageCost(page);
+    if (page.streams !== undefined) this.#unread.set(page, page.streams.length);
     return true;
   }
 
@@ -69,16 +72,32 @@ export class Download {
     return this.#owed * 4 >= this.#windowBytes ? this.#grant() : null;
   }
 
+  /** One of a page's streams was read, or will not be. */
+  settled(page: Message<'Results'>): void {
+    const left = (this.#unread.get(page) ?? 0) - 1;
+    if (left > 0) this.#unread.set(page, left);
+    else this.#unread.delete(page);
+  }
+
   /** Whatever is due, however little. */
   flush(): ClientToQueen | null {
-    return this.#position > this.#told ? this.#grant() : null;
+    return this.#received > this.#told ? this.#grant() : null;
+  }
+
+  /** Everything up to here will never be asked for again. */
+  get #received(): number {
+    let received = this.#position;
+    for (const { seq, first } of this.#unread.keys()) {
+      received = Math.min(received, this.#order === 'seq' ? seq - 1 : first);
+    }
+    return received;
   }
 
   #grant(): ClientToQueen | null {
     if (this.#isOver) return null;
     const bytes = this.#owed;
     this.#owed = 0;
-    this.#told = this.#position;
-    return { type: 'ResultCredit', job: this.#job, bytes, received: this.#position };
+    this.#told = this.#received;
+    return { type: 'ResultCredit', job: this.#job, bytes, received: this.#told };
   }
 }

@@ -70,7 +70,11 @@ export class Hive implements AsyncDisposable {
    */
   map(kind: string, inputs: Inputs, options: MapOptions = {}): MapResults {
     const job = this.#newJob({ ...options, kind, inputs });
-    return new MapResults(job, { ordered: options.ordered ?? true, signal: options.signal });
+    return new MapResults(job, {
+      ordered: options.ordered ?? true,
+      signal: options.signal,
+      streams: options.streams ?? false,
+    });
   }
 
   /**

@@ -20,6 +20,7 @@ export type {
   SubmitOptions,
   TaskOptions,
 } from './options.ts';
+export type { OutputStream } from './outputs.ts';
 export type {
   AttemptInfo,
   DrainInfo,

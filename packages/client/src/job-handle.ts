@@ -27,6 +27,8 @@ export interface ResultsOptions {
   readonly ordered?: boolean;
   /** Where to begin: an index if ordered, else a sequence number; default 0. */
   readonly after?: number;
+  /** Outputs over 1 MiB as an `OutputStream` each, instead of fetched whole. */
+  readonly streams?: boolean;
 }
 
 export class JobHandle {
@@ -67,8 +69,12 @@ export class JobHandle {
    * that never ran are left out. A job's results have one reader; those of an attached job are gone once read.
    * @throws UsageError 'resultsTaken' for a second reader
    */
-  results({ ordered = true, after = 0 }: ResultsOptions = {}): AsyncIterableIterator<TaskResult> {
-    return new ResultIterator(this.#job, this.#job.read(ordered ? 'index' : 'seq', after));
+  results({
+    ordered = true,
+    after = 0,
+    streams = false,
+  }: ResultsOptions = {}): AsyncIterableIterator<TaskResult> {
+    return new ResultIterator(this.#job, this.#job.read(ordered ? 'index' : 'seq', after, streams));
   }
 
   /**
@@ -99,11 +105,13 @@ class ResultIterator implements AsyncIterableIterator<TaskResult> {
     if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
     try {
       const reader = this.#cursor.ready;
-      if (reader !== null) return Promise.resolve({ done: false, value: resultOf(reader) });
+      if (reader === null) return this.#later();
+      const result = resultOf(reader);
+      if (result.value instanceof Promise) return fetched(result);
+      return Promise.resolve({ done: false, value: result });
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#later();
   }
 
   async #later(): Promise<IteratorResult<TaskResult>> {
@@ -119,6 +127,11 @@ class ResultIterator implements AsyncIterableIterator<TaskResult> {
     this.#job.unread(new UsageError('The reader of these results has left.', 'resultsTaken'));
     return Promise.resolve({ done: true, value: undefined });
   }
+}
+
+/** With the value, which was too large for its page. */
+async function fetched(result: TaskResult): Promise<IteratorResult<TaskResult>> {
+  return { done: false, value: { ...result, value: await result.value } as TaskResult };
 }
 
 function resultOf(reader: PageReader): TaskResult {

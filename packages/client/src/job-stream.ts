@@ -125,6 +125,11 @@ export class JobStream {
     if (grant) this.#wire.send(grant);
   }
 
+  /** One of the streams of a page was read, or will not be. */
+  settled(page: Message<'Results'>): void {
+    this.#download?.settled(page);
+  }
+
   /** Tells the Queen what has arrived, so that it need not keep it. */
   confirm(): void {
     const grant = this.#download?.flush();
@@ -148,6 +153,7 @@ export class JobStream {
         break;
       case 'InputCredit':
         this.#upload.credited(message);
+        this.#inputsDurable(message.count);
         this.#pump();
         this.#owner.credited();
         break;
@@ -175,6 +181,7 @@ export class JobStream {
       if (isElsewhere && this.#download?.hasArrived)
         throw jobLost(this.id, this.#upload.confirmed, message.count, true);
       this.#upload.accepted(message, isElsewhere);
+      this.#inputsDurable(message.count);
     } catch (error) {
       // What stands there now under this id is only a fragment, and nobody would end it.
       this.#wire.send({ type: 'Cancel', request: this.#wire.nextRequest(), job: this.id, reason: 'lost' });
@@ -184,6 +191,11 @@ export class JobStream {
     this.#pump();
     this.#owner.accepted();
     this.#owner.credited();
+  }
+
+  /** Of a detached job the Queen has the streams too by now: this client need not read them any more. */
+  #inputsDurable(count: number): void {
+    if (this.spec?.attached === false && this.sources.size > 0) this.sources.release(0, count);
   }
 
   #results(page: Message<'Results'>): void {

@@ -2,15 +2,16 @@
  * A job as its submitter holds it: inputs are fed from an iterator, results wait in a queue for one reader, and promises
  * tell of the milestones. `JobHandle` is the public face of it, `MapResults` another.
  */
-import type { Counts, Encoding, JobId, JobState, Message, Spec } from '@hive/shared';
+import type { Counts, Encoding, JobId, JobState, Message, Spec, Streamed } from '@hive/shared';
 import { UsageError } from '@hive/shared';
 import { Deferred } from './deferred.ts';
 import type { ResultOrder } from './download.ts';
 import { Feeder, type FeederSink, type Inputs } from './feeder.ts';
 import { InputEncoder, type ParentsOf } from './inputs.ts';
 import { type JobOwner, JobStream, type JobSummary } from './job-stream.ts';
+import { Output, type Outputs } from './outputs.ts';
 import { PageQueue } from './page-queue.ts';
-import { type OpenStream, PageReader } from './page-reader.ts';
+import { PageReader } from './page-reader.ts';
 import { pageCost } from './upload.ts';
 import type { JobMessage, JobPeer, Wire } from './wire.ts';
 
@@ -42,7 +43,7 @@ export interface JobHost extends Wire {
   /** Routes messages to a job (again), until it is forgotten. */
   keep(job: JobPeer): void;
   forget(job: JobId): void;
-  openStream(job: JobId): OpenStream;
+  readonly outputs: Outputs;
 }
 
 /** Where a job's inputs come from, and, of a graph job, on what its tasks depend. */
@@ -65,6 +66,8 @@ export class Job implements JobPeer {
   #hasReader = false;
   /** The first index that the reader asked for; the page that holds it may begin before. */
   #readFrom = 0;
+  /** Outputs over 1 MiB are handed out as streams, not fetched. */
+  #asStreams = false;
   #progress: JobProgress = { state: 'waiting', counts: NO_COUNTS, sealed: false };
 
   constructor(host: JobHost, id: JobId, spec: Spec | null, source: JobSource | null, encoding: Encoding) {
@@ -99,11 +102,12 @@ export class Job implements JobPeer {
   }
 
   /** Opens the results for their one reader. @throws UsageError 'resultsTaken' the second time */
-  read(order: ResultOrder, after: number): PageQueue {
+  read(order: ResultOrder, after: number, asStreams = false): PageQueue {
     if (this.#hasReader) {
       throw new UsageError(`The results of job ${this.id} have a reader already.`, 'resultsTaken');
     }
     this.#hasReader = true;
+    this.#asStreams = asStreams;
     if (order === 'index') this.#readFrom = after;
     this.#host.keep(this);
     this.#stream.subscribe(order, after);
@@ -118,7 +122,11 @@ export class Job implements JobPeer {
   }
 
   readerOf(page: Message<'Results'>): PageReader {
-    return new PageReader(this.id, page, this.encoding, this.#host.openStream(this.id), this.#readFrom);
+    const open = (stream: Streamed) => {
+      const output = new Output(this.#host.outputs, this.id, stream, () => this.#stream.settled(page));
+      return this.#asStreams ? output : output.value(this.encoding);
+    };
+    return new PageReader(this.id, page, this.encoding, open, this.#readFrom);
   }
 
   /** The reader is done with a page. */

@@ -15,18 +15,21 @@ import type { PageQueue, ResultPage } from './page-queue.ts';
 export interface MapReading {
   readonly ordered: boolean;
   readonly signal: AbortSignal | undefined;
+  readonly streams: boolean;
 }
 
 export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]> {
   readonly #job: Job;
   readonly #ordered: boolean;
+  readonly #asStreams: boolean;
   #all: Promise<unknown[]> | null = null;
   #unlisten: () => void = () => {};
 
   /** @internal Made by `hive.map`. */
-  constructor(job: Job, { ordered, signal }: MapReading) {
+  constructor(job: Job, { ordered, signal, streams }: MapReading) {
     this.#job = job;
     this.#ordered = ordered;
+    this.#asStreams = streams;
     if (signal === undefined) return;
     this.#unlisten = onAbort(signal, job.done, () => this.#giveUp(signal.reason, 'aborted by its client'));
   }
@@ -58,20 +61,21 @@ export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]
 
   /** The values in the order of the inputs, or as they finish if `ordered` is false. */
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
-    const queue = this.#job.read(this.#ordered ? 'index' : 'seq', 0);
+    const queue = this.#job.read(this.#ordered ? 'index' : 'seq', 0, this.#asStreams);
     return new ValueIterator(this.#job, queue, (error, reason) => this.#giveUp(error, reason));
   }
 
   async #collect(): Promise<unknown[]> {
     const job = this.#job;
     // Pages are placed by index, so the Queen need not hold back what finished early.
-    const queue = job.read('seq', 0);
+    const queue = job.read('seq', 0, this.#asStreams);
     const values: unknown[] = [];
     try {
       while (!queue.isAtEnd) {
         const page = queue.take();
         if (page === null) await queue.wait();
-        else this.#place(page, values);
+        else if (page.streams === undefined) this.#place(page, values);
+        else await this.#placeStreams(page, values);
       }
       await mustHaveSucceeded(job);
     } catch (error) {
@@ -89,6 +93,14 @@ export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]
     let at = page.first;
     for (; at < end && at < values.length; at++) values[at] = reader.next();
     for (; at < end; at++) values.push(reader.next());
+    this.#job.consumed(page);
+  }
+
+  /** One at a time, so that no more than one large value is under way. */
+  async #placeStreams(page: ResultPage, values: unknown[]): Promise<void> {
+    const reader = this.#job.readerOf(page);
+    while (values.length < page.first + page.count) values.push(undefined);
+    for (let at = page.first; !reader.isAtEnd; at++) values[at] = await reader.next();
     this.#job.consumed(page);
   }
 
@@ -122,11 +134,20 @@ class ValueIterator implements AsyncIterator<unknown> {
     if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
     try {
       const reader = this.#cursor.ready;
-      if (reader !== null) return Promise.resolve({ done: false, value: reader.next() });
+      if (reader === null) return this.#later();
+      const value = reader.next();
+      return value instanceof Promise ? this.#fetched(value) : Promise.resolve({ done: false, value });
     } catch (error) {
       return Promise.reject(this.#failed(error));
     }
-    return this.#later();
+  }
+
+  async #fetched(fetching: Promise<unknown>): Promise<IteratorResult<unknown>> {
+    try {
+      return { done: false, value: await fetching };
+    } catch (error) {
+      throw this.#failed(error);
+    }
   }
 
   async #later(): Promise<IteratorResult<unknown>> {

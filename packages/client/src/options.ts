@@ -59,6 +59,8 @@ export interface MapOptions extends JobOptions {
   readonly ordered?: boolean;
   /** Cancels the job, and with it what runs. */
   readonly signal?: AbortSignal;
+  /** Outputs over 1 MiB as an `OutputStream` each, instead of fetched whole (up to 512 MiB). */
+  readonly streams?: boolean;
 }
 
 export interface SubmitOptions extends JobOptions {
@@ -102,7 +104,17 @@ const DURATIONS = {
   retention: 'retentionMillis',
 } as const;
 /** Options that stay here or have a form of their own on the wire. */
-const OTHERS = ['kind', 'encoding', 'inputs', 'id', 'ordered', 'signal', 'after', 'haltOn'] as const;
+const OTHERS = [
+  'kind',
+  'encoding',
+  'inputs',
+  'id',
+  'ordered',
+  'streams',
+  'signal',
+  'after',
+  'haltOn',
+] as const;
 const KNOWN: ReadonlySet<string> = new Set([...PLAIN, ...Object.keys(DURATIONS), ...OTHERS]);
 
 /**

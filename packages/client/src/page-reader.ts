@@ -2,15 +2,23 @@
  * Reads the values of one result page in order, without an object or a promise per value.
  * Values that are not in the page (they did not succeed, or are streams) are looked up in its two short lists.
  */
-import { type Encoding, type Failure, type JobId, type Message, readValue, sizeAt } from '@hive/shared';
+import {
+  type Encoding,
+  type Failure,
+  type JobId,
+  type Message,
+  readValue,
+  type Streamed,
+  sizeAt,
+} from '@hive/shared';
 import { TaskError } from './errors.ts';
 import { readText } from './text.ts';
 
 /** Values of fewer bytes are not worth a look at what they are. */
 const TEXT_BYTES_MIN = 16;
 
-/** Reads an output that is too large for a page. */
-export type OpenStream = (index: number, bytes: number) => unknown;
+/** Makes what stands for an output that is too large for a page: its stream, or a promise of its value. */
+export type OpenStream = (stream: Streamed) => unknown;
 
 export class PageReader {
   readonly #job: JobId;
@@ -18,7 +26,7 @@ export class PageReader {
   readonly #encoding: Encoding;
   readonly #openStream: OpenStream;
   readonly #failures: ReadonlyMap<number, Failure> | null;
-  readonly #streams: ReadonlyMap<number, number> | null;
+  readonly #streams: ReadonlyMap<number, Streamed> | null;
   /** The page's data, where values may be texts. */
   readonly #texts: Buffer | null;
   #position = 0;
@@ -33,7 +41,7 @@ export class PageReader {
     const { buffer, byteOffset, byteLength } = page.data;
     this.#texts = encoding === 'msgpack' ? Buffer.from(buffer, byteOffset, byteLength) : null;
     this.#failures = page.failures?.length ? new Map(page.failures.map((f) => [f.index, f])) : null;
-    this.#streams = page.streams?.length ? new Map(page.streams.map((s) => [s.index, s.bytes])) : null;
+    this.#streams = page.streams?.length ? new Map(page.streams.map((s) => [s.index, s])) : null;
     while (page.first + this.#position < from && !this.isAtEnd)
       this.#offset += sizeAt(page, this.#position++);
   }
@@ -50,12 +58,17 @@ export class PageReader {
     return this.#failures?.get(this.index);
   }
 
-  /** Goes on behind the next task, which did not succeed. */
+  /** Whether that task's output is too large for a page. */
+  get isStream(): boolean {
+    return this.#streams?.has(this.index) ?? false;
+  }
+
+  /** Goes on behind the next task, which did not succeed, or whose output is not in the page. */
   skip(): void {
     this.#position++;
   }
 
-  /** The next task's value. @throws TaskError if it did not succeed */
+  /** The next task's value, or what stands for it. @throws TaskError if it did not succeed */
   next(): unknown {
     const page = this.#page;
     const at = this.#position++;
@@ -63,8 +76,8 @@ export class PageReader {
       const index = page.first + at;
       const failure = this.#failures?.get(index);
       if (failure !== undefined) throw new TaskError(this.#job, failure);
-      const bytes = this.#streams?.get(index);
-      if (bytes !== undefined) return this.#openStream(index, bytes);
+      const stream = this.#streams?.get(index);
+      if (stream !== undefined) return this.#openStream(stream);
     }
     const size = sizeAt(page, at);
     const offset = this.#offset;

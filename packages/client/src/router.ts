@@ -12,6 +12,7 @@ import {
   type Plain,
   type QueenId,
   type QueenToClient,
+  StreamServer,
   UsageError,
 } from '@hive/shared';
 import type { Candidate } from './addresses.ts';
@@ -19,8 +20,7 @@ import { Deferred } from './deferred.ts';
 import type { WhoWeAre } from './greeting.ts';
 import type { CancelOptions, JobHost } from './job.ts';
 import { Link } from './link.ts';
-import type { OpenStream } from './page-reader.ts';
-import { StreamServer } from './streams.ts';
+import { Outputs } from './outputs.ts';
 import type { JobMessage, JobPeer } from './wire.ts';
 
 type Request = Message<'Query' | 'Cancel' | 'Manage'>;
@@ -44,6 +44,7 @@ export class Router implements JobHost {
   readonly #requests = new Map<number, Waiting>();
   readonly #watchers = new Set<Watcher>();
   readonly #streams: StreamServer;
+  readonly outputs = new Outputs((message) => this.send(message));
   #watchMillis = 0;
   #request = 0;
   #closedWith: Error | null = null;
@@ -51,7 +52,9 @@ export class Router implements JobHost {
 
   constructor(look: () => Candidate[], who: WhoWeAre) {
     this.#handlers = this.#makeHandlers();
-    this.#streams = new StreamServer(this, (job, index) => this.#jobs.get(job)?.sources.get(index));
+    this.#streams = new StreamServer(this, ({ job, index, direction }) =>
+      direction === 'in' ? this.#jobs.get(job)?.sources.get(index) : undefined,
+    );
     this.#link = new Link(look, who, {
       opened: () => this.#opened(),
       message: (message) => this.#received(message as QueenToClient),
@@ -77,6 +80,7 @@ export class Router implements JobHost {
     this.#requests.clear();
     for (const watcher of this.#watchers) watcher.fail(error);
     this.#watchers.clear();
+    this.outputs.fail(error);
     return this.#link.close();
   }
 
@@ -142,14 +146,6 @@ export class Router implements JobHost {
   cancelTasks(job: JobId, indices: readonly number[], answered: () => void): void {
     this.#ask({ type: 'Cancel', request: this.nextRequest(), job, indices }, false).then(answered, () => {});
   }
-  openStream(_job: JobId): OpenStream {
-    return (index, bytes) => {
-      throw new UsageError(
-        `The output of task ${index} has ${bytes} bytes; reading outputs over 1 MiB is not supported yet.`,
-        'unsupported',
-      );
-    };
-  }
 
   // What the public face needs.
 
@@ -196,6 +192,7 @@ export class Router implements JobHost {
 
   #opened(): void {
     for (const job of [...this.#jobs.values()]) job.resume();
+    this.outputs.resume();
     for (const { message } of this.#requests.values()) this.send(message);
     if (this.#watchMillis > 0) this.send({ type: 'Watch', everyMillis: this.#watchMillis });
   }
@@ -236,7 +233,7 @@ export class Router implements JobHost {
         for (const watcher of [...this.#watchers]) watcher.give(body);
       },
       StreamGet: (message) => this.#streams.get(message),
-      StreamChunk: ignored,
+      StreamChunk: (message) => this.outputs.arrived(message),
       Output: ignored,
       BlobHave: ignored,
       BlobGet: ({ hash, offset }) => {

@@ -4,19 +4,9 @@
  */
 import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { type ClientToQueen, LIMITS, type Message, UsageError } from '@hive/shared';
+import { LIMITS, type StreamSource, UsageError } from '@hive/shared';
 
-/** A value that is read where it is, in pieces, any number of times. */
-export interface StreamSource {
-  /** Its whole length. */
-  readonly bytes: number;
-  /** The bytes at [offset, offset + length), which lie within it. Rejects when they cannot be read. */
-  read(offset: number, length: number): Promise<Uint8Array>;
-  /** Called when nobody will read any more, or not for a while; a later `read` opens it again. */
-  close?(): void;
-  /** Bytes of memory that it occupies; 0 if it only refers to something. */
-  readonly heldBytes?: number;
-}
+export type { StreamSource } from '@hive/shared';
 
 export function isStreamSource(value: unknown): value is StreamSource {
   const { bytes, read } = (value ?? {}) as Partial<StreamSource>;
@@ -121,91 +111,4 @@ export class Sources {
       // A source that cannot even be closed is nobody's concern any more.
     }
   }
-}
-
-/** Where chunks go: a session with a bounded send buffer. */
-export interface ChunkSink {
-  readonly bufferedBytes: number;
-  send(message: ClientToQueen): void;
-}
-const READS_AT_ONCE = 8;
-
-/**
- * Answers StreamGet. At most a few reads run at once, and none starts while the send buffer is well filled, so that
- * chunks neither hold up control frames nor break the buffer's hard bound, however many Drones pull.
- */
-export class StreamServer {
-  readonly #sink: ChunkSink;
-  readonly #find: (job: string, index: number) => StreamSource | undefined;
-  #queue: Message<'StreamGet'>[] = [];
-  #reading = 0;
-
-  constructor(sink: ChunkSink, find: (job: string, index: number) => StreamSource | undefined) {
-    this.#sink = sink;
-    this.#find = find;
-  }
-
-  get(message: Message<'StreamGet'>): void {
-    this.#queue.push(message);
-    this.pump();
-  }
-
-  /** The session is gone: who still wants something asks again. */
-  reset(): void {
-    this.#queue = [];
-  }
-
-  /** Goes on, if it was held up by the send buffer. */
-  pump(): void {
-    while (this.#queue.length > 0 && this.#reading < READS_AT_ONCE) {
-      if (this.#sink.bufferedBytes >= LIMITS.sendBufferSoft / 2) return;
-      this.#reading++;
-      const message = this.#queue.shift()!;
-      void this.#answer(message).then((chunk) => {
-        this.#reading--;
-        this.#sink.send(chunk);
-        this.pump();
-      });
-    }
-  }
-
-  async #answer({
-    job,
-    index,
-    direction,
-    offset,
-    length,
-    lease,
-  }: Message<'StreamGet'>): Promise<ClientToQueen> {
-    const head = {
-      type: 'StreamChunk' as const,
-      job,
-      index,
-      direction,
-      offset,
-      ...(lease === undefined ? {} : { lease }),
-    };
-    const source = direction === 'in' ? this.#find(job, index) : undefined;
-    try {
-      if (source === undefined) throw new Error('the client has no such input any more');
-      const data = await readExactly(source, offset, length);
-      const isLast = offset + data.length === source.bytes;
-      if (isLast) source.close?.();
-      return { ...head, data, ...(isLast ? { last: true } : {}) };
-    } catch (error) {
-      return { ...head, data: new Uint8Array(0), error: textOf(error) };
-    }
-  }
-}
-
-async function readExactly(source: StreamSource, offset: number, length: number): Promise<Uint8Array> {
-  if (offset > source.bytes) throw new Error(`offset ${offset} lies behind its ${source.bytes} bytes`);
-  const wanted = Math.min(length, source.bytes - offset);
-  const data = await source.read(offset, wanted);
-  if (data instanceof Uint8Array && data.length === wanted) return data;
-  throw new Error(`its source gave ${data.length} bytes at ${offset} instead of ${wanted}`);
-}
-
-function textOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, LIMITS.textMax);
 }

@@ -29,6 +29,8 @@ export interface LinkHost {
   newSession(): SessionNumber;
   opened(link: Link, session: SessionNumber, welcome: Message<'Welcome'>): void;
   received(session: SessionNumber, message: Message): void;
+  /** What was waiting to be sent has left. */
+  drained(session: SessionNumber): void;
   /** A session is over. With `isElsewhere`, its Queen was reached on another link. */
   ended(session: SessionNumber, isElsewhere: boolean): void;
   rejected(link: Link, message: Message<'Reject'>): void;
@@ -89,6 +91,9 @@ export class Link {
     }
   }
 
+  get bufferedBytes(): number {
+    return this.#state.at === 'open' ? this.#state.connection.bufferedBytes : 0;
+  }
   send(message: Message): void {
     if (this.#state.at === 'open') this.#state.connection.send(message);
   }
@@ -135,6 +140,9 @@ export class Link {
     const connection: Connection = new Connection(socket, new Session('queen'), {
       message: (message) => this.#received(connection, message),
       closed: (error) => this.#closed(connection, error),
+      drained: () => {
+        if (this.session !== null) this.#host.drained(this.session);
+      },
     });
     this.#open++;
     const timer = setTimeout(

@@ -17,7 +17,9 @@ import type { AgentEffect, AgentEvent, DroneCounters } from './agent/events.ts';
 import { type DroneConfig, type DroneOptions, readOptions } from './config.ts';
 import type { DroneEnd, DroneEvent } from './events.ts';
 import { isSameAddress, Link, type LinkHost } from './link.ts';
+import { OutputServer } from './output-server.ts';
 import { displayValue } from './slots/display.ts';
+import { OutputFiles } from './slots/output-files.ts';
 import { Slot } from './slots/slot.ts';
 
 const log = debug('hive:drone:runtime');
@@ -52,6 +54,8 @@ class DroneRuntime implements Drone, LinkHost {
   readonly #config: DroneConfig;
   readonly #agent: Agent;
   readonly #slots: Slot[] = [];
+  readonly #outputs = new OutputFiles();
+  readonly #outputServer = new OutputServer(this.#outputs);
   readonly #links = new Set<Link>();
   #linksMade = 0;
   #sessionsMade = 0;
@@ -73,7 +77,11 @@ class DroneRuntime implements Drone, LinkHost {
     });
     const { slots, kinds, kindModules, slotHeapMiB: heapMiB } = config;
     this.#agent = new Agent({ slots, kinds, display: displayValue });
-    const slotOptions = { kindModules, ...(heapMiB === undefined ? {} : { heapMiB }) };
+    const slotOptions = {
+      kindModules,
+      outputs: this.#outputs,
+      ...(heapMiB === undefined ? {} : { heapMiB }),
+    };
     for (let n = 0; n < slots; n++) {
       this.#slots.push(new Slot(n, slotOptions, (event) => this.#feed(event)));
     }
@@ -150,8 +158,13 @@ class DroneRuntime implements Drone, LinkHost {
     this.#feed({ type: 'messageReceived', session, message });
   }
 
+  drained(session: SessionNumber): void {
+    this.#outputServer.drained(session);
+  }
+
   ended(session: SessionNumber, isElsewhere: boolean): void {
     this.#bySession.delete(session);
+    this.#outputServer.ended(session);
     this.#watchOrphan();
     this.#feed({ type: 'sessionClosed', session });
     // Which Queen a dormant link would reach is not known, so any end that is not its own wakes it.
@@ -194,15 +207,31 @@ class DroneRuntime implements Drone, LinkHost {
   }
 
   #perform(effect: AgentEffect): void {
-    if (effect.type === 'send') this.#bySession.get(effect.session)?.send(effect.message);
-    else if (effect.type === 'close') {
-      log('session %d is closed: %s', effect.session, effect.message);
-      this.#bySession.get(effect.session)?.closeSession(effect.code, effect.message);
-    } else if (effect.type === 'report') this.tell(effect.event);
-    else if (effect.type === 'drained') this.#end({ how: 'drained' });
-    else {
-      this.#slots[effect.slot]?.obey(effect);
-      if (effect.type === 'startLease' && effect.end === 1) this.#lingerSoon(effect.slot);
+    switch (effect.type) {
+      case 'send':
+        this.#bySession.get(effect.session)?.send(effect.message);
+        break;
+      case 'close':
+        log('session %d is closed: %s', effect.session, effect.message);
+        this.#bySession.get(effect.session)?.closeSession(effect.code, effect.message);
+        break;
+      case 'report':
+        this.tell(effect.event);
+        break;
+      case 'drained':
+        this.#end({ how: 'drained' });
+        break;
+      case 'serveOutput': {
+        const link = this.#bySession.get(effect.session);
+        if (link !== undefined) this.#outputServer.serve(link, effect);
+        break;
+      }
+      case 'dropOutputs':
+        for (const file of effect.files) this.#outputs.drop(file);
+        break;
+      default:
+        this.#slots[effect.slot]?.obey(effect);
+        if (effect.type === 'startLease' && effect.end === 1) this.#lingerSoon(effect.slot);
     }
   }
 
@@ -273,9 +302,11 @@ class DroneRuntime implements Drone, LinkHost {
     if (this.#orphanTimer !== null) clearTimeout(this.#orphanTimer);
     const links = [...this.#links].map((link) => link.end(null));
     const slots = this.#slots.map((slot) => slot.close());
-    void Promise.all([...links, ...slots]).then(() => {
-      this.tell({ type: 'stopped', end });
-      this.#resolve(end);
-    });
+    void Promise.all([...links, ...slots])
+      .then(() => this.#outputs.close())
+      .then(() => {
+        this.tell({ type: 'stopped', end });
+        this.#resolve(end);
+      });
   }
 }

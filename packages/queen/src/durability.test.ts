@@ -2,11 +2,13 @@
  * The order of append and send, with the real runtime and store: nothing that is said after a commit is said before what
  * it rests on is on the disk, wherever the process ends and whichever operation fails.
  */
+import { join } from 'node:path';
 import { type Message, type PeerId, peerId, type SessionNumber, sessionNumber } from '@hive/shared';
 import type { Connection } from '@hive/shared/node';
 import { describe, expect, test } from '@jest/globals';
 import { Runtime } from './runtime.ts';
 import { Scheduler, type State, type StoreRecord } from './scheduler/index.ts';
+import { Spool } from './spool/spool.ts';
 import { StoreError } from './store/sqlite/errors.ts';
 import { SqliteStore } from './store/sqlite/sqlite-store.ts';
 import { copyOfDisk, folder, removeFoldersAfterEach } from './testing/folders.ts';
@@ -51,6 +53,7 @@ class Session {
     this.runtime = new Runtime({
       identity: identity(this.store.identity.epoch),
       store: this.store,
+      spool: new Spool(join(this.data, 'streams'), true),
       clock: () => now++,
       onNotice: () => {},
       storeRetryMillis: 1,

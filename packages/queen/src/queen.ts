@@ -1,6 +1,8 @@
 /** Starts a Queen: store, runtime, listening socket, and the file that tells others where it listens. */
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+import { mkdtempSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type QueenId, queenId, seededChance, UsageError } from '@hive/shared';
 import {
   type Address,
@@ -14,6 +16,7 @@ import {
 import { Runtime } from './runtime.ts';
 import type { Notice } from './scheduler/index.ts';
 import { QueenServer } from './server.ts';
+import { Spool } from './spool/spool.ts';
 import { MemoryStore } from './store/memory-store.ts';
 import type { StoreError } from './store/sqlite/errors.ts';
 import { SqliteStore } from './store/sqlite/sqlite-store.ts';
@@ -70,7 +73,9 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   const startedAt = Math.max(Date.now(), latest);
   const monotonic = performance.now();
   const clock = () => startedAt + performance.now() - monotonic;
+  const spool = spoolOf(store, data);
   const runtime = new Runtime({
+    spool,
     identity: {
       queen,
       incarnation: randomIncarnation(),
@@ -95,6 +100,7 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
     address = await server.listen({ host, port, isPortFixed });
   } catch (error) {
     runtime.stop('could not start');
+    await spool.close(!store.isDurable);
     await store.close();
     throw error;
   }
@@ -106,6 +112,7 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
       if (data !== null) removeQueenAddress(data, address);
       runtime.stop('The Queen is stopping.');
       await server.close();
+      await spool.close(!store.isDurable);
       await store.close();
     },
   };
@@ -137,6 +144,12 @@ function openStore({
   );
   const { queen, epoch, latest } = opened.identity;
   return { store: opened, queen: queenId(queen), epoch, latest };
+}
+
+/** Beside the database, or in a folder that goes with the process. */
+function spoolOf({ isDurable }: Store, data: string | null): Spool {
+  if (isDurable && data !== null) return new Spool(join(data, 'streams'), true);
+  return new Spool(mkdtempSync(join(tmpdir(), 'hive-queen-')), false);
 }
 
 function summaryOf(runtime: Runtime, store: Store): QueenSummary {

@@ -18,6 +18,8 @@ import {
   type SchedulerEvent,
   type Send,
 } from './scheduler/index.ts';
+import { SpoolDesk } from './spool/desk.ts';
+import type { Spool } from './spool/spool.ts';
 import { composeInputs } from './store/pages.ts';
 import { StoreError } from './store/sqlite/errors.ts';
 import type { Store } from './store/store.ts';
@@ -33,6 +35,8 @@ const HEARD_MILLIS = 1_000;
 export interface RuntimeOptions {
   readonly identity: Identity;
   readonly store: Store;
+  /** Values over 1 MiB. */
+  readonly spool: Spool;
   /** Milliseconds on a clock that never goes back. */
   readonly clock: () => number;
   readonly onNotice: (notice: Notice) => void;
@@ -55,6 +59,8 @@ export class Runtime {
   readonly #heardBytes = new Map<SessionNumber, number>();
   readonly #pipeline: CommitPipeline;
   readonly #watch: StoreWatch;
+  readonly #spool: Spool;
+  readonly #desk: SpoolDesk;
   readonly #storeRetryMillis: number;
   #storeRetry: NodeJS.Timeout | null = null;
   /** Connections that were told something in this turn that need not wait for its commit. */
@@ -66,8 +72,16 @@ export class Runtime {
   #timerAt = Number.POSITIVE_INFINITY;
   readonly #heardTimer: NodeJS.Timeout;
 
-  constructor({ identity, store, clock, onNotice, ...options }: RuntimeOptions) {
+  constructor({ identity, store, spool, clock, onNotice, ...options }: RuntimeOptions) {
     this.scheduler = new Scheduler(identity);
+    this.#spool = spool;
+    this.#desk = new SpoolDesk({
+      spool,
+      store,
+      scheduler: this.scheduler,
+      connectionOf: (session) => this.#connections.get(session),
+      step: (session, message) => this.push({ type: 'messageReceived', session, message }),
+    });
     this.#store = store;
     this.#clock = clock;
     this.#formatTime = identity.formatTime;
@@ -97,7 +111,9 @@ export class Runtime {
 
   /** Takes what the store remembers; before anybody is let in. */
   recover(): void {
-    this.#perform(this.scheduler.recover(this.#store.recover(), this.#clock()));
+    const recovered = this.scheduler.recover(this.#store.recover(), this.#clock());
+    this.#spool.open((job) => this.scheduler.state.jobs.has(job));
+    this.#perform(recovered);
     void this.#watch.look();
     this.#pipeline.flush(this.#clock());
     this.#armTimer();
@@ -106,6 +122,11 @@ export class Runtime {
   /** A session whose Hello was accepted; its messages follow by `push`. */
   admit(session: SessionNumber, connection: Connection): void {
     this.#connections.set(session, connection);
+  }
+
+  /** A message of an admitted session. */
+  receive(session: SessionNumber, message: Message): void {
+    if (!this.#desk.receive(session, message)) this.push({ type: 'messageReceived', session, message });
   }
 
   push(event: SchedulerEvent): void {
@@ -123,10 +144,12 @@ export class Runtime {
     if (!this.#connections.delete(session)) return;
     this.#clogged.delete(session);
     this.#heardBytes.delete(session);
+    this.#desk.closed(session);
     this.push({ type: 'sessionClosed', session, reason });
   }
 
   drained(session: SessionNumber): void {
+    this.#desk.drained(session);
     const connection = this.#connections.get(session);
     if (connection === undefined || !this.#clogged.has(session)) return;
     if (connection.bufferedBytes > LIMITS.sendBufferSoft / 2) return;
@@ -155,7 +178,11 @@ export class Runtime {
     const events = this.#inbox;
     this.#inbox = [];
     const now = this.#clock();
-    for (const event of events) this.#perform(this.scheduler.step(event, now));
+    for (const event of events) {
+      const effects = this.scheduler.step(event, now);
+      if (event.type === 'messageReceived') this.#desk.stepped(event.message, effects);
+      this.#perform(effects);
+    }
     this.#perform(this.scheduler.step({ type: 'settled' }, now));
     if (this.#store.isDurable && !this.#pipeline.isIdle) this.#sendNow();
     this.#told.clear();
@@ -170,13 +197,14 @@ export class Runtime {
 
   #perform(effects: Effects): void {
     // Pages are kept before anything reads them, and are durable before `afterCommit` leaves.
-    this.#pipeline.push(effects);
+    this.#pipeline.push(effects, this.#desk.dropped(effects));
     this.#deliver(effects.now);
     if (effects.now.length > 0) this.#noteTold(effects.now);
     for (const { session, goodbye } of effects.close) {
       this.#connections.get(session)?.end(goodbye);
       this.#connections.delete(session);
       this.#clogged.delete(session);
+      this.#desk.closed(session);
     }
     for (const notice of effects.notices) this.#onNotice(notice);
   }
@@ -241,7 +269,7 @@ export class Runtime {
   #inputs(ref: InputRef): Pick<Page, 'sizes' | 'data'> {
     const own = this.#store.readInputs(ref);
     if (ref.parts === undefined) return own;
-    return composeInputs(own, ref.parts, (seq) => this.#store.readResults(ref.job, seq)?.page);
+    return composeInputs(own, ref.parts, (seq) => this.#store.readResults(ref.job, seq));
   }
 
   /** The batch is kept and tried again; until that has worked, what waits for it is not said, and no job is accepted. */

@@ -90,7 +90,7 @@ export class QueenServer {
     const connection = new Connection(socket, session, {
       message: (message) => {
         if (isOpen) {
-          this.#runtime.push({ type: 'messageReceived', session: number, message });
+          this.#runtime.receive(number, message);
           return;
         }
         isOpen = this.#greet(connection, number, address, message);

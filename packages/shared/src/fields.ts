@@ -67,9 +67,12 @@ export const hex = <T extends string = string>(digits: number) => {
 /** One of a few texts. */
 export const oneOf = <const T extends string>(...texts: readonly T[]) =>
   test<T>(texts.map((t) => `"${t}"`).join(' \\| '), (v) => texts.includes(v as T));
+const sizesUpTo = (max: number) =>
+  test<number | Uint8Array>('sizes', (v) => v instanceof Uint8Array || (isUnsigned(v) && v <= max));
 /** `sizes` of a page: one size for all, or count x u32 big-endian. */
-export const sizes = test<number | Uint8Array>('sizes', (v) =>
-  v instanceof Uint8Array || (isUnsigned(v) && v <= LIMITS.valueBytesMax));
+export const sizes = sizesUpTo(LIMITS.valueBytesMax);
+/** `sizes` of a lease's inputs: those of a graph's tasks, put together by the Queen, may be larger than a value. */
+export const inputSizes = sizesUpTo(LIMITS.frameBytesMax);
 /** A piece of a transfer or of live output: at most 256 KiB. */
 export const chunk = test<Uint8Array>('chunk', (v) =>
   v instanceof Uint8Array && v.length <= LIMITS.chunkBytesMax);

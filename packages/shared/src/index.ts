@@ -10,5 +10,6 @@ export * from './messages.ts';
 export * from './page.ts';
 export * from './redial.ts';
 export * from './session.ts';
+export * from './streams.ts';
 export * from './units.ts';
 export * from './values.ts';

@@ -34,6 +34,10 @@ export const LIMITS = {
   chunkBytesMax: 256 * KiB,
   /** Chunks that a reader asks for ahead. */
   chunksAhead: 8,
+  /** Streams that a Queen takes in at once; the others wait. */
+  streamsAtOnce: 32,
+  /** A client that wants a value whole gets it up to this many bytes; a larger one must be read as a stream. */
+  wholeValueBytesMax: 512 * MiB,
   /** Unacknowledged result bytes at which a slot pauses. */
   slotUnackedBytesMax: 8 * MiB,
   /** A Drone reports a prefix at least this often, in milliseconds. */

@@ -14,6 +14,7 @@ import {
   type Fields,
   hex,
   type Infer,
+  inputSizes,
   int,
   jobIdField as job,
   lease,
@@ -61,7 +62,7 @@ export const failure = struct('Failure', {
   retryable: optional(bool),
 });
 /** A value that is not in the page because it is larger than 1 MiB: fetched with StreamGet. Its size in the page is 0. */
-export const streamed = struct('Streamed', { index: u53, bytes: u53 });
+export const streamed = struct('Streamed', { index: u53, bytes: u53, encoded: optional(bool) });
 /** Counts of a job's tasks by where they stand. */
 export const counts = struct('Counts', {
   appended: u53,
@@ -234,7 +235,7 @@ const SCHEMAS = {
     lease,
     job,
     ranges,
-    sizes: optional(sizes),
+    sizes: optional(inputSizes),
     data: optional(bytes),
     streams: optional(list(streamed, LIMITS.leaseTasksMax)),
     behind: optional(lease),
@@ -252,6 +253,7 @@ const SCHEMAS = {
     offset: u53,
     length: between(1, LIMITS.chunkBytesMax),
     lease: optional(lease),
+    incarnation: optional(incarnation),
   },
   StreamChunk: {
     job,
@@ -260,6 +262,7 @@ const SCHEMAS = {
     offset: u53,
     data: chunk,
     lease: optional(lease),
+    incarnation: optional(incarnation),
     last: optional(bool),
     error: optional(text),
   },

@@ -117,6 +117,10 @@ export class SimDrone implements SlotHost {
       case 'drained':
         this.#drained();
         break;
+      // The slots of the simulation have no outputs over 1 MiB.
+      case 'serveOutput':
+      case 'dropOutputs':
+        break;
       default:
         this.slots[effect.slot]!.obey(effect);
     }

@@ -70,8 +70,7 @@ class World {
         else if (effect.type === 'close') {
           if (effect.code !== 'silent') throw new Error(`the session was closed: ${effect.message}`);
           if (effect.session === this.queen.session) this.queen.close();
-        } else if (effect.type !== 'report' && effect.type !== 'drained')
-          this.slots[effect.slot]!.obey(effect);
+        } else if ('slot' in effect) this.slots[effect.slot]!.obey(effect);
       }
     }
     this.#isStepping = false;

@@ -39,7 +39,7 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.#places = new Places(options.slots);
-    this.#queens = new Queens(this.#turn, (slot, bytes) => this.#work.released(slot, bytes));
+    this.#queens = new Queens(this.#turn, (slot, bytes, files) => this.#work.released(slot, bytes, files));
     this.#journal = new Journal(this.#turn, options.display ?? null, () => this.#places.unackedBytes);
     const kinds = new Set(options.kinds);
     this.#replies = new Replies(this.#turn, this.#queens, this.#places);
@@ -103,7 +103,7 @@ export class Agent {
     CancelTask: (session, message) => this.#work.cancel(session, message),
     ResultAck: (session, message) => this.#work.acknowledge(session, message),
     StreamChunk: (session, message) => this.#work.chunkReceived(session, message),
-    StreamGet: (session, message) => this.#refuseStream(session, message),
+    StreamGet: (session, message) => this.#work.serveOutput(session, message),
     Drain: (session) => {
       session.isDraining = true;
       this.#work.handBackWaiting(session.queen);
@@ -146,20 +146,6 @@ export class Agent {
       if (!(error instanceof ProtocolError)) throw error;
       this.#queens.close(session, 'protocolError', error.message);
     }
-  }
-
-  #refuseStream(session: AgentSession, message: Message<'StreamGet'>): void {
-    const { job, index, direction, offset, lease } = message;
-    this.#queens.send(session, {
-      type: 'StreamChunk',
-      job,
-      index,
-      direction,
-      offset,
-      data: new Uint8Array(0),
-      error: 'this Drone holds no such stream',
-      ...(lease === undefined ? {} : { lease }),
-    });
   }
 
   #drain(): void {

@@ -2,7 +2,15 @@
  * Turns what a slot reports into TaskComplete messages: contiguous indices, pages within their bounds, and not more
  * failures than one frame can carry. In the usual case that is one message, and nothing is copied.
  */
-import { type Failure, LIMITS, type Message, type Page, PageCutter, sizeAt } from '@hive/shared';
+import {
+  type Failure,
+  LIMITS,
+  type Message,
+  type Page,
+  PageCutter,
+  type Streamed,
+  sizeAt,
+} from '@hive/shared';
 import type { SlotFailure, SlotReport } from './events.ts';
 import { indexAt, type Lease, rangeEnd } from './lease.ts';
 
@@ -30,6 +38,7 @@ export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] 
     for (; failed < finished.failures.length && finished.failures[failed]!.position < to; failed++) {
       failures.push(failureOf(lease, finished.failures[failed]!));
     }
+    const streams = streamsBetween(lease, finished, from, to);
     messages.push({
       type: 'TaskComplete',
       lease: lease.number,
@@ -39,6 +48,7 @@ export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] 
       sizes: page.sizes,
       data: page.data,
       ...(failures.length === 0 ? {} : { failures }),
+      ...(streams.length === 0 ? {} : { streams }),
       busyMicros: Math.round((finished.busyMicros * page.count) / count),
     });
     from = to;
@@ -62,6 +72,15 @@ export function emptyCompletion(lease: Lease, at: number, busyMicros = 0): TaskC
 
 function failureOf(lease: Lease, { position, message, ...rest }: SlotFailure): Failure {
   return { ...rest, message: message.slice(0, FAILURE_TEXT_MAX), index: indexAt(lease, position) };
+}
+
+function streamsBetween(lease: Lease, { streams = [] }: Finished, from: number, to: number): Streamed[] {
+  const within = streams.filter(({ position }) => position >= from && position < to);
+  return within.map(({ position, bytes, encoded }) => ({
+    index: indexAt(lease, position),
+    bytes,
+    ...(encoded ? { encoded } : {}),
+  }));
 }
 
 /** Position of the first failure that would be one too many. */

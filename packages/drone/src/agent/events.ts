@@ -23,6 +23,18 @@ export type RunNumber = number;
 /** Number of one of the runtime's lasting connections: it dials again under the same number. */
 export type LinkNumber = number;
 
+/** Name of the file in which an output over 1 MiB is; unique in a Drone's process. */
+export type OutputFile = string;
+/** The file of a task's output. The slot's thread, its main-thread side and the agent all make up the same name. */
+export const outputFile = (slot: SlotNumber, run: RunNumber, position: number): OutputFile =>
+  `${slot}-${run}-${position}`;
+/** An output over 1 MiB, by the task's position in the lease; see `Streamed`. */
+export interface SlotStream {
+  readonly position: number;
+  readonly bytes: number;
+  readonly encoded: boolean;
+}
+
 /** A task that did not succeed, by its position in the lease. */
 export interface SlotFailure extends Omit<Failure, 'index'> {
   readonly position: number;
@@ -38,6 +50,8 @@ export interface SlotReport {
   readonly data: Uint8Array;
   /** Ascending by position; their sizes in the page are 0. */
   readonly failures: readonly SlotFailure[];
+  /** Ascending by position; their sizes in the page are 0. Absent: none. */
+  readonly streams?: readonly SlotStream[];
   readonly busyMicros: number;
   /** The slot runs nothing of this lease any more. */
   readonly ended: boolean;
@@ -161,6 +175,16 @@ export type AgentEffect =
       readonly message: string;
     }
   | SlotEffect
+  /** A piece of an output is wanted. Answer: StreamChunk, in that session. */
+  | {
+      readonly type: 'serveOutput';
+      readonly session: SessionNumber;
+      readonly get: Message<'StreamGet'>;
+      readonly file: OutputFile;
+      readonly bytes: number;
+    }
+  /** Nobody wants these any more. */
+  | { readonly type: 'dropOutputs'; readonly files: readonly OutputFile[] }
   /** Something for the log. */
   | { readonly type: 'report'; readonly event: AgentReport }
   /** After `drainRequested`: nothing runs, and nothing that can be acknowledged waits for it. */

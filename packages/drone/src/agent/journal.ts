@@ -73,8 +73,7 @@ export class Journal {
   resultText(lease: Lease, message: Message<'TaskComplete'>): string | null {
     if (!lease.isShown || lease.count !== 1 || message.count !== 1) return null;
     const failure = message.failures?.[0];
-    const output =
-      failure === undefined ? this.#text(lease.spec, message.data, 'output') : failureText(failure);
+    const output = failure === undefined ? this.#outputText(lease, message) : failureText(failure);
     return lease.display === null ? output : `${lease.display} -> ${output}`;
   }
 
@@ -124,6 +123,11 @@ export class Journal {
     if (lease.streams.length > 0) return `a stream of ${lease.streams[0]!.bytes} bytes`;
     const size = typeof lease.sizes === 'number' ? lease.sizes : readU32(lease.sizes, 0);
     return this.#text(lease.spec, lease.data.subarray(0, size), 'input');
+  }
+
+  #outputText({ spec }: Lease, { data, streams }: Message<'TaskComplete'>): string {
+    const stream = streams?.[0];
+    return stream === undefined ? this.#text(spec, data, 'output') : `a stream of ${stream.bytes} bytes`;
   }
 
   #text(spec: Spec, value: Uint8Array, of: 'input' | 'output'): string {

@@ -18,7 +18,7 @@ import {
   type Spec,
   type Streamed,
 } from '@hive/shared';
-import type { RunNumber, SlotNumber } from './events.ts';
+import type { OutputFile, RunNumber, SlotNumber } from './events.ts';
 
 /** Why and when the agent ends a thread, and the task that is to blame, if that is still the one that runs. */
 export interface Kill {
@@ -74,6 +74,8 @@ export interface Lease {
     string,
     { readonly position: number; readonly offset: number; readonly length: number }
   >;
+  /** Where its outputs over 1 MiB are, by index. */
+  readonly outputs: Map<number, OutputFile>;
   /** Text for people: the input of its one task, when it is shown. */
   display: string | null;
   isShown: boolean;
@@ -106,6 +108,7 @@ export function leaseOf(
     retractsAsked: 0,
     aborts: new Map(),
     pulls: new Map(),
+    outputs: new Map(),
     display: null,
     isShown: false,
   };

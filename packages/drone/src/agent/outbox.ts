@@ -3,7 +3,7 @@
  * session, but not the Queen's identity. What a slot may have in here is bounded by pausing it.
  */
 import type { Incarnation, JobId, LeaseNumber, Message } from '@hive/shared';
-import type { SlotNumber } from './events.ts';
+import type { OutputFile, SlotNumber } from './events.ts';
 
 interface Unacked {
   readonly order: number;
@@ -12,13 +12,16 @@ interface Unacked {
   readonly incarnation: Incarnation;
   readonly job: JobId;
   readonly message: Message<'TaskComplete'>;
+  /** Files of the message's streams, in their order. */
+  readonly files: readonly OutputFile[];
 }
-/** Called with the slot whose results were let go, and their cost in bytes. */
-export type Released = (slot: SlotNumber | null, bytes: number) => void;
+/** Called with the slot whose results were let go, their cost in bytes, and the files with the large ones among them. */
+export type Released = (slot: SlotNumber | null, bytes: number, files: readonly OutputFile[]) => void;
 
-/** A page's cost, as credit counts it, and something for the failures. */
+/** A page's cost, as credit counts it, something for the failures, and the files: a slot whose files pile up is paused too. */
 export function costOf(message: Message<'TaskComplete'>): number {
   let bytes = message.data.length + 4 * message.count;
+  for (const stream of message.streams ?? []) bytes += stream.bytes;
   for (const failure of message.failures ?? []) bytes += 64 + failure.message.length;
   return bytes;
 }
@@ -37,11 +40,16 @@ export class Outbox {
   }
 
   /** Keeps a result until it is acknowledged. Returns its cost. */
-  add(lease: Origin, slot: SlotNumber | null, message: Message<'TaskComplete'>): number {
-    const { incarnation, job } = lease;
+  add(
+    lease: Origin & { readonly outputs: ReadonlyMap<number, OutputFile> },
+    slot: SlotNumber | null,
+    message: Message<'TaskComplete'>,
+  ): number {
+    const { incarnation, job, outputs } = lease;
+    const files = (message.streams ?? []).map(({ index }) => outputs.get(index)!);
     const key = keyOf(incarnation, message.lease);
     const bytes = costOf(message);
-    const entry = { order: this.#count++, slot, bytes, incarnation, job, message };
+    const entry = { order: this.#count++, slot, bytes, incarnation, job, message, files };
     const list = this.#leases.get(key);
     if (list === undefined) this.#leases.set(key, [entry]);
     else list.push(entry);
@@ -60,7 +68,7 @@ export class Outbox {
     let bytes = 0;
     for (const entry of entries) {
       bytes += entry.bytes;
-      this.#released(entry.slot, entry.bytes);
+      this.#released(entry.slot, entry.bytes, entry.files);
     }
     return bytes;
   }
@@ -72,9 +80,22 @@ export class Outbox {
 
   clear(): void {
     for (const list of this.#leases.values()) {
-      for (const entry of list) this.#released(entry.slot, entry.bytes);
+      for (const entry of list) this.#released(entry.slot, entry.bytes, entry.files);
     }
     this.#leases.clear();
+  }
+
+  /** The file with an output over 1 MiB that is not acknowledged, and its length. */
+  output(
+    incarnation: Incarnation,
+    lease: LeaseNumber,
+    index: number,
+  ): { file: OutputFile; bytes: number } | null {
+    for (const { message, files } of this.#leases.get(keyOf(incarnation, lease)) ?? []) {
+      const at = message.streams?.findIndex((stream) => stream.index === index) ?? -1;
+      if (at >= 0) return { file: files[at]!, bytes: message.streams![at]!.bytes };
+    }
+    return null;
   }
 
   /** Everything that is not acknowledged, oldest first, as a session of that incarnation must hear it. */

@@ -7,10 +7,10 @@
  */
 import { InvariantError, type LeaseNumber, LIMITS, type Message, ProtocolError } from '@hive/shared';
 import { completionsOf, emptyCompletion, type Finished } from './completions.ts';
-import type { AgentEvent, SlotFailure, SlotNumber } from './events.ts';
+import { type AgentEvent, type OutputFile, outputFile, type SlotFailure, type SlotNumber } from './events.ts';
 import type { Journal } from './journal.ts';
 import { judge, sampleAtOf } from './judge.ts';
-import { type Lease, leaseOf, positionOf, slotsOf } from './lease.ts';
+import { indexAt, type Lease, leaseOf, positionOf, slotsOf } from './lease.ts';
 import { costOf, keyOf } from './outbox.ts';
 import type { Place, Places } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
@@ -115,6 +115,22 @@ export class Work {
     this.#turn.effects.push({ type: 'deliverChunk', slot, run, position, offset, data, last, error });
   }
 
+  /** The Queen wants a piece of an output that was reported to her as a stream. */
+  serveOutput(session: AgentSession, get: Message<'StreamGet'>): void {
+    const { direction, lease, incarnation = session.incarnation } = get;
+    const output =
+      direction === 'out' && lease !== undefined
+        ? session.queen.outbox.output(incarnation, lease as LeaseNumber, get.index)
+        : null;
+    if (output !== null) {
+      this.#turn.effects.push({ type: 'serveOutput', session: session.number, get, ...output });
+      return;
+    }
+    const { length: _, ...place } = get;
+    const error = 'this Drone holds no such stream';
+    this.#queens.send(session, { ...place, type: 'StreamChunk', data: new Uint8Array(0), error });
+  }
+
   /** Results are durable. */
   acknowledge(session: AgentSession, message: Message<'ResultAck'>): void {
     const { leases, incarnation = session.incarnation } = message;
@@ -163,7 +179,10 @@ export class Work {
 
   slotReported(event: SlotEvent<'slotReported'>): void {
     const running = this.#running(event);
-    if (running === null) return;
+    if (running === null) {
+      this.#dropOutputs(event.slot, event.run, event);
+      return;
+    }
     const { lease, stage } = running;
     if (event.at !== lease.done || event.at + event.count > lease.count) {
       throw new InvariantError(
@@ -229,7 +248,8 @@ export class Work {
   }
 
   /** Results of this slot were let go. */
-  released(slot: SlotNumber | null, bytes: number): void {
+  released(slot: SlotNumber | null, bytes: number, files: readonly OutputFile[]): void {
+    if (files.length > 0) this.#turn.effects.push({ type: 'dropOutputs', files });
     this.#places.addUnacked(slot, -bytes);
     if (slot !== null && bytes > 0) this.#slotEased(slot);
   }
@@ -304,6 +324,7 @@ export class Work {
     const { startedAt } = stage;
     if (lease.cancelledAt === null) this.#report(running, last, true, startedAt);
     else {
+      this.#dropOutputs(stage.slot, stage.run, last);
       this.#close(running);
       if (session !== null) {
         this.#replies.end(session, lease, [emptyCompletion(lease, 0)], place);
@@ -316,10 +337,14 @@ export class Work {
     const { lease, stage, place } = running;
     if (lease.cancelledAt !== null) {
       lease.done += finished.count;
+      this.#dropOutputs(stage.slot, stage.run, finished);
       return;
     }
     const queen = this.#queenOf(lease);
     const messages = completionsOf(lease, finished);
+    for (const { position } of finished.streams ?? []) {
+      lease.outputs.set(indexAt(lease, position), outputFile(stage.slot, stage.run, position));
+    }
     lease.done += finished.count;
     for (const [key, { position }] of lease.pulls) if (position < lease.done) lease.pulls.delete(key);
     const display = this.#note(lease, messages, finished);
@@ -342,6 +367,13 @@ export class Work {
     const display = this.#journal.resultText(lease, messages[0]!);
     if (display !== null) messages[0] = { ...messages[0]!, display };
     return display;
+  }
+
+  /** These outputs will not be reported. */
+  #dropOutputs(slot: SlotNumber, run: number, { streams = [] }: Pick<Finished, 'streams'>): void {
+    if (streams.length === 0) return;
+    const files = streams.map(({ position }) => outputFile(slot, run, position));
+    this.#turn.effects.push({ type: 'dropOutputs', files });
   }
 
   /** Takes a lease out of its place, which goes on with what waits. */

@@ -1,4 +1,4 @@
-/** `echo`: the output is the input. For tests, and to measure everything but the work. */
+/** `echo`: the output is the input, of any length. For tests, and to measure everything but the work. */
 import type { Kind, Task } from './kind.ts';
 
 export const echo: Kind = {
@@ -6,6 +6,11 @@ export const echo: Kind = {
   prepare: () => run,
 };
 
-function run(task: Task): void {
-  task.putInput();
+function run(task: Task): void | Promise<void> {
+  if (task.streamBytes === null) task.putInput();
+  else return copy(task);
+}
+
+async function copy(task: Task): Promise<void> {
+  for await (const chunk of task.chunks()) task.write(chunk);
 }

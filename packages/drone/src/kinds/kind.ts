@@ -30,8 +30,13 @@ export interface Task {
   readonly out: Buffer;
   /** Makes room for an output of exactly `size` bytes; to be written to `out` from the returned offset on, at once. */
   reserve(size: number): number;
-  /** The output is these bytes. */
+  /** The output is these bytes; over 1 MiB they go to a file, and travel as a stream. */
   put(bytes: Uint8Array): void;
+  /**
+   * Adds to the output, which is a stream of bytes as they are, of any length. Not together with `put`, `putInput` or
+   * `reserve`. @throws TaskFailure when the disk does not take it
+   */
+  write(bytes: Uint8Array): void;
   /** The output is the input. */
   putInput(): void;
   /** The input, decoded. */

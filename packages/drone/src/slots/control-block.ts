@@ -6,11 +6,11 @@
  * Retracting: the main thread stores `end`, then loads `next`; what is below `next` may have been started. Both are
  * sequentially consistent, so at least one side sees the other's word: a task given back is never started.
  *
- * Results: `sizes` has one word per position (the top bit marks a failure), `data` is a ring of bytes. A value that does
+ * Results: `sizes` has one word per position (its top bits mark a failure or a value in a file), `data` is a ring of bytes. A value that does
  * not fit before the ring's end stands at its start; both sides know that from its size alone. A result is visible once
  * `completed` is above its position. The thread waits when the ring is full of what was not taken.
  */
-import { LIMITS } from '@hive/shared';
+import { LIMITS, type Message } from '@hive/shared';
 
 /** Int32 words of the block. */
 export const WORD = {
@@ -44,6 +44,12 @@ const TIMES = 2;
 
 /** Top bit of a size: the bytes are a failure, as msgpack. */
 export const FAILED_BIT = 0x8000_0000;
+/**
+ * Second bit of a size: the value is in a file (see output-files.ts). The bytes are its length as float64, big-endian, and
+ * one byte more: 1 if the file holds the value as the job's encoding writes it, 0 if it is bytes as they are.
+ */
+export const STREAM_BIT = 0x4000_0000;
+export const STREAM_NOTE_BYTES = 9;
 /** Large enough for two values of the largest size, and for some 50 ms of small ones. */
 export const RING_BYTES = 4 * LIMITS.valueBytesMax;
 /** Unreported bytes at which the thread asks for a look. */
@@ -102,10 +108,7 @@ export type ToThread =
   | {
       readonly type: 'chunk';
       readonly position: number;
-      readonly offset: number;
-      readonly data: Uint8Array;
-      readonly last: boolean;
-      readonly error: string | null;
+      readonly chunk: Pick<Message<'StreamChunk'>, 'offset' | 'data' | 'last' | 'error'>;
     };
 /** What the thread must know of a job. */
 export interface ThreadJob {
@@ -126,6 +129,9 @@ export interface ThreadData {
   readonly memory: SharedMemory;
   /** Names of further kinds and the URLs of the modules that export them. */
   readonly kindModules: Readonly<Record<string, string>>;
+  readonly slot: number;
+  /** Folder for values that are too large for the ring. */
+  readonly outputs: string;
 }
 
 const offset = (() => {

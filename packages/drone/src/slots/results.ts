@@ -3,10 +3,10 @@
  * a living thread and on what a dead one left behind.
  */
 import { decodeMsgpack, writeU32 } from '@hive/shared';
-import type { SlotFailure, SlotReport } from '../agent/events.ts';
-import { type ControlBlock, FAILED_BIT, RING_BYTES, WORD } from './control-block.ts';
+import type { SlotFailure, SlotReport, SlotStream } from '../agent/events.ts';
+import { type ControlBlock, FAILED_BIT, RING_BYTES, STREAM_BIT, WORD } from './control-block.ts';
 
-export type Taken = Pick<SlotReport, 'at' | 'count' | 'sizes' | 'data' | 'failures'>;
+export type Taken = Pick<SlotReport, 'at' | 'count' | 'sizes' | 'data' | 'failures' | 'streams'>;
 const NO_BYTES = new Uint8Array(0);
 
 export class ResultReader {
@@ -44,11 +44,11 @@ export class ResultReader {
     return taken;
   }
 
-  /** All of one size and none failed, as most pages are. */
+  /** All of one size, none failed and none in a file, as most pages are. */
   #isPlain(at: number, end: number): boolean {
     const sizes = this.#sizes;
     const size = sizes[at]!;
-    if (size >= FAILED_BIT) return false;
+    if (size >= STREAM_BIT) return false;
     for (let position = at + 1; position < end; position++) if (sizes[position] !== size) return false;
     return true;
   }
@@ -72,26 +72,28 @@ export class ResultReader {
     const sizes = new Uint8Array(count * 4);
     const data = bytes(this.#bytesBetween(at, end));
     const failures: SlotFailure[] = [];
+    const streams: SlotStream[] = [];
     let length = 0;
     for (let i = 0; i < count; i++) {
       const word = this.#sizes[at + i]!;
-      const size = word & ~FAILED_BIT;
+      const size = word & ~(FAILED_BIT | STREAM_BIT);
       this.#wrap(size);
       if (word >= FAILED_BIT) failures.push(this.#failureAt(at + i, size));
+      else if (word >= STREAM_BIT) streams.push(this.#streamAt(at + i, size));
       else {
         writeU32(sizes, i * 4, size);
         this.#copy(size, data, length);
         length += size;
       }
     }
-    return { at, count, sizes, data, failures };
+    return { at, count, sizes, data, failures, ...(streams.length === 0 ? {} : { streams }) };
   }
 
   #bytesBetween(at: number, end: number): number {
     let total = 0;
     for (let position = at; position < end; position++) {
       const word = this.#sizes[position]!;
-      if (word < FAILED_BIT) total += word;
+      if (word < STREAM_BIT) total += word;
     }
     return total;
   }
@@ -100,6 +102,13 @@ export class ResultReader {
     const copy = new Uint8Array(size);
     this.#copy(size, copy, 0);
     return { position, ...(decodeMsgpack(copy) as Omit<SlotFailure, 'position'>) };
+  }
+
+  #streamAt(position: number, size: number): SlotStream {
+    const note = new Uint8Array(size);
+    this.#copy(size, note, 0);
+    const bytes = new DataView(note.buffer).getFloat64(0);
+    return { position, bytes, encoded: note[8] === 1 };
   }
 
   /** A value of this size stands at the ring's start if it does not fit before its end. */

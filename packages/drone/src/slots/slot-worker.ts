@@ -18,6 +18,7 @@ import {
   type ToThread,
   WORD,
 } from './control-block.ts';
+import { OutputWriter } from './output-writer.ts';
 import { ThreadTask } from './thread-task.ts';
 
 const CLOCK_MILLIS = 0.2;
@@ -46,13 +47,14 @@ class Thread {
   #clockAt = 0;
   #isRunning = false;
 
-  constructor({ memory }: ThreadData, kinds: ReadonlyMap<string, Kind>) {
+  constructor({ memory, slot, outputs }: ThreadData, kinds: ReadonlyMap<string, Kind>) {
     const port = parentPort!;
     this.#kinds = kinds;
     this.#block = controlBlock(memory.control);
     this.#words = this.#block.words;
     this.#say = (code) => port.postMessage(code);
-    this.#task = new ThreadTask(memory, this.#block, this.#say, (pull) => port.postMessage(pull));
+    const output = new OutputWriter(outputs, slot);
+    this.#task = new ThreadTask(memory, this.#block, output, this.#say, (pull) => port.postMessage(pull));
     port.on('message', (message: ToThread) => this.#receive(message));
     this.#say(SAYS.ready);
   }
@@ -67,7 +69,7 @@ class Thread {
     else if (message.type === 'forgetJob') this.#jobs.delete(message.id);
     else if (message.type === 'input') this.#task.useInput(message.input);
     else if (message.type === 'abort') this.#abort(message.position, message.reason);
-    else this.#task.chunkArrived(message.position, message.offset, message.data, message.last, message.error);
+    else this.#task.chunkArrived(message.position, message.chunk);
   }
 
   #prepare(id: number, job: ThreadJob): void {
@@ -93,7 +95,7 @@ class Thread {
     this.#number = number;
     const { job, run } = this.#jobs.get(this.#words[WORD.job]!)!;
     this.#run = run;
-    this.#task.begin(job);
+    this.#task.begin(job, number);
     this.#strideMax = this.#words[WORD.isTimed] === 1 ? 1 : STRIDE_MAX;
     this.#stride = 1;
     this.#block.times[TIME.busy] = 0;

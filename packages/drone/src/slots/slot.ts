@@ -7,13 +7,14 @@
  * paused), `closed`. A thread that ends in any of them is replaced, after its results were taken out.
  */
 import { Worker } from 'node:worker_threads';
-import type {
-  AgentEvent,
-  LeaseOrder,
-  RunNumber,
-  RunningTask,
-  SlotEffect,
-  SlotNumber,
+import {
+  type AgentEvent,
+  type LeaseOrder,
+  outputFile,
+  type RunNumber,
+  type RunningTask,
+  type SlotEffect,
+  type SlotNumber,
 } from '../agent/events.ts';
 import { positionOf } from '../agent/lease.ts';
 import {
@@ -31,6 +32,7 @@ import {
   type ToThread,
   WORD,
 } from './control-block.ts';
+import type { OutputFiles } from './output-files.ts';
 import { ResultReader } from './results.ts';
 
 export interface SlotOptions {
@@ -38,6 +40,8 @@ export interface SlotOptions {
   readonly kindModules: Readonly<Record<string, string>>;
   /** Heap of the thread, in MiB; Node's default if absent. */
   readonly heapMiB?: number;
+  /** Where outputs over 1 MiB go. */
+  readonly outputs: OutputFiles;
 }
 type Emit = (event: AgentEvent) => void;
 type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
@@ -116,7 +120,8 @@ export class Slot {
     abortTask: (run, { position, reason }) => this.#abort(run, position, reason),
     deliverChunk: (_run, { position, offset, data, last, error }) => {
       const own = data.slice();
-      this.#tell({ type: 'chunk', position, offset, data: own, last, error }, [own.buffer]);
+      const chunk = { offset, data: own, last, ...(error === null ? {} : { error }) };
+      this.#tell({ type: 'chunk', position, chunk }, [own.buffer]);
     },
     killSlot: () => void this.#worker.terminate(),
   };
@@ -268,7 +273,8 @@ export class Slot {
 
   /** Reports what has finished since the last report; nothing, if it is nothing and not the end. */
   #take(run: Run, ended: boolean): void {
-    const { at, count, sizes, data, failures } = this.#results.take();
+    const taken = this.#results.take();
+    const { count } = taken;
     if (count === 0 && !ended) return;
     const busy = this.#block.times[TIME.busy]!;
     const busyMicros = Math.max(0, Math.round((busy - run.busyReported) * 1_000));
@@ -279,11 +285,7 @@ export class Slot {
       type: 'slotReported',
       slot,
       run: run.number,
-      at,
-      count,
-      sizes,
-      data,
-      failures,
+      ...taken,
       busyMicros,
       ended,
     });
@@ -302,8 +304,13 @@ export class Slot {
   }
 
   #spawn(): Worker {
-    const { kindModules, heapMiB } = this.#options;
-    const workerData: ThreadData = { memory: { ...this.#memory, input: this.#input }, kindModules };
+    const { kindModules, heapMiB, outputs } = this.#options;
+    const workerData: ThreadData = {
+      memory: { ...this.#memory, input: this.#input },
+      kindModules,
+      slot: this.number,
+      outputs: outputs.folder,
+    };
     const worker = new Worker(THREAD, {
       workerData,
       name: `slot ${this.number}`,
@@ -356,6 +363,9 @@ export class Slot {
     const message = this.#lastError || `the thread ended with exit code ${code}`;
     if (run !== null) this.#take(run, false);
     const position = run === null ? null : (this.#runningTask(run)?.position ?? null);
+    if (run !== null && position !== null) {
+      this.#options.outputs.drop(outputFile(this.number, run.number, position));
+    }
     this.#isReady = false;
     this.#run = null;
     if (wasReady) this.#worker = this.#spawn();

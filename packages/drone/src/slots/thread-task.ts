@@ -2,7 +2,15 @@
  * The one `Task` of a slot's thread: it is moved from task to task, so running one costs no object. It reads the input
  * memory that the main thread filled, and writes outputs into the ring (see control-block.ts).
  */
-import { encodeMsgpack, LIMITS, readU32, readValue } from '@hive/shared';
+import {
+  encodeMsgpack,
+  LIMITS,
+  type Message,
+  type Piece,
+  readU32,
+  readValue,
+  StreamReader,
+} from '@hive/shared';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { Task } from '../kinds/kind.ts';
 import {
@@ -13,10 +21,17 @@ import {
   RING_BYTES,
   SAYS,
   type SharedMemory,
+  STREAM_BIT,
+  STREAM_NOTE_BYTES,
   type ThreadJob,
   WORD,
 } from './control-block.ts';
-import { type Pull, StreamReader } from './stream-reader.ts';
+import type { OutputWriter } from './output-writer.ts';
+
+/** A task reads its stream. */
+export interface Pull extends Piece {
+  readonly position: number;
+}
 
 export class ThreadTask implements Task {
   position = 0;
@@ -30,6 +45,10 @@ export class ThreadTask implements Task {
   readonly #sizes: Uint32Array;
   readonly #pull: (pull: Pull) => void;
   readonly #say: (code: number) => void;
+  readonly #output: OutputWriter;
+  #run = 0;
+  /** Whether the file holds an encoded value, not bytes as they are. */
+  #isFileEncoded = false;
   /** For inputs that are computed. */
   readonly #scratch = Buffer.alloc(16);
   #job: ThreadJob = { kind: '', encoding: 'raw', params: {}, range: null };
@@ -61,10 +80,12 @@ export class ThreadTask implements Task {
   constructor(
     memory: SharedMemory,
     block: ControlBlock,
+    output: OutputWriter,
     say: (code: number) => void,
     pull: (pull: Pull) => void,
   ) {
     this.#block = block;
+    this.#output = output;
     this.#say = say;
     this.#pull = pull;
     this.#sizes = new Uint32Array(memory.sizes);
@@ -80,11 +101,12 @@ export class ThreadTask implements Task {
   }
 
   /** The lease in the block begins. */
-  begin(job: ThreadJob): void {
+  begin(job: ThreadJob, run: number): void {
     const { words } = this.#block;
     const uniform = words[WORD.size]!;
     const layout = inputLayout(words[WORD.ranges]!, words[WORD.streams]!, words[WORD.count]!, uniform >= 0);
     this.#job = job;
+    this.#run = run;
     this.bytes = job.range === null ? this.#input : this.#scratch;
     this.#uniform = uniform;
     this.#sizesAt = layout.sizesAt;
@@ -144,15 +166,32 @@ export class ThreadTask implements Task {
   }
 
   put(bytes: Uint8Array): void {
+    if (bytes.length > LIMITS.valueBytesMax) {
+      this.#writeFile(bytes, true);
+      return;
+    }
     const at = this.reserve(bytes.length);
     this.out.set(bytes, at);
   }
 
   putInput(): void {
     const { size, bytes, offset, out } = this;
+    if (size > LIMITS.valueBytesMax) {
+      this.#writeFile(bytes.subarray(offset, offset + size), true);
+      return;
+    }
     const at = this.reserve(size);
     if (size > 32) bytes.copy(out, at, offset, offset + size);
     else for (let i = 0; i < size; i++) out[at + i] = bytes[offset + i]!;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#writeFile(bytes, false);
+  }
+
+  #writeFile(bytes: Uint8Array, isEncoded: boolean): void {
+    this.#isFileEncoded = isEncoded;
+    this.#output.write(this.#run, this.position, bytes);
   }
 
   value(): unknown {
@@ -162,26 +201,42 @@ export class ThreadTask implements Task {
   chunks(): AsyncIterable<Uint8Array> {
     if (this.streamBytes === null)
       throw new TaskFailure('badInput', 'The input of this task is not a stream.');
-    this.#stream ??= new StreamReader(this.position, this.streamBytes, this.#pull);
+    const { position } = this;
+    this.#stream ??= new StreamReader(
+      this.streamBytes,
+      (piece) => this.#pull({ position, ...piece }),
+      (text) => new TaskFailure('streamFailed', text),
+    );
     return this.#stream.chunks();
   }
   chunkArrived(
     position: number,
-    offset: number,
-    data: Uint8Array,
-    last: boolean,
-    error: string | null,
+    chunk: Pick<Message<'StreamChunk'>, 'offset' | 'data' | 'last' | 'error'>,
   ): void {
-    if (position === this.position) this.#stream?.arrived(offset, data, last, error);
+    if (position === this.position) this.#stream?.arrived(chunk);
   }
 
   /** The task has succeeded: its output can be seen from now on. */
   succeeded(): void {
+    if (this.#output.isOpen) {
+      this.#succeededWithFile();
+      return;
+    }
     this.#commit(this.#outputSize, this.#outputSize);
+  }
+
+  /** A file that turned out small is a file all the same: what was written to it is not looked at again. */
+  #succeededWithFile(): void {
+    const at = this.reserve(STREAM_NOTE_BYTES);
+    this.out.writeDoubleBE(this.#output.bytes, at);
+    this.out[at + 8] = this.#isFileEncoded ? 1 : 0;
+    this.#output.finish();
+    this.#commit(STREAM_NOTE_BYTES, STREAM_NOTE_BYTES + STREAM_BIT);
   }
 
   /** The task has failed. What it had written is not seen. */
   failed(failure: { outcome: string; code: string; message: string; retryable?: boolean }): void {
+    if (this.#output.isOpen) this.#output.discard();
     const bytes = encodeMsgpack(failure);
     this.put(bytes);
     this.#commit(bytes.length, bytes.length + FAILED_BIT);

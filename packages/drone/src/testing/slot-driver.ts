@@ -1,6 +1,7 @@
 /** Drives one real slot in tests: gives it leases, gathers what it says, and waits for conditions, never for time. */
 import { appendValue, jobId, type Page, PageBuilder, readValues, type Spec } from '@hive/shared';
 import type { AgentEvent, LeaseOrder, SlotFailure, SlotReport } from '../agent/events.ts';
+import { OutputFiles } from '../slots/output-files.ts';
 import { Slot } from '../slots/slot.ts';
 
 export const TEST_KINDS = { unruly: new URL('./unruly-kind.ts', import.meta.url).href };
@@ -8,13 +9,18 @@ type EventOf<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
 
 export class SlotDriver {
   readonly slot: Slot;
+  readonly outputs = new OutputFiles();
   readonly events: AgentEvent[] = [];
   #wake: (() => void)[] = [];
   #runs = 0;
   spec: Spec = { kind: 'echo', encoding: 'msgpack' };
 
   constructor(heapMiB?: number) {
-    const options = { kindModules: TEST_KINDS, ...(heapMiB === undefined ? {} : { heapMiB }) };
+    const options = {
+      kindModules: TEST_KINDS,
+      outputs: this.outputs,
+      ...(heapMiB === undefined ? {} : { heapMiB }),
+    };
     this.slot = new Slot(0, options, (event) => {
       this.events.push(event);
       for (const wake of this.#wake.splice(0)) wake();
@@ -83,8 +89,9 @@ export class SlotDriver {
     return outcomeOf(reports, this.spec);
   }
 
-  close(): Promise<void> {
-    return this.slot.close();
+  async close(): Promise<void> {
+    await this.slot.close();
+    await this.outputs.close();
   }
 
   #change(): Promise<void> {

@@ -2,7 +2,7 @@
  * The only writer of durable facts, live and in recovery: replaying what was committed gives the state that was live.
  * It must not send, schedule, or look at anything that is not durable.
  */
-import { IntervalSet, InvariantError } from '@hive/shared';
+import { IntervalSet, InvariantError, type Streamed } from '@hive/shared';
 import { pageCost } from './input-directory.ts';
 import { Job } from './job.ts';
 import type { State } from './state.ts';
@@ -39,14 +39,16 @@ const APPLIERS: Appliers = {
     jobOf(state, id).isSealed = true;
   },
 
-  resultsRecorded(state, { job: id, seq, page, failures }) {
+  resultsRecorded(state, { job: id, seq, page, failures, streams }) {
     const job = jobOf(state, id);
     const end = page.first + page.count;
     if (job.recorded.add(page.first, end) !== page.count) {
       throw new InvariantError(`results of ${id} recorded twice in ${page.first}..${end - 1}`);
     }
     job.seq = seq;
-    job.results.add({ seq, first: page.first, count: page.count, cost: pageCost(page) });
+    const { first, count } = page;
+    const entry = { seq, first, count, cost: pageCost(page) };
+    job.results.add(streams.length === 0 ? entry : { ...entry, streamBytes: bytesOf(streams) });
     job.graph?.noteResults(page.first, page.count, seq);
     let cancelled = 0;
     for (const { outcome, index } of failures) {
@@ -144,7 +146,9 @@ function replacePage(job: Job, seq: number, parts: PageSplit['parts']): void {
   job.results.delete(seq);
   for (const part of parts) {
     // Which bytes a part has is the store's to know; its share of the page is good enough for credit's bounds.
-    job.results.add({ ...part, cost: Math.ceil((whole.cost * part.count) / whole.count) });
+    const { streamBytes = 0, cost } = whole;
+    const share = part.count / whole.count;
+    job.results.add({ ...part, cost: Math.ceil(cost * share), streamBytes: streamBytes * share });
     job.seq = Math.max(job.seq, part.seq);
     job.graph?.noteResults(part.first, part.count, part.seq);
   }
@@ -172,8 +176,8 @@ function restore(job: Job, record: JobRecovered): void {
   for (const [first, end] of record.recorded) {
     for (const [from, to] of kept.gaps(first, end)) [...job.inputs.succeeded(from, to)];
   }
-  for (const { seq, first, count, bytes } of record.results) {
-    job.results.add({ seq, first, count, cost: bytes + 4 * count });
+  for (const { bytes, ...entry } of record.results) {
+    job.results.add({ ...entry, cost: bytes + 4 * entry.count });
   }
   for (const { index, bytes } of record.streams) job.streams.set(index, bytes);
   for (const { index, failures, crashes, retryAt } of record.failedTasks) {
@@ -196,6 +200,12 @@ function restoreGraph({ graph }: Job, { appended, parents, results }: JobRecover
   }
   if (graph.tasks < appended) graph.add(appended - graph.tasks, undefined);
   for (const { seq, first, count } of results) graph.noteResults(first, count, seq);
+}
+
+function bytesOf(streams: readonly Streamed[]): number {
+  let total = 0;
+  for (const { bytes } of streams) total += bytes;
+  return total;
 }
 
 /** These tasks have ended, so how often they failed before no longer matters. Looks at the shorter of the two lists. */

@@ -33,6 +33,9 @@ export class CommitPipeline {
   #isFailed = false;
   /** Sends that wait for the next commit, and whether there is anything for it to commit. */
   #gathered: Send[] = [];
+  /** What is to be done once the commit in flight, and the next one, is durable. */
+  #inFlightThen: readonly (() => void)[] = [];
+  #gatheredThen: (() => void)[] = [];
   #isDirty = false;
   #isUrgent = false;
   /** When what has gathered is committed at the latest; null while nothing has, or a commit is in flight. */
@@ -47,8 +50,12 @@ export class CommitPipeline {
     return this.#inFlight === null && !this.#isDirty && this.#gathered.length === 0;
   }
 
-  /** Takes the appends of one turn, and the sends that wait for them. */
-  push({ append, afterCommit }: Pick<Effects, 'append' | 'afterCommit'>): void {
+  /** Takes the appends of one turn, the sends that wait for them, and what else is to be done once they are durable. */
+  push(
+    { append, afterCommit }: Pick<Effects, 'append' | 'afterCommit'>,
+    then: (() => void) | null = null,
+  ): void {
+    if (then !== null) this.#gatheredThen.push(then);
     if (append.length > 0) {
       this.#doors.keep(append);
       this.#isDirty = true;
@@ -79,12 +86,16 @@ export class CommitPipeline {
     this.#isUrgent = false;
     const sends = this.#gathered;
     this.#gathered = [];
+    const then = this.#gatheredThen;
+    this.#gatheredThen = [];
     if (!this.#isDirty) {
       this.#doors.deliver(sends);
+      for (const action of then) action();
       return;
     }
     this.#isDirty = false;
     this.#inFlight = sends;
+    this.#inFlightThen = then;
     this.#commit();
   }
 
@@ -114,8 +125,11 @@ export class CommitPipeline {
 
   #done(): void {
     const sends = this.#inFlight ?? [];
+    const then = this.#inFlightThen;
     this.#inFlight = null;
+    this.#inFlightThen = [];
     this.#doors.deliver(sends);
+    for (const action of then) action();
     this.#next();
   }
 

@@ -9,6 +9,8 @@ export interface ResultEntry {
   readonly count: number;
   /** Cost against a credit, in bytes. */
   readonly cost: number;
+  /** Bytes of its values that are not in the page; absent: none. */
+  readonly streamBytes?: number;
 }
 
 /** Shared by all jobs without results; never written to. */
@@ -17,6 +19,7 @@ const NO_ENTRIES: Map<number, ResultEntry> = new Map();
 export class ResultDirectory {
   #bySeq: Map<number, ResultEntry> = NO_ENTRIES;
   #byFirst: Map<number, ResultEntry> = NO_ENTRIES;
+  /** What all of it takes to keep. */
   heldBytes = 0;
 
   add(entry: ResultEntry): void {
@@ -26,7 +29,7 @@ export class ResultDirectory {
     }
     this.#bySeq.set(entry.seq, entry);
     this.#byFirst.set(entry.first, entry);
-    this.heldBytes += entry.cost;
+    this.heldBytes += entry.cost + (entry.streamBytes ?? 0);
   }
 
   delete(seq: number): void {
@@ -34,7 +37,7 @@ export class ResultDirectory {
     if (entry === undefined) return;
     this.#bySeq.delete(seq);
     this.#byFirst.delete(entry.first);
-    this.heldBytes -= entry.cost;
+    this.heldBytes -= entry.cost + (entry.streamBytes ?? 0);
   }
 
   bySeq(seq: number): ResultEntry | undefined {

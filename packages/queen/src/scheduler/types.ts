@@ -145,6 +145,7 @@ export interface JobRecovered {
     readonly first: number;
     readonly count: number;
     readonly bytes: number;
+    readonly streamBytes?: number;
   }[];
   /** Tasks whose outcome is a failure. */
   readonly failedIndices: readonly number[];

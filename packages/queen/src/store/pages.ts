@@ -1,5 +1,5 @@
 /** What stores do with pages, whatever they keep them in. */
-import { cutPage, joinPages, type Page, PageBuilder, PageCutter, sizeAt } from '@hive/shared';
+import { cutPage, joinPages, type Page, PageBuilder, PageCutter, sizeAt, UsageError } from '@hive/shared';
 import type { InputRef } from '../scheduler/index.ts';
 import type { ResultPage } from './store.ts';
 
@@ -53,11 +53,12 @@ const NIL = Uint8Array.of(0xc0);
 /**
  * The inputs of graph tasks: for each the list of its own input and of its parents' results, as a msgpack array. Values
  * are put behind one another; nobody looks into them.
+ * @throws UsageError 'tooLarge' where a parent's result is not in its page
  */
 export function composeInputs(
   own: Pick<Page, 'sizes' | 'data'>,
   parts: readonly number[],
-  resultsOf: (seq: number) => Page | undefined,
+  resultsOf: (seq: number) => ResultPage | undefined,
 ): Pick<Page, 'sizes' | 'data'> {
   const cutters = new Map<number, PageCutter>();
   const builder = new PageBuilder();
@@ -86,13 +87,17 @@ function resultOf(
   seq: number,
   index: number,
   cutters: Map<number, PageCutter>,
-  resultsOf: (seq: number) => Page | undefined,
+  resultsOf: (seq: number) => ResultPage | undefined,
 ): Uint8Array {
   let cutter = cutters.get(seq);
   if (cutter === undefined) {
-    const page = seq < 0 ? undefined : resultsOf(seq);
-    if (page === undefined) return NIL;
-    cutter = new PageCutter(page);
+    const whole = seq < 0 ? undefined : resultsOf(seq);
+    if (whole === undefined) return NIL;
+    if (whole.streams.some((stream) => stream.index === index)) {
+      const text = `The result of its parent, task ${index}, has over 1 MiB: too much to hand on in a graph.`;
+      throw new UsageError(text, 'tooLarge');
+    }
+    cutter = new PageCutter(whole.page);
     cutters.set(seq, cutter);
   }
   return cutter.cut(index, 1).data;

@@ -4,4 +4,5 @@ export * from './connection.ts';
 export * from './data-folder.ts';
 export * from './dial.ts';
 export * from './generate.ts';
+export * from './open-files.ts';
 export * from './random-id.ts';

@@ -37,6 +37,11 @@ interface JobRow {
   readonly recorded_below: number;
   readonly lease_mark: number;
 }
+interface StreamsRow {
+  readonly job: number;
+  readonly result: number;
+  readonly streams: string;
+}
 interface PageRow {
   readonly job: number;
   readonly result: number;
@@ -72,12 +77,13 @@ export function* recoverRecords(database: Database.Database): Generator<StoreRec
     last = rows.at(-1)?.number ?? 0;
     const inputs = groupByJob(sql.inputs.all(first, last) as PageRow[]);
     const results = groupByJob(sql.results.all(first, last) as PageRow[]);
+    const streams = groupByJob(sql.resultStreams.all(first, last) as StreamsRow[]);
     const dropped = groupByJob(sql.dropped.all(first, last) as DroppedRow[]);
     const attempts = groupByJob(sql.attempts.all(first, last) as AttemptRow[]);
     for (const row of rows) {
       yield recovered(sql, row, {
         inputs: inputs.get(row.number) ?? [],
-        results: results.get(row.number) ?? [],
+        results: withStreams(results.get(row.number) ?? [], streams.get(row.number) ?? []),
         dropped: dropped.get(row.number) ?? [],
         attempts: isActive(row) ? (attempts.get(row.number) ?? []) : [],
       });
@@ -107,6 +113,9 @@ function prepare(database: Database.Database) {
     results: sql(
       'SELECT job, result, first, count, bytes FROM result_pages WHERE job BETWEEN ? AND ? ORDER BY job, result',
     ),
+    resultStreams: sql(
+      'SELECT job, result, streams FROM result_pages WHERE job BETWEEN ? AND ? AND streams IS NOT NULL',
+    ),
     dropped: sql(
       'SELECT job, first, count, failed, cancelled FROM dropped_results WHERE job BETWEEN ? AND ?',
     ),
@@ -124,7 +133,7 @@ function prepare(database: Database.Database) {
 
 interface JobPages {
   readonly inputs: PageRow[];
-  readonly results: PageRow[];
+  readonly results: Recovered['results'];
   readonly dropped: DroppedRow[];
   readonly attempts: AttemptRow[];
 }
@@ -161,13 +170,27 @@ function recovered(
     endedAt: row.ended_at === null ? null : Date.parse(row.ended_at),
     reopenedAt: row.reopened_at === null ? null : Date.parse(row.reopened_at),
     inputs: kept.map(({ first, count, bytes }) => ({ first, count, bytes })),
-    results: results.map(({ result, first, count, bytes }) => ({ seq: result, first, count, bytes })),
+    results,
     ...(row.failed > 0 || row.cancelled > 0 ? unsuccessful(sql, row.number, dropped) : NONE),
     // A job that has ended may be retried.
     parents: spec.graph !== undefined && kept.length > 0 ? parentsOf(sql, row.number) : [],
     streams: kept.length > 0 ? streamsOf(sql, row.number) : [],
     failedTasks: failedTasks(attempts, recorded),
   };
+}
+
+/** Result pages, with the bytes of their values that are not in them. */
+function withStreams(pages: readonly PageRow[], streams: readonly StreamsRow[]): Recovered['results'] {
+  const bytesBySeq = new Map<number, number>();
+  for (const { result, streams: text } of streams) {
+    let total = 0;
+    for (const { bytes } of JSON.parse(text) as Streamed[]) total += bytes;
+    bytesBySeq.set(result, total);
+  }
+  return pages.map(({ result: seq, first, count, bytes }) => {
+    const streamBytes = bytesBySeq.get(seq);
+    return { seq, first, count, bytes, ...(streamBytes === undefined ? {} : { streamBytes }) };
+  });
 }
 
 /** Tasks that have failed and not ended: what was counted against them. */

@@ -101,6 +101,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE drones (id TEXT PRIMARY KEY, name TEXT NOT NULL, joined_at TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE removals (job INTEGER PRIMARY KEY, what TEXT NOT NULL) STRICT;
   `,
+  'CREATE INDEX result_pages_with_streams ON result_pages (job) WHERE streams IS NOT NULL;',
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
