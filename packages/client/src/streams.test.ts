@@ -99,7 +99,7 @@ describe('an input that is too large for a page', () => {
       expect(await readStream(queen, 1, 100)).toContain('ENOENT');
       expect(await readStream(queen, 2, 100)).toContain('gave 1 bytes');
       expect(await readStream(queen, 3, 100)).toBe('the tape tore');
-      expect(await readStream(queen, 4, 100)).toContain('no such input');
+      expect(await readStream(queen, 4, 100)).toContain('no such stream');
     }));
 
   test('is let go when its result has arrived', () =>

@@ -71,7 +71,8 @@ describe('a Drone and a Queen', () => {
     assign(1, {}, ['a', 'b']);
     const { values, message } = await results(1);
     expect(values).toEqual(['a', 'b']);
-    expect(message).toMatchObject({ first: 10, request: true });
+    // On a busy machine the end of the lease may come by itself, behind its two results.
+    expect(message).toMatchObject({ ended: true, request: true });
     expect(events.map(({ type }) => type)).toEqual(
       expect.arrayContaining(['connected', 'workReceived', 'workDone']),
     );

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { LIMITS } from '@hive/shared';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { outputFile } from '../agent/events.ts';
 import { SlotDriver } from '../testing/slot-driver.ts';
 
 let driver: SlotDriver;
@@ -60,13 +63,35 @@ describe('a slot', () => {
 
   test('fails one task and goes on with the next', async () => {
     driver = new SlotDriver();
-    await driver.start({ kind: 'unruly' }, ['ok', 'error', 'ok', `big ${LIMITS.valueBytesMax + 1}`, 'ok']);
+    await driver.start({ kind: 'unruly' }, [
+      'ok',
+      'error',
+      'ok',
+      `reserve ${LIMITS.valueBytesMax + 1}`,
+      'ok',
+    ]);
     const { values, failures } = await driver.outcome();
     expect(values).toEqual(['ok', undefined, 'ok', undefined, 'ok']);
     expect(failures).toMatchObject([
       { position: 1, outcome: 'failed', message: 'it went wrong' },
       { position: 3, outcome: 'failed', code: 'tooLarge', retryable: false },
     ]);
+  });
+
+  test('puts outputs over 1 MiB into files, and leaves none of a task that fails', async () => {
+    driver = new SlotDriver();
+    const size = LIMITS.valueBytesMax + 1;
+    await driver.start({ kind: 'unruly' }, [`big ${size}`, 'ok', 'pour 3000000', 'pour nothing']);
+    const { values, failures, streams } = await driver.outcome();
+    expect(streams).toEqual([
+      { position: 0, bytes: size, encoded: true },
+      { position: 2, bytes: 3_000_000, encoded: false },
+    ]);
+    expect(values).toEqual([undefined, 'ok', undefined, undefined]);
+    expect(failures).toMatchObject([{ position: 3, message: 'the jug broke' }]);
+    const files = streams.map(({ position }) => outputFile(0, driver.run, position));
+    expect(readdirSync(driver.outputs.folder).sort()).toEqual(files.sort());
+    expect(statSync(join(driver.outputs.folder, files[1]!)).size).toBe(3_000_000);
   });
 
   test('gives back what it had not started, and nothing of it runs', async () => {

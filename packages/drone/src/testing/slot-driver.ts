@@ -1,6 +1,6 @@
 /** Drives one real slot in tests: gives it leases, gathers what it says, and waits for conditions, never for time. */
 import { appendValue, jobId, type Page, PageBuilder, readValues, type Spec } from '@hive/shared';
-import type { AgentEvent, LeaseOrder, SlotFailure, SlotReport } from '../agent/events.ts';
+import type { AgentEvent, LeaseOrder, SlotFailure, SlotReport, SlotStream } from '../agent/events.ts';
 import { OutputFiles } from '../slots/output-files.ts';
 import { Slot } from '../slots/slot.ts';
 
@@ -102,13 +102,15 @@ export class SlotDriver {
 export interface SlotOutcome {
   readonly values: readonly unknown[];
   readonly failures: readonly SlotFailure[];
+  readonly streams: readonly SlotStream[];
   readonly pages: readonly Page[];
 }
 
 /** The values of a run of reports, which must follow one upon the other. */
 function outcomeOf(reports: readonly SlotReport[], spec: Spec): SlotOutcome {
   const failures = reports.flatMap((report) => report.failures);
-  const failed = new Set(failures.map(({ position }) => position));
+  const streams = reports.flatMap((report) => report.streams ?? []);
+  const failed = new Set([...failures, ...streams].map(({ position }) => position));
   const values: unknown[] = [];
   const pages: Page[] = [];
   for (const { at, count, sizes, data } of reports) {
@@ -117,7 +119,7 @@ function outcomeOf(reports: readonly SlotReport[], spec: Spec): SlotOutcome {
     pages.push(page);
     values.push(...valuesOf(page, spec, failed));
   }
-  return { values, failures, pages };
+  return { values, failures, streams, pages };
 }
 
 function valuesOf(page: Page, { encoding }: Spec, failed: ReadonlySet<number>): unknown[] {

@@ -1,6 +1,7 @@
 /**
  * A kind for tests that does what its input says, most of it bad: `ok`, `error`, `exit`, `outside` (an error that nobody
- * catches), `spin` (never returns), `deaf` (waits and heeds no abort), `memory` (takes all there is), `big N`.
+ * catches), `spin` (never returns), `deaf` (waits and heeds no abort), `memory` (takes all there is), `big N` (an output of
+ * N bytes), `reserve N` (room for one), `pour N` (one in pieces, that fails in the end if N is no number).
  */
 import type { Kind, Task } from '../kinds/kind.ts';
 
@@ -15,6 +16,8 @@ function run(task: Task): void | Promise<void> {
   else if (word === 'deaf') return new Promise(() => setInterval(() => {}, 1_000));
   else if (word === 'memory') takeMemory();
   else if (word === 'big') task.put(byteString(Number(count)));
+  else if (word === 'reserve') task.reserve(Number(count));
+  else if (word === 'pour') pour(task, Number(count));
   else for (;;);
 }
 
@@ -23,6 +26,12 @@ function thrownOutside(): Promise<void> {
     throw new Error('nobody caught this');
   });
   return new Promise(() => {});
+}
+
+function pour(task: Task, size: number): void {
+  const piece = Buffer.alloc(1_000_000);
+  for (let done = 0; done < (size || piece.length); done += piece.length) task.write(piece);
+  if (Number.isNaN(size)) throw new Error('the jug broke');
 }
 
 function takeMemory(): void {
