@@ -79,6 +79,14 @@ function add(job: Draft, record: StoreRecord): void {
       job.inputs.set(first, { first, count, bytes: data.length });
       break;
     }
+    case 'tasksQueued': {
+      const { first, at, overdueUpTo } = record;
+      const kept = (job.queuedSince ?? []).filter(
+        (one) => one.first < first && (one.first === 0 || one.at > overdueUpTo),
+      );
+      job.queuedSince = [...kept, { first, at }];
+      break;
+    }
     case 'jobSealed':
       job.isSealed = true;
       break;

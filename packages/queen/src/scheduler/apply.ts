@@ -35,6 +35,14 @@ const APPLIERS: Appliers = {
     job.graph?.add(page.count, parents);
   },
 
+  tasksQueued(state, { job: id, first, at, overdueUpTo }) {
+    const job = jobOf(state, id);
+    const kept = (job.queuedSince ?? []).filter(
+      (stretch) => stretch.first < first && (stretch.first === 0 || stretch.at > overdueUpTo),
+    );
+    job.queuedSince = [...kept, { first, at }];
+  },
+
   jobSealed(state, { job: id }) {
     jobOf(state, id).isSealed = true;
   },
@@ -96,6 +104,7 @@ const APPLIERS: Appliers = {
     job.endedAt = at;
     if (end === 'cancelled') job.cancelled = job.appended - job.succeeded - job.failed;
     job.failedTasks.clear();
+    job.queuedSince = null;
     // It ends with its client, so nothing of it is ever run again.
     if (job.isAttached) {
       job.inputs.clear();
@@ -111,6 +120,7 @@ const APPLIERS: Appliers = {
     job.failed = 0;
     job.cancelled = cancelled;
     job.reopenedAt = at;
+    if (job.spec.queueTimeoutMillis !== undefined) job.queuedSince = [{ first: 0, at }];
     job.state = 'running';
     job.endedAt = null;
     job.message = null;
@@ -167,6 +177,7 @@ function restore(job: Job, record: JobRecovered): void {
   job.message = record.message;
   job.endedAt = record.endedAt;
   job.reopenedAt = record.reopenedAt ?? null;
+  job.queuedSince = job.isActive ? queuedSince(record) : null;
   for (const { first, count, bytes } of record.inputs) job.inputs.add(first, count, bytes);
   for (const index of record.failedIndices) job.failedIndices.add(index, index + 1);
   for (const index of record.cancelledIndices) job.cancelledIndices.add(index, index + 1);
@@ -189,6 +200,11 @@ function restore(job: Job, record: JobRecovered): void {
       losses: 0,
     });
   }
+}
+
+function queuedSince({ spec, at, reopenedAt, queuedSince: known = [] }: JobRecovered): Job['queuedSince'] {
+  if (spec.queueTimeoutMillis === undefined) return null;
+  return known[0]?.first === 0 ? known : [{ first: 0, at: reopenedAt ?? at }, ...known];
 }
 
 /** Pages that are gone held tasks that have succeeded: what those depended on no longer matters. */

@@ -172,6 +172,11 @@ function giveToSuspect(state: State, drone: DroneState, job: Job): boolean {
 
 /** Reserves lease marks in blocks ahead of use, so that an assignment need not wait for its mark to be durable. */
 function maybeMark(state: State, job: Job, ranges: readonly number[]): void {
+  if (job.spec.queueTimeoutMillis !== undefined) {
+    // After a restart tasks below the mark wait anew, so it must not pass over any that still wait.
+    if (job.nextFresh > job.mark) state.commit({ type: 'leasesMarked', job: job.id, mark: job.nextFresh });
+    return;
+  }
   if (job.nextFresh <= job.mark - MARK_AHEAD_MIN / 2) return;
   const length = ranges[ranges.length - 1]!;
   const ahead = Math.max(MARK_AHEAD_MIN, 2 * length * Math.max(1, state.fittingSlots(job)));

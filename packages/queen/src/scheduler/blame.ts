@@ -9,6 +9,7 @@ import type { DroneState } from './drone.ts';
 import { endAttempt } from './failures.ts';
 import type { Job, Suspect } from './job.ts';
 import type { Lease } from './lease.ts';
+import { queueAnew } from './queue-limit.ts';
 import type { State } from './state.ts';
 
 /** Losses from which on a suspect runs alone. */
@@ -29,6 +30,7 @@ export function suspectLease(state: State, lease: Lease): Failure | null {
   const tasks = intervals.reduce((sum, [first, end]) => sum + end - first, 0);
   if (tasks === 1 && lease.losses >= ALONE_FROM_LOSSES) return crashed(state, lease, intervals[0]![0]);
   for (const [first, end] of intervals) {
+    queueAnew(state, job, first, end);
     const middle = losses >= ALONE_FROM_LOSSES ? first + Math.ceil((end - first) / 2) : end;
     addSuspect(job, { first, end: middle, losses });
     if (middle < end) addSuspect(job, { first: middle, end, losses });

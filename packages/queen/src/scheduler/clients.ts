@@ -13,13 +13,14 @@ import {
   type Streamed,
 } from '@hive/shared';
 import { record } from './complete.ts';
-import { conditionProblem, noteAppended, watchConditions } from './conditions.ts';
+import { conditionProblem, watchConditions } from './conditions.ts';
 import { cancelJob, maybeFinish, maybeHalt, tellEndTo } from './ending.ts';
 import { checkParents } from './graph.ts';
 import { graphGrew } from './graph-jobs.ts';
 import { pageCost } from './input-directory.ts';
 import { canonical, type Job } from './job.ts';
 import { summaryOf } from './queries.ts';
+import { noteAppended } from './queue-limit.ts';
 import type { PeerSession, State } from './state.ts';
 
 /** Kinds that every build of the Drone knows; others must be on offer when a job asks for them. */
@@ -178,7 +179,7 @@ export function append(state: State, client: PeerSession, message: Message<'Appe
     ...(parents === undefined ? {} : { parents }),
   });
   graphGrew(state, job, page.first);
-  noteAppended(state, job);
+  noteAppended(state, job, page.first);
   if (!job.isAttached) job.creditDue += cost;
   job.isCountDue = true;
   state.touch(job);

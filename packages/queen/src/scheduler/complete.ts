@@ -21,6 +21,7 @@ import { pageCost } from './input-directory.ts';
 import type { Job } from './job.ts';
 import { isLeased, type Lease, noteShort } from './lease.ts';
 import { compareDrones } from './quarantine.ts';
+import { forgetQueued, queueAnew, queueBack } from './queue-limit.ts';
 import type { State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
 
@@ -188,6 +189,7 @@ export function record(
   if (first + count > job.nextFresh) job.skipRecorded();
   if (job.isHeld) job.held.delete(first, first + count);
   acquit(job, first, first + count);
+  forgetQueued(job, first, first + count);
   state.touch(job);
   state.dirtyProgress.add(job);
   state.graphAdvanced(job, first, count, failures);
@@ -340,14 +342,18 @@ function startSuccessor(state: State, lease: Lease): void {
   noteShort(lease);
 }
 
-/** Tasks of positions [from, to) of a live lease run again elsewhere, unless another live lease still covers them. */
-export function giveBack(state: State, lease: Lease, from: number, to: number): void {
+/**
+ * Tasks of positions [from, to) of a live lease run again elsewhere, unless another live lease still covers them. `areLost`:
+ * their Drone is gone, so they may have been started; otherwise they were not.
+ */
+export function giveBack(state: State, lease: Lease, from: number, to: number, areLost = false): void {
   const { job } = lease;
   job.running -= to - from;
   lease.end = Math.min(lease.end, Math.max(from, lease.done));
   if (!job.isActive) return;
   for (const [first, end] of lease.intervals(from, to)) {
     for (const [gapFirst, gapEnd] of [...job.recorded.gaps(first, end)]) {
+      (areLost ? queueAnew : queueBack)(state, job, gapFirst, gapEnd);
       if (job.hasOverlaps) returnUncovered(job, lease, gapFirst, gapEnd);
       else returnTasks(state, job, gapFirst, gapEnd);
     }

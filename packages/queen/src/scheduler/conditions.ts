@@ -1,15 +1,12 @@
 /**
- * What a job's spec says about when it may start and when it must stop: other jobs that come first, time limits for the
- * whole job and for waiting in the queue, and how many failures are too many.
+ * What a job's spec says about when it may start and when it must stop: other jobs that come first, a time limit for the
+ * whole job, and how many failures are too many.
  */
-import type { JobId, Message, Millis } from '@hive/shared';
-import { record } from './complete.ts';
+import type { JobId, Message } from '@hive/shared';
 import { cancelJob, endEarly } from './ending.ts';
 import type { Job } from './job.ts';
+import { noteReleased, watchQueue } from './queue-limit.ts';
 import type { State } from './state.ts';
-
-/** Tasks that time out in the queue are recorded so many at a time. */
-const TIMED_OUT_AT_ONCE = 4_096;
 
 /** Why a spec's conditions cannot be met, or null. */
 export function conditionProblem(state: State, { spec }: Message<'Submit'>): string | null {
@@ -28,18 +25,14 @@ export function conditionProblem(state: State, { spec }: Message<'Submit'>): str
 export function watchConditions(state: State, job: Job): void {
   waitForOthers(state, job);
   if (!job.isActive) return;
-  const { deadlineMillis, queueTimeoutMillis } = job.spec;
+  const { deadlineMillis } = job.spec;
   if (deadlineMillis !== undefined) {
     job.deadline = state.deadlines.create(() => {
       endEarly(state, job, 'failed', `its deadline of ${deadlineMillis} ms has passed`);
     });
     state.deadlines.set(job.deadline, (job.reopenedAt ?? job.submittedAt) + deadlineMillis);
   }
-  if (queueTimeoutMillis !== undefined) {
-    job.queueDeadline = state.deadlines.create((now) => expireQueued(state, job, queueTimeoutMillis, now));
-    state.deadlines.set(job.queueDeadline, state.now + queueTimeoutMillis);
-    if (job.appended > 0) noteAppended(state, job);
-  }
+  watchQueue(state, job);
 }
 
 function waitForOthers(state: State, job: Job): void {
@@ -53,7 +46,7 @@ function waitForOthers(state: State, job: Job): void {
     } else if (!isSatisfied(other, on)) {
       cancelJob(state, job, whyNot(other));
       return;
-    }
+    } else job.runnableAt = Math.max(job.runnableAt, other.endedAt ?? 0);
   }
 }
 
@@ -69,7 +62,10 @@ export function releaseDependents(state: State, ended: Job): void {
     job.waitsFor.delete(ended.id);
     if (on === undefined || !job.isActive) continue;
     if (!isSatisfied(ended, on)) cancelJob(state, job, whyNot(ended));
-    else state.touch(job);
+    else {
+      if (!job.isWaitingForOthers) noteReleased(state, job);
+      state.touch(job);
+    }
   }
   ended.dependents.clear();
 }
@@ -77,44 +73,4 @@ export function releaseDependents(state: State, ended: Job): void {
 /** Jobs that a job still waits for. */
 export function waitingFor(job: Job): readonly JobId[] {
   return [...job.waitsFor.keys()];
-}
-
-/** Tasks were appended: from now on they wait. Stretches appended close together count as one. */
-export function noteAppended(state: State, job: Job): void {
-  if (job.spec.queueTimeoutMillis === undefined) return;
-  job.queuedUpTo ??= [];
-  const last = job.queuedUpTo[job.queuedUpTo.length - 1];
-  if (last !== undefined && state.now - last.at < job.spec.queueTimeoutMillis / 16) last.end = job.appended;
-  else job.queuedUpTo.push({ end: job.appended, at: state.now });
-}
-
-/** Fresh tasks that have waited too long end as timed out, before they were ever started. */
-function expireQueued(state: State, job: Job, limit: Millis, now: Millis): void {
-  if (!job.isActive || job.queueDeadline === null) return;
-  const queued = job.queuedUpTo ?? [];
-  while (queued[0] !== undefined && queued[0].end <= job.nextFresh) queued.shift();
-  const oldest = queued[0];
-  if (oldest === undefined) {
-    state.deadlines.set(job.queueDeadline, now + limit);
-    return;
-  }
-  if (now < oldest.at + limit) {
-    state.deadlines.set(job.queueDeadline, oldest.at + limit);
-    return;
-  }
-  const first = job.nextFresh;
-  const end = Math.min(oldest.end, first + TIMED_OUT_AT_ONCE);
-  job.nextFresh = end;
-  const message = `it waited in the queue for more than ${limit} ms`;
-  for (const [from, to] of [...job.recorded.gaps(first, end)]) {
-    const failures = Array.from({ length: to - from }, (_, i) => ({
-      index: from + i,
-      outcome: 'timedOut' as const,
-      code: 'queueTimeout',
-      message,
-    }));
-    const page = { first: from, count: to - from, sizes: 0, data: new Uint8Array(0) };
-    record(state, job, page, { failures, streams: [], drone: null });
-  }
-  if (job.isActive) state.deadlines.set(job.queueDeadline, now + 1);
 }

@@ -85,6 +85,7 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   job.nextFresh = job.appended;
   job.rates.clear();
   job.held.clear();
+  job.queuedAgain = null;
   for (const deadline of [job.retryDeadline, job.deadline, job.queueDeadline]) {
     if (deadline !== null) state.deadlines.clear(deadline);
   }

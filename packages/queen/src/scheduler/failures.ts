@@ -5,6 +5,7 @@
 import { type Failure, LIMITS } from '@hive/shared';
 import type { Job } from './job.ts';
 import { isLeased, type Lease } from './lease.ts';
+import { queueAnew } from './queue-limit.ts';
 import type { State } from './state.ts';
 
 /** One attempt has failed. True when that is the task's outcome, false when it will run again. */
@@ -76,6 +77,7 @@ function retryDue(state: State, job: Job, now: number): void {
     task.retryAt = null;
     // Another copy of it may still be running, and is the retry then.
     if (job.hasOverlaps && isLeased(job, index)) continue;
+    queueAnew(state, job, index, index + 1);
     if (task.losses === 0) job.returned.add(index, index + 1);
     else {
       job.suspects = [...job.suspects, { first: index, end: index + 1, losses: task.losses }];

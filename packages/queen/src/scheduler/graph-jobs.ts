@@ -4,9 +4,9 @@
  */
 import { type Failure, LIMITS } from '@hive/shared';
 import { record } from './complete.ts';
-
 import type { Job } from './job.ts';
 import { isLeased } from './lease.ts';
+import { queueAnew, queueBack } from './queue-limit.ts';
 import type { State } from './state.ts';
 
 /** Bytes of parents' results that one lease may carry beside its own inputs. */
@@ -18,7 +18,7 @@ export const NO_RESULT = -1;
 export function graphGrew(state: State, job: Job, first: number): void {
   if (job.graph === null) return;
   job.nextFresh = job.appended;
-  for (let task = first; task < job.appended; task++) look(job, task);
+  for (let task = first; task < job.appended; task++) look(state, job, task);
   failDescendants(state, job);
 }
 
@@ -29,7 +29,7 @@ export function rebuildGraph(state: State, job: Job): void {
   graphGrew(state, job, 0);
 }
 
-function look(job: Job, task: number): void {
+function look(state: State, job: Job, task: number): void {
   const graph = job.graph!;
   if (job.recorded.has(task)) return;
   if (job.spec.graph === 'failChildren') {
@@ -42,6 +42,7 @@ function look(job: Job, task: number): void {
   const missing = graph.recount(task, (parent) => job.recorded.has(parent));
   if (missing > 0 || job.held.has(task) || isWaiting(job, task) || isLeased(job, task)) return;
   job.returned.add(task, task + 1);
+  queueBack(state, job, task, task + 1);
 }
 
 /** It waits for its retry, or to run as a suspect. */
@@ -69,7 +70,9 @@ export function graphAdvanced(
     if (failed.has(task) && job.spec.graph === 'failChildren') graph.failing.push(task);
     else {
       for (const child of graph.children(task)) {
-        if (graph.parentEnded(child) && !job.recorded.has(child)) job.returned.add(child, child + 1);
+        if (!graph.parentEnded(child) || job.recorded.has(child)) continue;
+        job.returned.add(child, child + 1);
+        queueAnew(state, job, child, child + 1);
       }
     }
   }

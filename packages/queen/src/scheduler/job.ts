@@ -105,6 +105,11 @@ export class Job implements HeapEntry {
   message: string | null = null;
   /** Tasks below this may have been leased before a restart. */
   mark = 0;
+  /**
+   * Tasks from `first` on, up to the next entry, wait since `at`. There is an entry for 0. Null without a queue time limit,
+   * and once the job has ended.
+   */
+  queuedSince: readonly { readonly first: number; readonly at: Millis }[] | null;
   /** What depends on what, in a graph job. */
   readonly graph: TaskGraph | null;
   readonly inputs = new InputDirectory();
@@ -133,8 +138,10 @@ export class Job implements HeapEntry {
   /** Of the whole job, and of the tasks that wait in its queue. */
   deadline: Deadline | null = null;
   queueDeadline: Deadline | null = null;
-  /** Tasks below `end` and above the entry before were appended at `at`; kept only for a queue time limit. */
-  queuedUpTo: { end: number; readonly at: Millis }[] | null = null;
+  /** Tasks that wait again, by the time at which that began, the earliest first; kept only for a queue time limit. */
+  queuedAgain: { readonly at: Millis; readonly tasks: IntervalSet }[] | null = null;
+  /** When the last of the jobs that come first had ended, as far as that is known after a restart. */
+  runnableAt: Millis = 0;
   firstLeaseAt: Millis | null = null;
   /** Tasks in live leases. */
   running = 0;
@@ -171,6 +178,7 @@ export class Job implements HeapEntry {
     this.isAttached = spec.attached !== false;
     this.isHidden = spec.hidden === true;
     this.owner = owner;
+    this.queuedSince = spec.queueTimeoutMillis === undefined ? null : [{ first: 0, at }];
     this.graph = spec.graph === undefined ? null : new TaskGraph();
   }
 

@@ -9,6 +9,7 @@ import { removeJob } from './ending.ts';
 import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
 import { summaryOf } from './queries.ts';
+import { queueAnew } from './queue-limit.ts';
 import type { PeerSession, State } from './state.ts';
 import type { PageSplit } from './types.ts';
 
@@ -67,7 +68,10 @@ function reopen(state: State, job: Job): void {
   const failed = [...job.failedIndices];
   const cancelled = job.recorded.size - job.failedIndices.size - job.succeeded;
   state.commit({ type: 'jobReopened', job: job.id, failed, splits: splitsOf(job), cancelled, at: state.now });
-  for (const [first, end] of [...job.recorded.gaps(0, job.appended)]) job.returned.add(first, end);
+  for (const [first, end] of [...job.recorded.gaps(0, job.appended)]) {
+    job.returned.add(first, end);
+    queueAnew(state, job, first, end);
+  }
   job.nextFresh = job.appended;
   rebuildGraph(state, job);
   watchConditions(state, job);

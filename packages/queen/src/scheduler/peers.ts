@@ -147,7 +147,7 @@ function droneLeft(state: State, drone: DroneState, reason: string, isProcessLos
     const crash =
       isProcessLost && lease.state === 'running' && job.isActive ? suspectLease(state, lease) : null;
     if (isProcessLost && lease.state === 'running') job.running -= lease.open;
-    else giveBack(state, lease, lease.done, end);
+    else giveBack(state, lease, lease.done, end, true);
     lease.end = end;
     lease.state = 'lost';
     lease.isRetracting = false;

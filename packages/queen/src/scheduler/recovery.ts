@@ -9,6 +9,7 @@ import { maybeFinish, ownerLeft, watchRetention } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
 import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
+import { armQueue, queueAnew } from './queue-limit.ts';
 import type { State } from './state.ts';
 import type { StoreRecord } from './types.ts';
 
@@ -63,13 +64,17 @@ export function releaseHeld(state: State): void {
   state.missingDrones.clear();
   state.rejoiningDrones.clear();
   for (const job of state.jobs.values()) {
+    armQueue(state, job);
     if (!job.isHeld) continue;
     const held = [...job.held];
     job.held.clear();
     if (job.graph !== null) rebuildGraph(state, job);
     else
       for (const [first, end] of held)
-        for (const [from, to] of [...job.recorded.gaps(first, end)]) job.returned.add(from, to);
+        for (const [from, to] of [...job.recorded.gaps(first, end)]) {
+          job.returned.add(from, to);
+          queueAnew(state, job, from, to);
+        }
     state.touch(job);
   }
 }

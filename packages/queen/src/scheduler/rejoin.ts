@@ -10,6 +10,7 @@ import type { DroneState } from './drone.ts';
 import { cancelLease } from './ending.ts';
 import type { Job } from './job.ts';
 import { Lease } from './lease.ts';
+import { queueBack } from './queue-limit.ts';
 import { LEASES_PER_EPOCH, type State } from './state.ts';
 
 export function holdings(state: State, drone: DroneState, message: Message<'Holdings'>): void {
@@ -86,7 +87,7 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
     cancelLease(state, lease, 'its tasks were done elsewhere meanwhile');
     return;
   }
-  for (const [first, end] of lease.intervals(lease.done, lease.end)) claim(job, first, end);
+  for (const [first, end] of lease.intervals(lease.done, lease.end)) claim(state, job, first, end);
   // Some of them may have failed elsewhere and wait for a retry, which this lease is then.
   if (job.failedTasks.size > 0) job.hasOverlaps = true;
   for (const other of [...job.leases]) {
@@ -97,14 +98,16 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
 }
 
 /** Takes tasks out of wherever they wait: nobody else gets them while this lease lives. */
-function claim(job: Job, first: number, end: number): void {
+function claim(state: State, job: Job, first: number, end: number): void {
   job.returned.delete(first, end);
   job.held.delete(first, end);
   acquit(job, first, end);
   if (end <= job.nextFresh) return;
   // Leased before its mark was durable: the fresh tasks before it go out as returned ones.
-  for (const [from, to] of [...job.recorded.gaps(job.nextFresh, Math.max(job.nextFresh, first))])
+  for (const [from, to] of [...job.recorded.gaps(job.nextFresh, Math.max(job.nextFresh, first))]) {
     job.returned.add(from, to);
+    queueBack(state, job, from, to);
+  }
   job.nextFresh = end;
   job.skipRecorded();
 }

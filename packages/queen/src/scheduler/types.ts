@@ -59,6 +59,17 @@ export type StoreRecord =
       /** Of a graph job, for every task: how many parents it has, then their indices. */
       readonly parents?: readonly number[];
     }
+  /**
+   * Tasks from `first` on wait in the queue since `at`; kept for a queue time limit. Earlier ones of this job that began up
+   * to `overdueUpTo` need not be told apart any more: all of them have waited too long.
+   */
+  | {
+      readonly type: 'tasksQueued';
+      readonly job: JobId;
+      readonly first: number;
+      readonly at: Millis;
+      readonly overdueUpTo: Millis;
+    }
   | { readonly type: 'jobSealed'; readonly job: JobId }
   | {
       readonly type: 'resultsRecorded';
@@ -138,6 +149,8 @@ export interface JobRecovered {
   readonly message: string | null;
   readonly endedAt: Millis | null;
   readonly reopenedAt?: Millis | null;
+  /** What `tasksQueued` said, if anything. */
+  readonly queuedSince?: readonly { readonly first: number; readonly at: Millis }[];
   /** Directories of pages; `bytes` is the length of their data. */
   readonly inputs: readonly { readonly first: number; readonly count: number; readonly bytes: number }[];
   readonly results: readonly {

@@ -158,6 +158,7 @@ export class Driver {
         ? { params: { bytes: new Uint8Array([1, 2, this.below(256)]), text: 'ä\u0000' } }
         : {}),
       ...(this.below(6) === 0 ? { hidden: true } : {}),
+      ...(this.below(4) === 0 ? { queueTimeoutMillis: this.below(2) === 0 ? 90 : 60_000 } : {}),
       ...(this.below(8) === 0 ? { haltOn: { failures: 3 } } : {}),
       ...(this.below(4) === 0 ? { graph: this.below(2) === 0 ? 'failChildren' : 'runChildren' } : {}),
     };

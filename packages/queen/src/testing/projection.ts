@@ -35,6 +35,7 @@ function projectJob(job: Job, now: number): Projection {
     inputs,
     inputBytes: job.inputs.heldBytes,
     results: [...job.results.values()].map(({ seq, first, count }) => [seq, first, count]).sort(bySeq),
+    queuedSince: job.queuedSince?.map(({ first, at }) => [first, Math.floor(at)]) ?? null,
     streams: [...job.streams].sort(bySeq),
     failedTasks: [...job.failedTasks]
       .map(([index, { failures, crashes, retryAt }]) => {

@@ -56,6 +56,11 @@ interface DroppedRow {
   readonly failed: string | null;
   readonly cancelled: string | null;
 }
+interface QueuedRow {
+  readonly job: number;
+  readonly first: number;
+  readonly since: string;
+}
 interface AttemptRow {
   readonly job: number;
   readonly task: number;
@@ -80,12 +85,14 @@ export function* recoverRecords(database: Database.Database): Generator<StoreRec
     const streams = groupByJob(sql.resultStreams.all(first, last) as StreamsRow[]);
     const dropped = groupByJob(sql.dropped.all(first, last) as DroppedRow[]);
     const attempts = groupByJob(sql.attempts.all(first, last) as AttemptRow[]);
+    const queued = groupByJob(sql.queued.all(first, last) as QueuedRow[]);
     for (const row of rows) {
       yield recovered(sql, row, {
         inputs: inputs.get(row.number) ?? [],
         results: withStreams(results.get(row.number) ?? [], streams.get(row.number) ?? []),
         dropped: dropped.get(row.number) ?? [],
         attempts: isActive(row) ? (attempts.get(row.number) ?? []) : [],
+        queued: queued.get(row.number) ?? [],
       });
     }
     if (rows.length < JOBS_AT_ONCE) break;
@@ -122,6 +129,7 @@ function prepare(database: Database.Database) {
     attempts: sql(
       'SELECT job, task, outcome, message, retry_at FROM attempts WHERE job BETWEEN ? AND ? AND retry_at IS NOT NULL ORDER BY rowid',
     ),
+    queued: sql('SELECT job, first, since FROM queued_tasks WHERE job BETWEEN ? AND ? ORDER BY job, first'),
     failures: sql('SELECT failures FROM result_pages WHERE job = ? AND failures IS NOT NULL').pluck(),
     parents: sql(
       'SELECT first, count, parents FROM input_pages WHERE job = ? AND parents IS NOT NULL ORDER BY first',
@@ -136,6 +144,7 @@ interface JobPages {
   readonly results: Recovered['results'];
   readonly dropped: DroppedRow[];
   readonly attempts: AttemptRow[];
+  readonly queued: QueuedRow[];
 }
 
 const isActive = ({ state }: JobRow): boolean => state === 'waiting' || state === 'running';
@@ -143,7 +152,7 @@ const isActive = ({ state }: JobRow): boolean => state === 'waiting' || state ==
 function recovered(
   sql: Statements,
   row: JobRow,
-  { inputs, results, dropped, attempts }: JobPages,
+  { inputs, results, dropped, attempts, queued }: JobPages,
 ): Recovered {
   const spec = textToSpec(row.spec);
   const recorded = new IntervalSet();
@@ -176,6 +185,7 @@ function recovered(
     parents: spec.graph !== undefined && kept.length > 0 ? parentsOf(sql, row.number) : [],
     streams: kept.length > 0 ? streamsOf(sql, row.number) : [],
     failedTasks: failedTasks(attempts, recorded),
+    queuedSince: queued.map(({ first, since }) => ({ first, at: Date.parse(since) })),
   };
 }
 

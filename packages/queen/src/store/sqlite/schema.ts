@@ -102,6 +102,15 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE removals (job INTEGER PRIMARY KEY, what TEXT NOT NULL) STRICT;
   `,
   'CREATE INDEX result_pages_with_streams ON result_pages (job) WHERE streams IS NOT NULL;',
+  // Since when tasks wait, for queue time limits.
+  `
+  CREATE TABLE queued_tasks (
+    job INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    since TEXT NOT NULL,
+    PRIMARY KEY (job, first)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

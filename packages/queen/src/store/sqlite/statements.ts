@@ -14,6 +14,9 @@ type Name =
   | 'deleteSpec'
   | 'insertInput'
   | 'dropInput'
+  | 'insertQueued'
+  | 'deleteQueued'
+  | 'forgetQueued'
   | 'insertResult'
   | 'wholeResult'
   | 'deleteResult'
@@ -65,6 +68,13 @@ export function prepareWrites(database: Database.Database): Statements {
       'INSERT INTO input_pages (job, first, count, bytes, value_bytes, sizes, data, checksum, streams, parents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     dropInput: sql('DELETE FROM input_pages WHERE job = ? AND first = ?'),
+
+    insertQueued: sql('INSERT INTO queued_tasks (job, first, since) VALUES (?, ?, ?)'),
+    // The one for the first task stays: what all of them are older than.
+    deleteQueued: sql(
+      'DELETE FROM queued_tasks WHERE job = ? AND (first >= ? OR (first > 0 AND since <= ?))',
+    ),
+    forgetQueued: sql('DELETE FROM queued_tasks WHERE job = ?'),
 
     insertResult: sql(
       `INSERT INTO result_pages (job, result, first, count, bytes, value_bytes, sizes, data, checksum, failures, streams, drone, task_millis, recorded_at)

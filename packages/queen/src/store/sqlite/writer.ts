@@ -159,6 +159,10 @@ export class SqliteWriter {
     inputsPassed: (number, { count }) => {
       this.#change(number).tasks += count;
     },
+    tasksQueued: (number, { first, at, overdueUpTo }) => {
+      this.#sql.deleteQueued.run(number, first, time(overdueUpTo));
+      this.#sql.insertQueued.run(number, first, time(at));
+    },
     jobSealed: (number) => {
       this.#change(number).sealed = 1;
     },
@@ -229,11 +233,13 @@ export class SqliteWriter {
       const below = this.#unrecord(number, failed);
       this.#sql.reopenJob.run(time(at), cancelled, newest, below, number);
       this.#sql.forgetRetries.run(number);
+      this.#sql.forgetQueued.run(number);
     },
     jobRemoved: (number) => {
       this.#changes.delete(number);
       this.#sql.deleteJob.run(number);
       this.#sql.deleteSpec.run(number);
+      this.#sql.forgetQueued.run(number);
       this.#sql.removeAll.run({ job: number });
     },
     droneJoined: (_, { drone, name, at }) => {
@@ -308,7 +314,8 @@ export class SqliteWriter {
   }
 }
 
-const time = (at: number): string => new Date(at).toISOString();
+/** A time before 1970 is as good as 1970. */
+const time = (at: number): string => new Date(Math.max(0, at)).toISOString();
 const intervalsOf = (text: string | null): Interval[] => (text === null ? [] : JSON.parse(text));
 const textOf = (list: readonly unknown[]): string | null => (list.length === 0 ? null : JSON.stringify(list));
 
