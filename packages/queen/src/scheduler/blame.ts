@@ -9,7 +9,7 @@ import type { DroneState } from './drone.ts';
 import { endAttempt } from './failures.ts';
 import type { Job, Suspect } from './job.ts';
 import type { Lease } from './lease.ts';
-import { queueAnew } from './queue-limit.ts';
+import { queueAnew } from './queue-waits.ts';
 import type { State } from './state.ts';
 
 /** Losses from which on a suspect runs alone. */

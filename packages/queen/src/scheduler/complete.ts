@@ -21,7 +21,7 @@ import { pageCost } from './input-directory.ts';
 import type { Job } from './job.ts';
 import { isLeased, type Lease, noteShort } from './lease.ts';
 import { compareDrones } from './quarantine.ts';
-import { forgetQueued, queueAnew, queueBack } from './queue-limit.ts';
+import { forgetQueued, queueAnew, queueBack } from './queue-waits.ts';
 import type { State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
 

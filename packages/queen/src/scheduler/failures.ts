@@ -5,7 +5,7 @@
 import { type Failure, LIMITS } from '@hive/shared';
 import type { Job } from './job.ts';
 import { isLeased, type Lease } from './lease.ts';
-import { queueAnew } from './queue-limit.ts';
+import { queueAnew } from './queue-waits.ts';
 import type { State } from './state.ts';
 
 /** One attempt has failed. True when that is the task's outcome, false when it will run again. */

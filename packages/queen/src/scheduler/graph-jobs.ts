@@ -6,7 +6,7 @@ import { type Failure, LIMITS } from '@hive/shared';
 import { record } from './complete.ts';
 import type { Job } from './job.ts';
 import { isLeased } from './lease.ts';
-import { queueAnew, queueBack } from './queue-limit.ts';
+import { queueAnew, queueBack } from './queue-waits.ts';
 import type { State } from './state.ts';
 
 /** Bytes of parents' results that one lease may carry beside its own inputs. */

@@ -9,7 +9,7 @@ import { removeJob } from './ending.ts';
 import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
 import { summaryOf } from './queries.ts';
-import { queueAnew } from './queue-limit.ts';
+import { queueAnew } from './queue-waits.ts';
 import type { PeerSession, State } from './state.ts';
 import type { PageSplit } from './types.ts';
 

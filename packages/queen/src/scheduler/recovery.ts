@@ -9,7 +9,7 @@ import { maybeFinish, ownerLeft, watchRetention } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
 import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
-import { armQueue, queueAnew } from './queue-limit.ts';
+import { armQueue, queueAnew } from './queue-waits.ts';
 import type { State } from './state.ts';
 import type { StoreRecord } from './types.ts';
 

@@ -10,7 +10,7 @@ import type { DroneState } from './drone.ts';
 import { cancelLease } from './ending.ts';
 import type { Job } from './job.ts';
 import { Lease } from './lease.ts';
-import { queueBack } from './queue-limit.ts';
+import { queueBack } from './queue-waits.ts';
 import { LEASES_PER_EPOCH, type State } from './state.ts';
 
 export function holdings(state: State, drone: DroneState, message: Message<'Holdings'>): void {

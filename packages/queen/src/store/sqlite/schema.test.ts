@@ -35,6 +35,25 @@ describe('the tables', () => {
     expect(documented()).toEqual(tables);
   });
 
+  test('of an older version become those of this one', async () => {
+    const data = folder();
+    const database = new Database(join(data, 'hive.db'));
+    migrate(database, 0);
+    database.exec('DROP TABLE queued_tasks; PRAGMA user_version = 1');
+    database.close();
+    const store = new SqliteStore({ data }, () => '0'.repeat(32), 0);
+    [...store.recover()];
+    store.keep([
+      submitted(JOB, 1, { queueTimeoutMillis: 1 }),
+      { type: 'tasksQueued', job: JOB, first: 0, at: 5, overdueUpTo: 4 },
+    ]);
+    await store.commit();
+    await store.close();
+    const again = new SqliteStore({ data }, () => '0'.repeat(32), 0);
+    expect([...again.recover()]).toMatchObject([{ job: JOB, queuedSince: [{ first: 0, at: 5 }] }]);
+    await again.close();
+  });
+
   test('give a person something that can be understood', async () => {
     const data = folder();
     const store = new SqliteStore({ data }, () => '0'.repeat(32), 0);
