@@ -81,6 +81,8 @@ export const LIMITS = {
   redialMillisMax: 5_000,
   /** Time after a restart in which tasks that may be running are held for their Drones. */
   rejoinMillis: 15_000,
+  /** Leases of lost Drones that are remembered, so that what they still report counts. */
+  lostLeasesMax: 65_536,
   /** Time between a cancelled task's abort signal and the end of its thread. */
   killMillis: 5_000,
   /** Slots of one Drone. */

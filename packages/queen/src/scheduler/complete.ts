@@ -19,7 +19,7 @@ import { maybeFinish, maybeHalt } from './ending.ts';
 import { endAttempt } from './failures.ts';
 import { pageCost } from './input-directory.ts';
 import type { Job } from './job.ts';
-import { isLeased, type Lease, noteShort } from './lease.ts';
+import { creditBack, isLeased, type Lease, noteShort, settleCharge } from './lease.ts';
 import { compareDrones } from './quarantine.ts';
 import { forgetQueued, queueAnew, queueBack } from './queue-waits.ts';
 import type { State } from './state.ts';
@@ -296,10 +296,7 @@ export function leaseEnded(state: State, lease: Lease, asksForMore: boolean): vo
   if (lease.isLive && lease.open > 0) giveBack(state, lease, lease.done, lease.end);
   const successor = removeLease(state, lease);
   if (wasLost) return;
-  job.virtualTime = Math.max(
-    0,
-    job.virtualTime + (lease.busyMillis * job.slots - lease.chargedMillis) / job.weight,
-  );
+  settleCharge(lease);
   if (successor !== null) startSuccessor(state, successor);
   else if (asksForMore) grant(drone, job.slots);
   state.touch(job);
@@ -395,7 +392,9 @@ export function retracted(state: State, drone: DroneState, message: Message<'Ret
   const given = lease.end - message.end;
   if (given > 0) {
     state.totals.retracted += given;
+    creditBack(lease, given);
     if (lease.isLive) giveBack(state, lease, message.end, lease.end);
+    state.ready.update(lease.job);
     lease.end = message.end;
   } else lease.retractAgainAt = state.now + LIMITS.leaseTargetMillis;
   if (message.end === 0) {
@@ -417,6 +416,7 @@ export function leaseUnsendable(
   ]);
   job.running -= lease.open;
   lease.state = 'cancelled';
+  settleCharge(lease);
   const successor = removeLease(state, lease);
   if (successor !== null) startSuccessor(state, successor);
   else if (previous === null) grant(drone, job.slots);

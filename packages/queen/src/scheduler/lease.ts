@@ -119,6 +119,26 @@ export class Lease {
   }
 }
 
+/**
+ * The job pays for the slot time that was reported, not for what was expected: called when a lease ends or its Drone is
+ * lost. A lease that lives again after that is settled again.
+ */
+export function settleCharge(lease: Lease): void {
+  const { job } = lease;
+  const used = lease.busyMillis * job.slots;
+  job.virtualTime = Math.max(0, job.virtualTime + (used - lease.chargedMillis) / job.weight);
+  lease.chargedMillis = used;
+}
+
+/** Tasks of a lease are given back: their share of what it was charged and has not used is, too. */
+export function creditBack(lease: Lease, tasks: number): void {
+  const { job } = lease;
+  const unused = Math.max(0, lease.chargedMillis - lease.busyMillis * job.slots);
+  const credit = lease.open === 0 ? 0 : unused * Math.min(1, tasks / lease.open);
+  job.virtualTime = Math.max(0, job.virtualTime - credit / job.weight);
+  lease.chargedMillis -= credit;
+}
+
 /** Whether a live lease, other than `without`, still has this task to report. Looks at all leases of the job. */
 export function isLeased(job: Job, index: number, without: Lease | null = null): boolean {
   for (const lease of job.leases) {

@@ -8,7 +8,10 @@ import { giveBack, record } from './complete.ts';
 import { DroneState } from './drone.ts';
 import { ownerLeft, retain } from './ending.ts';
 import type { Job } from './job.ts';
+import { settleCharge } from './lease.ts';
+import { keepLost } from './lost-leases.ts';
 import { leaveQuarantine, reviewQuarantines } from './quarantine.ts';
+import { droneIsGone } from './recovery.ts';
 import type { PeerSession, State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
 
@@ -152,8 +155,8 @@ function droneLeft(state: State, drone: DroneState, reason: string, isProcessLos
     lease.state = 'lost';
     lease.isRetracting = false;
     if (!job.isActive) continue;
-    state.lost.set(lease.number, lease);
-    job.lost.add(lease);
+    settleCharge(lease);
+    keepLost(state, lease);
     if (crash !== null) recordCrash(state, job, crash);
     state.touch(job);
   }
@@ -161,12 +164,15 @@ function droneLeft(state: State, drone: DroneState, reason: string, isProcessLos
   drone.solitary = null;
   if (drone.keptFor !== null) drone.keptFor.keptOn = null;
   drone.keptFor = null;
+  droneIsGone(state, drone.peer, false);
   leaveQuarantine(state, drone);
   reviewQuarantines(state);
   for (const job of drone.knownJobs.values()) {
     job.knownBy.delete(drone);
     if (job.reservedOn === drone) job.reservedOn = null;
   }
+  // A lost lease keeps its Drone's state in memory.
+  drone.knownJobs.clear();
   state.notice({ type: 'droneLeft', name: drone.name, reason, tasksReturned, drones: state.drones });
 }
 

@@ -1,6 +1,12 @@
 /**
  * After a restart: what was committed is applied, and tasks that may be running somewhere are held until their Drone
  * claims them, all known Drones are back, or the rejoin grace has ended. Tasks above the lease mark go out at once.
+ *
+ * Every start begins the grace anew, also that of a Queen who is killed again and again. A Drone may have been dialling all
+ * the while, but whatever it tried before was in vain, and its next try may be a whole redial delay away (up to 5 s; the
+ * grace is three of them). A grace that went on from an earlier start would give out at once what is still running, and
+ * each crash would run it once more. The price is small: a Queen who lives for less than 15 s at a time gives out everything
+ * but what was under way; what she is told of, and who has said goodbye, shortens the wait.
  */
 import { LIMITS, type Millis, type PeerId } from '@hive/shared';
 import { applyRecord } from './apply.ts';
@@ -52,6 +58,14 @@ export function droneIsBack(state: State, peer: PeerId): void {
   if (!state.missingDrones.delete(peer)) return;
   state.rejoiningDrones.delete(peer);
   if (state.missingDrones.size === 0) releaseHeld(state);
+}
+
+/** A Drone has left again before it had said everything: the whole grace is there for it, unless it said goodbye. */
+export function droneIsGone(state: State, peer: PeerId, isForGood: boolean): void {
+  if (isForGood) droneIsBack(state, peer);
+  else if (state.rejoiningDrones.delete(peer)) {
+    state.deadlines.set(state.rejoinDeadline, state.identity.startedAt + LIMITS.rejoinMillis);
+  }
 }
 
 /** Nobody will claim what is still held: it runs again. */

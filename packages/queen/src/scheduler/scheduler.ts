@@ -25,7 +25,7 @@ import { manage } from './manage.ts';
 import { bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
 import { rebalance, watchForImbalance } from './rebalance.ts';
-import { droneIsBack, recover, releaseHeld } from './recovery.ts';
+import { droneIsBack, droneIsGone, recover, releaseHeld } from './recovery.ts';
 import { holdings } from './rejoin.ts';
 import { flushJobs, resultCredit, sendProgress } from './results.ts';
 import { type Identity, type PeerSession, State } from './state.ts';
@@ -171,7 +171,10 @@ const outOfTurn = (_: State, __: unknown, { type }: Message): never => {
 const DRONE_HANDLERS: DroneHandlers = {
   Hello: outOfTurn,
   Heartbeat: (state, drone) => answerHeartbeat(state, drone.session),
-  Goodbye: (state, drone, { message }) => farewell(state, drone.session, message),
+  Goodbye: (state, drone, { message }) => {
+    farewell(state, drone.session, message);
+    droneIsGone(state, drone.peer, true);
+  },
   Holdings: holdings,
   TaskRequest: (state, drone, { slots }) => {
     droneIsBack(state, drone.peer);

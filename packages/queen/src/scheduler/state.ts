@@ -87,6 +87,8 @@ export class State {
   /** Every lease that is live or cancelled but not ended, and the lost ones whose successes still count. */
   readonly leases = new Map<LeaseNumber, Lease>();
   readonly lost = new Map<LeaseNumber, Lease>();
+  /** How many of the lost ones there are when they are looked through next. */
+  lostLookedAt = 0;
   /** Live leases that may have tasks which were not started: what rebalancing looks at. */
   readonly splittable = new Set<Lease>();
   /** Jobs that have ended, oldest first, until retention removes them. */
