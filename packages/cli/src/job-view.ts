@@ -4,9 +4,6 @@ import { type Counts, isJobId, type JobId, jobId, UsageError } from '@hive/share
 
 import { formatCount, formatDuration, plural } from './format.ts';
 
-/** Jobs that are looked through for an abbreviated id. */
-const SEARCHED_MAX = 1_000;
-
 /**
  * The job that a person named by its id, or by a beginning or end of it that only one job has.
  * @throws UsageError when there is none, or more than one
@@ -14,7 +11,7 @@ const SEARCHED_MAX = 1_000;
 export async function findJob(hive: Hive, written: string): Promise<JobId> {
   const text = written.toLowerCase();
   if (isJobId(text)) return text;
-  const all = await hive.jobs({ limit: SEARCHED_MAX, hidden: true });
+  const all = await hive.jobs({ limit: Number.POSITIVE_INFINITY, hidden: true });
   const found = text === '' ? [] : all.filter(({ id }) => id.startsWith(text) || id.endsWith(text));
   if (found.length === 1) return jobId(found[0]!.id);
   if (found.length === 0)

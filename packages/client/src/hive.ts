@@ -1,5 +1,5 @@
 /** What `connect` gives: everything that a client can ask of a Queen. */
-import { isJobId, type JobId, jobId, type Plain, UsageError } from '@hive/shared';
+import { isJobId, type JobId, jobId, LIMITS, type Message, type Plain, UsageError } from '@hive/shared';
 import { v7 } from 'uuid';
 import { cancelOnAbort, unlessAborted } from './abort.ts';
 import { CallJob } from './calls.ts';
@@ -18,7 +18,15 @@ import {
   type SubmitOptions,
   specOf,
 } from './options.ts';
-import type { DrainInfo, DroneInfo, JobInfo, Overview, QueenStatus, TaskStory } from './overview.ts';
+import type {
+  DrainInfo,
+  DroneInfo,
+  JobInfo,
+  JobsPage,
+  Overview,
+  QueenStatus,
+  TaskStory,
+} from './overview.ts';
 import type { Router } from './router.ts';
 
 const NO_OPTIONS: CallOptions = {};
@@ -124,13 +132,27 @@ export class Hive implements AsyncDisposable {
     const body = await this.#router.query('drones', limit === undefined ? {} : { limit });
     return (body as unknown as { drones: DroneInfo[] }).drones;
   }
-  /** The newest jobs first; jobs that only hold calls are hidden. */
-  async jobs({ limit, hidden }: { limit?: number; hidden?: boolean } = {}): Promise<readonly JobInfo[]> {
-    const details = {
-      ...(limit === undefined ? {} : { limit }),
-      ...(hidden === undefined ? {} : { hidden }),
-    };
-    return ((await this.#router.query('jobs', details)) as unknown as { jobs: JobInfo[] }).jobs;
+  /** The newest jobs first, 100 of them unless told otherwise (all: Infinity); jobs that only hold calls are hidden. */
+  async jobs({
+    limit = 100,
+    hidden,
+  }: {
+    limit?: number;
+    hidden?: boolean;
+  } = {}): Promise<readonly JobInfo[]> {
+    const jobs: JobInfo[] = [];
+    let page: JobsPage | null = null;
+    // A Queen tells of so many at once.
+    while (jobs.length < limit && (page === null || page.next !== undefined)) {
+      const details: Partial<Message<'Query'>> = {
+        limit: Math.min(limit - jobs.length, LIMITS.answerEntriesMax),
+        ...(hidden === undefined ? {} : { hidden }),
+        ...(page === null ? {} : { before: page.next! }),
+      };
+      page = (await this.#router.query('jobs', details)) as unknown as JobsPage;
+      for (const job of page.jobs) jobs.push(job);
+    }
+    return jobs;
   }
   /** Rejects with UsageError 'unknownJob'. */
   async job(id: string): Promise<JobInfo> {

@@ -1,3 +1,4 @@
+import { UsageError } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
 import { millisOf } from './duration.ts';
 import { specOf } from './options.ts';
@@ -82,11 +83,21 @@ describe('the options of a job', () => {
     [{ haltOn: '101%' }, 'haltOn: "101%" is neither'],
     [{ haltOn: -1 }, 'haltOn: -1 is neither'],
     [{ after: ['x'] }, 'after: "x" is not a job id'],
+    [{ after: ID }, 'after: a list of jobs is needed. Put it in a list: after: [job].'],
+    [{ after: { id: ID } }, 'after: a list of jobs is needed. Put it in a list: after: [job].'],
+    [{ after: 5 }, 'after: a list of jobs is needed. Give job ids or handles: after: [job].'],
+    [{ after: null }, 'after: a list of jobs is needed. Give job ids or handles: after: [job].'],
+    [{ after: [null] }, 'after: null is not a job. Give its id, or its handle.'],
+    [{ after: [5] }, 'after: 5 is not a job. Give its id, or its handle.'],
+    [{ after: [{ job: ID }] }, `after: {"job":"${ID}"} is not a job.`],
+    [{ after: [{ id: ID, on: 'failure' }] }, 'after: on is "success" or "end", not failure.'],
+    [{ haltOn: null }, 'haltOn: null is neither'],
     [{ priority: 10_000 }, '.priority is not -1000..1000'],
     [{ backoff: '60d' }, '.backoffMillis is not u32'],
     [{ prioritty: 1 }, 'A job has no option "prioritty".'],
   ])('are refused if they make no sense: %j', (options, text) => {
     expect(() => specOf('echo', options as object)).toThrow(text);
+    expect(() => specOf('echo', options as object)).toThrow(UsageError);
   });
 
   test('make calls share a job only if they are the same', () =>

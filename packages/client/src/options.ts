@@ -133,7 +133,7 @@ export function specOf(kind: string, options: SpecOptions): Spec {
     const duration = options[option as keyof typeof DURATIONS];
     if (duration !== undefined) spec[field] = millisOf(option, duration);
   }
-  if (options.after !== undefined) spec['after'] = options.after.map(afterOf);
+  if (options.after !== undefined) spec['after'] = afterListOf(options.after);
   if (options.haltOn !== undefined) spec['haltOn'] = haltOnOf(options.haltOn);
   const wrong = jobSpec.problem(spec);
   if (wrong !== null) throw new UsageError(`A job cannot have this: ${wrong}.`, 'badSpec');
@@ -141,6 +141,32 @@ export function specOf(kind: string, options: SpecOptions): Spec {
 }
 
 const ANY_END = ':end';
+
+/** What a caller without types may have given is said in words, not in JavaScript's. @throws UsageError 'badOption' */
+function afterListOf(list: unknown): { job: string; on: 'success' | 'end' }[] {
+  if (Array.isArray(list)) return list.map((after: unknown) => afterOf(checkedAfter(after)));
+  const isOne = typeof list === 'string' || (typeof list === 'object' && list !== null && 'id' in list);
+  const next = isOne ? 'Put it in a list: after: [job].' : 'Give job ids or handles: after: [job].';
+  throw new UsageError(`after: a list of jobs is needed. ${next}`, 'badOption');
+}
+
+function checkedAfter(after: unknown): After {
+  if (typeof after === 'string') return after;
+  const { id, on } = (after ?? {}) as { id?: unknown; on?: unknown };
+  if (typeof id !== 'string') {
+    throw new UsageError(`after: ${shown(after)} is not a job. Give its id, or its handle.`, 'badOption');
+  }
+  if (on !== undefined && on !== 'success' && on !== 'end') {
+    throw new UsageError(`after: on is "success" or "end", not ${shown(on)}.`, 'badOption');
+  }
+  return after as After;
+}
+
+/** As much of a value as fits a sentence. */
+function shown(value: unknown): string {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
 
 function afterOf(after: After): { job: string; on: 'success' | 'end' } {
   if (typeof after !== 'string') return { job: idOf(after.id), on: after.on ?? 'success' };
@@ -155,7 +181,7 @@ function idOf(text: string): string {
 }
 
 function haltOnOf(halt: HaltOn): { failures?: number; share?: number } {
-  if (typeof halt === 'object') return halt;
+  if (typeof halt === 'object' && halt !== null) return halt;
   const [, number, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(String(halt).trim()) ?? [];
   const value = Number(number);
   const isShare = percent === '%';

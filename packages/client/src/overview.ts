@@ -52,6 +52,12 @@ export type JobInfo = More & {
   readonly message?: string;
 };
 
+/** So many of the newest jobs; `next` is there when there are older ones, and asks for those. */
+export interface JobsPage {
+  readonly jobs: readonly JobInfo[];
+  readonly next?: number;
+}
+
 /** Bounded in size, whatever the cluster's: the newest jobs and the first Drones. */
 export type Overview = More & {
   readonly status: QueenStatus;

@@ -172,6 +172,14 @@ describe('questions', () => {
       expect(await hive.explain(job.id)).toEqual(['It is a fake.']);
     }));
 
+  test('about jobs are asked until there are as many as were wanted', () =>
+    withFake({}, async (_, hive) => {
+      const ids: string[] = [];
+      for (let n = 0; n < 5; n++) ids.unshift((await hive.submit({ kind: 'echo', inputs: [] })).id);
+      for (const limit of [0, 1, 2, 3, 5, 6, Number.POSITIVE_INFINITY])
+        expect((await hive.jobs({ limit })).map(({ id }) => id)).toEqual(ids.slice(0, limit));
+    }));
+
   test('that are watched come again until the loop is left', () =>
     withFake({}, async (queen, hive) => {
       let seen = 0;

@@ -181,6 +181,7 @@ const SCHEMAS = {
     job: optional(job),
     index: optional(u53),
     limit: optional(u32),
+    before: optional(u53),
     hidden: optional(bool),
   },
   Watch: { everyMillis: u32 },

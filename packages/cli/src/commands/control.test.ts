@@ -166,7 +166,10 @@ describe('a detached job', () => {
     expect(waited.code).toBe(3);
     const following = processes.hive(['results', id, '--follow']);
     await following.saying(/^1\n/);
-    expect((await run('cancel', id, '1-1')).stdout).toContain('2 succeeded, 1 cancelled');
+    expect((await run('cancel', id, '0-1')).stdout).toMatch(
+      /^Cancelled 1 of 2 tasks: one had ended before, or is not there\. Job .* 2 succeeded, 1 cancelled\.\n$/,
+    );
+    expect((await run('task', id, '1')).stdout).toMatch(/^State +was cancelled$/m);
     await following.ended;
     expect(String(following.stdout)).toBe('1\n2\n');
   });

@@ -1,7 +1,6 @@
 /** `hive jobs`: what there is to do, and what was done, newest first. */
 
 import type { JobInfo } from '@hive/client';
-import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
 import { formatCount, formatDuration } from '../format.ts';
 import { formatProgress } from '../job-view.ts';
@@ -26,13 +25,14 @@ export const jobsCommand: CommandModule<object, JobsArguments> = {
       alias: 'a',
       type: 'boolean',
       default: false,
-      describe: `As many as she tells of: ${LIMITS.answerEntriesMax}`,
+      describe: 'All of them',
     },
     hidden: { type: 'boolean', default: false, describe: "Also those behind a client's single calls" },
   },
   handler: async (argv) => {
-    const { answerEntriesMax } = LIMITS;
-    const limit = argv.all ? answerEntriesMax : wholeNumber('--limit', argv.limit, 1, answerEntriesMax);
+    const limit = argv.all
+      ? Number.POSITIVE_INFINITY
+      : wholeNumber('--limit', argv.limit, 1, Number.MAX_SAFE_INTEGER);
     await using hive = await connectTo(argv, 'hive jobs');
     const jobs = await hive.jobs({ limit, hidden: argv.hidden });
     print(argv, { jobs }, () => formatJobs(jobs));

@@ -43,7 +43,7 @@ const STATES: Readonly<Record<string, string>> = {
 
 export function formatStory({ job, index, name, state, drone, attempts }: TaskStory): string {
   const end = attempts.at(-1)?.outcome;
-  const words = state === 'recorded' ? `has ${endWords(end)}` : (STATES[state] ?? state);
+  const words = state === 'recorded' ? endWords(end) : (STATES[state] ?? state);
   const where = drone === undefined ? '' : ` (on ${drone})`;
   const title = name === undefined ? job : `${job} (${name})`;
   const lines = attempts.flatMap((attempt, i) => formatAttempt(attempt, i + 1));
@@ -56,8 +56,9 @@ export function formatStory({ job, index, name, state, drone, attempts }: TaskSt
   ].join('\n');
 }
 
-const endWords = (outcome: string | undefined): string =>
-  outcome === undefined || outcome === 'succeeded' ? 'succeeded' : wordsOf(outcome);
+function endWords(outcome = 'succeeded'): string {
+  return outcome === 'cancelled' ? 'was cancelled' : `has ${wordsOf(outcome)}`;
+}
 
 function formatAttempt(attempt: AttemptInfo, number: number): string[] {
   const { outcome, drone, endedAt, millis, code, message } = attempt;

@@ -301,11 +301,19 @@ export class FakeQueen {
     client.connection.send({ type: 'Answer', request, body: bodies[action] });
   }
 
-  #query(client: FakeClient, { request, about, job }: Message<'Query'>): void {
+  /** Two at a time, newest first. */
+  #jobsPage({ limit = 2, before = this.jobs.size }: Message<'Query'>): Plain {
+    const next = Math.max(0, before - Math.min(limit, 2));
+    const ids = [...this.jobs.keys()].slice(next, before).reverse();
+    return { jobs: ids.map((id) => ({ id })), ...(next === 0 ? {} : { next }) };
+  }
+
+  #query(client: FakeClient, message: Message<'Query'>): void {
+    const { request, about, job } = message;
     const bodies: Record<string, Plain> = {
       status: { name: 'fake' },
       drones: { drones: [] },
-      jobs: { jobs: [...this.jobs.keys()].map((id) => ({ id })) },
+      jobs: this.#jobsPage(message),
       explain: { lines: ['It is a fake.'] },
       task: { job: job ?? '', index: 0, state: 'recorded', attempts: [] },
     };

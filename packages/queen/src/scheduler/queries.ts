@@ -27,7 +27,7 @@ function bodyOf(state: State, message: Message<'Query'>): Body | string {
     case 'drones':
       return { drones: dronesOf(state, limit) };
     case 'jobs':
-      return { jobs: jobsOf(state, limit, message.hidden === true) };
+      return jobsPage(state, limit, message.hidden === true, message.before);
     default:
       return aboutJob(state, message);
   }
@@ -135,12 +135,30 @@ function droneBody(state: State, drone: DroneState): Body {
   };
 }
 
-/** Newest first. */
-export function jobsOf(state: State, limit: number, withHidden: boolean): Body[] {
+/** The newest ones, newest first. */
+function newestJobs(
+  state: State,
+  limit: number,
+  withHidden: boolean,
+  before = Number.POSITIVE_INFINITY,
+): Job[] {
   const jobs: Job[] = [];
-  for (const job of state.jobs.values()) if (withHidden || !job.isHidden) jobs.push(job);
+  for (const job of state.jobs.values())
+    if ((withHidden || !job.isHidden) && job.order < before) jobs.push(job);
   jobs.sort((a, b) => b.order - a.order);
-  return jobs.slice(0, limit).map((job) => summaryOf(state, job));
+  return jobs.slice(0, limit);
+}
+
+export function jobsOf(state: State, limit: number, withHidden: boolean): Body[] {
+  return newestJobs(state, limit, withHidden).map((job) => summaryOf(state, job));
+}
+
+/** `next` is the place in the order of submission from which on older ones follow, whatever is removed meanwhile. */
+function jobsPage(state: State, limit: number, withHidden: boolean, before?: number): Body {
+  const found = newestJobs(state, limit + 1, withHidden, before);
+  const jobs = found.slice(0, limit);
+  const next = found.length > limit ? jobs.at(-1)?.order : undefined;
+  return { jobs: jobs.map((job) => summaryOf(state, job)), ...(next === undefined ? {} : { next }) };
 }
 
 export function summaryOf(state: State, job: Job): Body {
