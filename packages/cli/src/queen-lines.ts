@@ -20,6 +20,8 @@ export function describeNotice(event: Notice, isVerbose: boolean): Line {
       return once(
         `👋 A Drone left: ${event.name}, ${event.reason}${event.tasksReturned === 0 ? '' : `; ${plural(event.tasksReturned, 'task')} of it will run elsewhere`}; ${nowThereAre(event.drones)}`,
       );
+    case 'storeDamaged':
+      return once(`💾 ${event.message}`);
     case 'droneQuarantined':
       return once(
         `🚑 ${event.name} gets no work for a while: ${plural(event.failures, 'task')} in a row failed there and not elsewhere`,

@@ -19,6 +19,8 @@ export type QueenStatus = More & {
   readonly tasksReady: number;
   readonly tasksRecorded: number;
   readonly tasksPerSecond: number;
+  /** What of her store cannot be read any more, in a sentence; absent if nothing is known to be damaged. */
+  readonly storeDamage?: string;
 };
 
 export type DroneInfo = More & {

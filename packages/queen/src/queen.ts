@@ -41,6 +41,8 @@ export interface QueenOptions {
   readonly onStoreProblem?: (problem: StoreError | null) => void;
   /** For tests: every commit takes this much longer, as on a slow disk. */
   readonly simulatedCommitMillis?: number;
+  /** For tests: when the store's pages are looked at, and from which size of it on. */
+  readonly storeCheck?: { readonly afterMillis: number; readonly fromBytes: number };
   /** Name for people; the host's by default. */
   readonly name?: string;
   /** Time for a peer to finish its handshake, in milliseconds. Default: 10 s. */
@@ -68,13 +70,16 @@ export interface QueenSummary {
 /** @throws UsageError when it cannot listen or use its store, with what to do about it */
 export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   const { host = LOOPBACK, port = DEFAULT_PORT, isPortFixed = false, data = null } = options;
-  const { store, queen, epoch, latest } = openStore(options);
+  // The store looks for damage only after it was recovered, by the runtime.
+  const { store, queen, epoch, latest } = openStore(options, ({ message }) =>
+    runtime.push({ type: 'storeDamaged', message }),
+  );
   // Time goes on from the latest that the store has seen, even if the clock was set back meanwhile.
   const startedAt = Math.max(Date.now(), latest);
   const monotonic = performance.now();
   const clock = () => startedAt + performance.now() - monotonic;
   const spool = spoolOf(store, data);
-  const runtime = new Runtime({
+  const runtime: Runtime = new Runtime({
     spool,
     identity: {
       queen,
@@ -125,17 +130,17 @@ interface OpenedStore {
   readonly latest: number;
 }
 
-function openStore({
-  store = 'memory',
-  data = null,
-  cacheBytes,
-  simulatedCommitMillis,
-}: QueenOptions): OpenedStore {
+function openStore(
+  { store = 'memory', data = null, cacheBytes, simulatedCommitMillis, storeCheck }: QueenOptions,
+  onDamage: (problem: StoreError) => void,
+): OpenedStore {
   if (store === 'memory') return { store: new MemoryStore(), queen: randomQueenId(), epoch: 1, latest: 0 };
   if (data === null) throw new UsageError('The durable store needs a data folder.');
   const opened = new SqliteStore(
     {
       data,
+      onDamage,
+      ...(storeCheck === undefined ? {} : { check: storeCheck }),
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
       ...(simulatedCommitMillis === undefined ? {} : { simulatedMillis: simulatedCommitMillis }),
     },

@@ -43,5 +43,6 @@ function formatStatus(status: QueenStatus): string {
   // Those that were moved for balance are no news.
   const returned = Number(status['tasksReturned'] ?? 0) - Number(status['tasksRetracted'] ?? 0);
   if (returned > 0) lines.push(['Reassigned', plural(returned, 'task')]);
+  if (status.storeDamage !== undefined) lines.push(['Damage', status.storeDamage]);
   return formatPairs(lines);
 }

@@ -96,6 +96,7 @@ export function statusOf(state: State): Body {
     tasksReturned: state.totals.returned,
     staleReports: state.dropped.staleReports,
     duplicateResults: state.dropped.duplicateResults,
+    ...(state.storeDamage === null ? {} : { storeDamage: state.storeDamage }),
   };
 }
 

@@ -109,6 +109,10 @@ export class Scheduler {
       case 'storeFilled':
         state.isStoreLow = event.isLow;
         break;
+      case 'storeDamaged':
+        state.storeDamage = event.message;
+        state.notice(event);
+        break;
       case 'leaseUnsendable':
         leaseUnsendable(state, event);
         break;

@@ -103,6 +103,8 @@ export class State {
   leaseCount = 0;
   jobCount = 0;
   isStoreLow = false;
+  /** What was found to be damaged in the store, for people. */
+  storeDamage: string | null = null;
   /** Drones that are connected, or were when the Queen ended. */
   readonly knownDrones = new Set<PeerId>();
   /** After a restart: Drones that are awaited before held tasks are given to others. */

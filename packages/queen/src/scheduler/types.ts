@@ -31,6 +31,8 @@ export type SchedulerEvent =
   | { readonly type: 'sessionClogged'; readonly session: SessionNumber; readonly isClogged: boolean }
   | { readonly type: 'bytesHeard'; readonly sessions: readonly SessionNumber[] }
   | { readonly type: 'storeFilled'; readonly isLow: boolean }
+  /** Something in the store cannot be read any more. */
+  | { readonly type: 'storeDamaged'; readonly message: string }
   /** The inputs of a lease cannot be had or sent: its tasks fail. */
   | {
       readonly type: 'leaseUnsendable';
@@ -247,6 +249,7 @@ export type Notice =
       readonly tasksReturned: number;
       readonly drones: number;
     }
+  | { readonly type: 'storeDamaged'; readonly message: string }
   | { readonly type: 'droneQuarantined'; readonly name: string; readonly failures: number }
   | {
       readonly type: 'replyReceived';

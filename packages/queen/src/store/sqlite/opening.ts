@@ -17,7 +17,7 @@ export interface StoreIdentity {
 }
 
 /** A database up to this size, in bytes, is checked page by page when it is opened; that takes some milliseconds. */
-const CHECKED_BYTES_MAX = 16 * 1024 * 1024;
+export const CHECKED_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Makes sure that there is a database of this version. @throws StoreError, or what SQLite says; nothing is changed then */
 export function prepareDatabase(path: string): void {

@@ -39,7 +39,7 @@ describe('the tables', () => {
     const data = folder();
     const database = new Database(join(data, 'hive.db'));
     migrate(database, 0);
-    database.exec('DROP TABLE queued_tasks; PRAGMA user_version = 1');
+    database.exec('DROP TABLE queued_tasks; DROP INDEX result_pages_with_streams; PRAGMA user_version = 1');
     database.close();
     const store = new SqliteStore({ data }, () => '0'.repeat(32), 0);
     [...store.recover()];

@@ -13,6 +13,7 @@ import debug from 'debug';
 import type { InputRef, StoreRecord } from '../../scheduler/index.ts';
 import { compact, cutInputs, partOf } from '../pages.ts';
 import type { Attempt, ResultPage, Store } from '../store.ts';
+import { BackgroundCheck, type CheckOptions } from './background-check.ts';
 import { Batch } from './batch.ts';
 import { CommitDoor, type DoorOptions } from './commit-door.ts';
 import { openForReading } from './connection.ts';
@@ -28,6 +29,10 @@ export interface SqliteOptions {
   readonly data: string;
   /** Pages kept in memory to save reading them again, in bytes. Default 128 MiB. */
   readonly cacheBytes?: number;
+  /** A page was found to be damaged while nobody needed it; called at most once. */
+  readonly onDamage?: CheckOptions['onDamage'];
+  /** For tests: when pages are looked at, and from which size of the store on. */
+  readonly check?: Pick<CheckOptions, 'afterMillis' | 'fromBytes'>;
   /** For tests: every commit takes this much longer, as on a slow disk. */
   readonly simulatedMillis?: number;
   /** For tests: another thread than the writer's. */
@@ -66,12 +71,15 @@ export class SqliteStore implements Store {
   /** There may be something to remove. */
   #isUntidy = true;
   #timer: NodeJS.Timeout | null = null;
+  readonly #options: SqliteOptions;
+  #check: BackgroundCheck | null = null;
 
   /** Opens the store, or makes it. @throws StoreError when it cannot be used, and nothing is changed then */
   constructor(options: SqliteOptions, newQueenId: () => string, now: number) {
     const { data, cacheBytes = CACHE_BYTES, simulatedMillis = 0, thread } = options;
     this.path = join(data, 'hive.db');
     this.#now = now;
+    this.#options = options;
     try {
       mkdirSync(data, { recursive: true, mode: 0o700 });
       this.#lock = new StoreLock(join(data, 'hive.lock'), this.path);
@@ -121,6 +129,8 @@ export class SqliteStore implements Store {
     }
     this.#isRecovered = true;
     this.#rest(MAINTAIN_MILLIS);
+    const { onDamage, check } = this.#options;
+    if (onDamage !== undefined) this.#check = new BackgroundCheck({ path: this.path, onDamage, ...check });
   }
 
   keep(records: readonly StoreRecord[]): void {
@@ -190,6 +200,7 @@ export class SqliteStore implements Store {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#isRecovered = false;
+    await this.#check?.close();
     try {
       await this.#underWay?.done.catch(() => {});
       await this.commit();
