@@ -22,6 +22,7 @@ import type { StoreRecord } from './types.ts';
 /** Takes what the store recovered. Called once, before any event. */
 export function recover(state: State, records: Iterable<StoreRecord>, now: Millis): void {
   state.now = now;
+  state.rejoinEndsAt = now + LIMITS.rejoinMillis;
   for (const record of records) applyRecord(state, record);
   for (const peer of state.knownDrones) state.missingDrones.add(peer);
   for (const job of state.jobs.values()) {
@@ -35,7 +36,7 @@ export function recover(state: State, records: Iterable<StoreRecord>, now: Milli
     }
   }
   if (state.missingDrones.size === 0) releaseHeld(state);
-  else state.deadlines.set(state.rejoinDeadline, now + LIMITS.rejoinMillis);
+  else state.deadlines.set(state.rejoinDeadline, state.rejoinEndsAt);
 }
 
 function resume(state: State, job: Job): void {
@@ -64,7 +65,7 @@ export function droneIsBack(state: State, peer: PeerId): void {
 export function droneIsGone(state: State, peer: PeerId, isForGood: boolean): void {
   if (isForGood) droneIsBack(state, peer);
   else if (state.rejoiningDrones.delete(peer)) {
-    state.deadlines.set(state.rejoinDeadline, state.identity.startedAt + LIMITS.rejoinMillis);
+    state.deadlines.set(state.rejoinDeadline, state.rejoinEndsAt);
   }
 }
 

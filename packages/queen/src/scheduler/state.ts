@@ -112,6 +112,8 @@ export class State {
   /** Those among them that have said what they run; what they have finished follows. */
   readonly rejoiningDrones = new Set<PeerId>();
   readonly rejoinDeadline: Deadline;
+  /** When the rejoin grace of this start is over. */
+  rejoinEndsAt: Millis = 0;
   /** When the next ended job's retention is over. */
   readonly retentionDeadline: Deadline;
   now: Millis = 0;
