@@ -18,64 +18,75 @@ function open(data: string, simulatedMillis = 0): SqliteStore {
   return new SqliteStore({ data, simulatedMillis, cacheBytes: 2_000 }, queen, START);
 }
 
-describe('recovery', () => {
-  test('brings back what was committed last, after any history, at any point', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.integer(), fc.boolean(), async (seed, isSlow) => {
-        const chance = seededChance(seed);
-        let data = folder();
-        let now = START + 0.25;
-        for (let life = 0; life < 3; life++) {
-          const store = open(data, isSlow ? 0.01 : 0);
-          const { epoch } = store.identity;
-          expect(epoch).toBe(life + 1);
-          const driver = new Driver({
-            store,
-            epoch,
-            startedAt: Math.max(now, store.identity.latest),
-            chance,
-          });
-          for (let turn = Math.floor(chance() * 150); turn > 0; turn--) {
-            driver.act();
-            if (chance() < 0.4) await driver.commit();
-          }
-          // The process dies here: what was kept after the last commit is gone with it.
-          now = driver.now;
-          data = copyOfDisk(data);
-          await store.close();
-          await expectRecovered(copyOfDisk(data), driver, now);
-        }
-      }),
-      { numRuns: 15 },
-    );
-  });
+/** Thousands of real transactions: a busy machine needs its time for them. */
+const LONG_MILLIS = 180_000;
 
-  test('of a log that was torn anywhere brings back one of the states that were committed, and the newest that fits', async () => {
-    const chance = seededChance(5);
-    const data = folder();
-    const store = open(data);
-    const driver = new Driver({ store, epoch: 1, startedAt: START, chance });
-    const log = join(data, 'hive.db-wal');
-    const states: { readonly bytes: number; readonly state: unknown }[] = [
-      { bytes: statSync(log, { throwIfNoEntry: false })?.size ?? 0, state: driver.committed },
-    ];
-    for (let turn = 0; turn < 60; turn++) {
-      driver.act();
-      await driver.commit();
-      states.push({ bytes: statSync(log).size, state: driver.committed });
-    }
-    const whole = readFileSync(log).length;
-    for (let cut = 0; cut < 40; cut++) {
-      const bytes = Math.floor(chance() * whole);
-      const torn = copyOfDisk(data);
-      truncateSync(join(torn, 'hive.db-wal'), bytes);
-      const expected = states.filter((each) => each.bytes <= bytes).at(-1);
-      // Torn below the first commit of this life: the store is new.
-      if (expected !== undefined)
-        expect(recovered(torn, driver.now)).toEqual(settled(expected.state, driver.now));
-    }
-    await store.close();
-  });
+describe('recovery', () => {
+  test(
+    'brings back what was committed last, after any history, at any point',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.integer(), fc.boolean(), async (seed, isSlow) => {
+          const chance = seededChance(seed);
+          let data = folder();
+          let now = START + 0.25;
+          for (let life = 0; life < 3; life++) {
+            const store = open(data, isSlow ? 0.01 : 0);
+            const { epoch } = store.identity;
+            expect(epoch).toBe(life + 1);
+            const driver = new Driver({
+              store,
+              epoch,
+              startedAt: Math.max(now, store.identity.latest),
+              chance,
+            });
+            for (let turn = Math.floor(chance() * 150); turn > 0; turn--) {
+              driver.act();
+              if (chance() < 0.4) await driver.commit();
+            }
+            // The process dies here: what was kept after the last commit is gone with it.
+            now = driver.now;
+            data = copyOfDisk(data);
+            await store.close();
+            await expectRecovered(copyOfDisk(data), driver, now);
+          }
+        }),
+        { numRuns: 15 },
+      );
+    },
+    LONG_MILLIS,
+  );
+
+  test(
+    'of a log that was torn anywhere brings back one of the states that were committed, and the newest that fits',
+    async () => {
+      const chance = seededChance(5);
+      const data = folder();
+      const store = open(data);
+      const driver = new Driver({ store, epoch: 1, startedAt: START, chance });
+      const log = join(data, 'hive.db-wal');
+      const states: { readonly bytes: number; readonly state: unknown }[] = [
+        { bytes: statSync(log, { throwIfNoEntry: false })?.size ?? 0, state: driver.committed },
+      ];
+      for (let turn = 0; turn < 60; turn++) {
+        driver.act();
+        await driver.commit();
+        states.push({ bytes: statSync(log).size, state: driver.committed });
+      }
+      const whole = readFileSync(log).length;
+      for (let cut = 0; cut < 40; cut++) {
+        const bytes = Math.floor(chance() * whole);
+        const torn = copyOfDisk(data);
+        truncateSync(join(torn, 'hive.db-wal'), bytes);
+        const expected = states.filter((each) => each.bytes <= bytes).at(-1);
+        // Torn below the first commit of this life: the store is new.
+        if (expected !== undefined)
+          expect(recovered(torn, driver.now)).toEqual(settled(expected.state, driver.now));
+      }
+      await store.close();
+    },
+    LONG_MILLIS,
+  );
 });
 
 /** Opens a copy and compares. */
