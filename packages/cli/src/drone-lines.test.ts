@@ -4,9 +4,12 @@ import { DroneLines, inWords } from './drone-lines.ts';
 import type { Journal } from './journal.ts';
 
 function linesOf(...events: object[]): string[] {
+  return linesWhen(false, ...events);
+}
+function linesWhen(isVerbose: boolean, ...events: object[]): string[] {
   const said: string[] = [];
   const journal = { say: (text: string) => said.push(text) } as unknown as Journal;
-  const lines = new DroneLines(journal, false);
+  const lines = new DroneLines(journal, isVerbose);
   for (const event of events) lines.tell(event as never);
   return said;
 }
@@ -27,6 +30,21 @@ describe('a Drone', () => {
       '✅ Work Done! Hash: 7c0b5f54...',
       '❌ Work failed: sleep takes a number',
       '❌ Work timed out: it took longer than 1 ms',
+    ]);
+  });
+
+  test('shows values in full when it is verbose', () => {
+    const long = JSON.stringify('x'.repeat(100_000));
+    const received = { type: 'workReceived', queen, job: 'j', kind: 'echo', index: 0, lease: 1, tasks: 1 };
+    expect(
+      linesWhen(
+        true,
+        { ...received, single: true, display: '"xx…', value: long },
+        { ...done, kind: 'echo', outcome: 'succeeded', display: '"xx… -> "xx…', value: long },
+      ),
+    ).toEqual([
+      `🚨 Received Work: echo of ${long} (task 0 of job j)`,
+      `✅ Work Done! Echo: ${long} (task 0 of job j, 1.0 ms)`,
     ]);
   });
 

@@ -54,16 +54,16 @@ export class DroneLines {
     }
   }
 
-  #workText({ kind, display, job, index }: Received): string {
+  #workText({ kind, display, value, job, index }: Received): string {
     const about = this.#isVerbose ? ` (task ${index} of job ${job})` : '';
     if (display === undefined) return `${kind}${about}`;
-    return `${kind} of ${this.#isVerbose ? display : shortInput(display)}${about}`;
+    return `${kind} of ${this.#isVerbose ? (value ?? display) : shortInput(display)}${about}`;
   }
 
-  #doneText({ kind, outcome, display = '', millis, job, index }: Done): string {
+  #doneText({ kind, outcome, display = '', value = display, millis, job, index }: Done): string {
     this.#shown++;
     const about = this.#isVerbose ? ` (task ${index} of job ${job}, ${millis.toFixed(1)} ms)` : '';
-    const result = this.#isVerbose ? display : shortResult(display);
+    const result = this.#isVerbose ? value : shortResult(display);
     // A failure's text begins with how it ended; once is enough.
     if (outcome !== 'succeeded')
       return `❌ Work ${wordsOf(outcome)}: ${result.replace(`${outcome}: `, '')}${about}`;

@@ -22,12 +22,19 @@ export async function findJob(hive: Hive, written: string): Promise<JobId> {
   );
 }
 
-/** `1,200/2,000 (60 %)`: how far it is. */
-export function formatProgress({ counts, sealed }: Pick<JobInfo, 'counts' | 'sealed'>): string {
-  const done = counts.succeeded + counts.failed + counts.cancelled;
-  const total = `${formatCount(counts.appended)}${sealed ? '' : '+'}`;
-  const share = sealed && counts.appended > 0 ? ` (${Math.floor((done * 100) / counts.appended)} %)` : '';
-  return `${formatCount(done)}/${total}${share}`;
+/** `1,200/2,000 (60 %)`: how far it is, or how far it came: what ended before its time says `cancelled at 60 %`. */
+export function formatProgress({
+  counts,
+  sealed,
+  state,
+}: Pick<JobInfo, 'counts' | 'sealed' | 'state'>): string {
+  const wasCutShort = state === 'cancelled' || state === 'failed';
+  // Tasks that never ran because their job ended are not done; one that was cancelled by itself needs nothing more.
+  const done = counts.succeeded + counts.failed + (wasCutShort ? 0 : counts.cancelled);
+  const total = `${formatCount(counts.appended)}${sealed || wasCutShort ? '' : '+'}`;
+  if (!sealed || counts.appended === 0) return `${formatCount(done)}/${total}`;
+  const share = `${Math.floor((done * 100) / counts.appended)} %`;
+  return `${formatCount(done)}/${total} (${state === 'cancelled' ? `cancelled at ${share}` : share})`;
 }
 
 /** `12 succeeded, 1 failed`: what became of its tasks, without what there is none of. */

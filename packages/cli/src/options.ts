@@ -29,6 +29,9 @@ export const CLIENT_OPTIONS = {
   },
 } as const;
 
+export const VERBOSE_HELP =
+  'Values in full, as JSON or 0x and hex digits, of leases of a single task, up to 20 a second; of streams (over 1 MiB) the length';
+
 export const JSON_OPTION = {
   json: { type: 'boolean', default: false, describe: 'Print one JSON document' },
 } as const;

@@ -27,10 +27,10 @@ export function describeNotice(event: Notice, isVerbose: boolean): Line {
         `🚑 ${event.name} gets no work for a while: ${plural(event.failures, 'task')} in a row failed there and not elsewhere`,
       );
     case 'replyReceived': {
-      const result = isVerbose ? event.display : shortResult(event.display);
+      const result = JSON.stringify(isVerbose ? event.display : shortResult(event.display));
       const about = isVerbose ? ` (task ${event.index} of job ${event.job}, from ${event.name})` : '';
       return {
-        text: `🎉 Received reply from drone: TaskComplete(${JSON.stringify(result)})${about}`,
+        text: `🎉 Received reply from drone: TaskComplete(${event.value ?? result})${about}`,
         isFrequent: true,
       };
     }

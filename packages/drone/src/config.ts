@@ -23,6 +23,8 @@ export interface DroneOptions {
   /** Time without any Queen after which the Drone ends; never by default. */
   readonly orphanTimeoutMillis?: number;
   readonly onEvent?: (event: DroneEvent) => void;
+  /** Events about single tasks carry their values in full. Default: false. */
+  readonly showValues?: boolean;
 }
 
 export interface DroneConfig {
@@ -35,6 +37,7 @@ export interface DroneConfig {
   readonly slotHeapMiB: number | undefined;
   readonly orphanTimeoutMillis: number | undefined;
   readonly onEvent: DroneOptions['onEvent'];
+  readonly showValues: boolean;
 }
 
 /** @throws UsageError when an option makes no sense */
@@ -48,9 +51,10 @@ export function readOptions(options: DroneOptions): DroneConfig {
     throw new UsageError(`A Drone has at most ${LIMITS.labelsMax} labels.`);
   }
   const name = (options.name ?? hostname()).slice(0, LIMITS.nameMax);
-  const { queens, onEvent, orphanTimeoutMillis, slotHeapMiB } = options;
+  const { queens, onEvent, orphanTimeoutMillis, slotHeapMiB, showValues = false } = options;
   const kinds = kindsOf(kindModules, options.allow);
-  return { queens, name, slots, labels, kinds, kindModules, slotHeapMiB, orphanTimeoutMillis, onEvent };
+  const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues };
+  return { ...own, queens, orphanTimeoutMillis, onEvent };
 }
 
 function kindsOf(modules: Readonly<Record<string, string>>, allow: readonly string[] | undefined): string[] {

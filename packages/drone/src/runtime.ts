@@ -10,10 +10,11 @@ import {
   sessionNumber,
   UsageError,
 } from '@hive/shared';
-import { type Address, formatAddress, randomPeerId } from '@hive/shared/node';
+import { type Address, formatAddress, randomPeerId, wholeValue } from '@hive/shared/node';
 import debug from 'debug';
 import { Agent } from './agent/agent.ts';
 import type { AgentEffect, AgentEvent, DroneCounters } from './agent/events.ts';
+import type { Display } from './agent/journal.ts';
 import { type DroneConfig, type DroneOptions, readOptions } from './config.ts';
 import type { DroneEnd, DroneEvent } from './events.ts';
 import { isSameAddress, Link, type LinkHost } from './link.ts';
@@ -23,6 +24,7 @@ import { OutputFiles } from './slots/output-files.ts';
 import { Slot } from './slots/slot.ts';
 
 const log = debug('hive:drone:runtime');
+const wholeOf: Display = ({ encoding }, value) => wholeValue(encoding, value);
 
 /** A running Drone. */
 export interface Drone {
@@ -76,7 +78,8 @@ class DroneRuntime implements Drone, LinkHost {
       this.#resolve = resolve;
     });
     const { slots, kinds, kindModules, slotHeapMiB: heapMiB } = config;
-    this.#agent = new Agent({ slots, kinds, display: displayValue });
+    const whole = config.showValues ? { whole: wholeOf } : {};
+    this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole });
     const slotOptions = {
       kindModules,
       outputs: this.#outputs,

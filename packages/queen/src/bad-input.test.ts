@@ -118,12 +118,20 @@ describe('a client', () => {
     expect([refused.code, refused.job]).toEqual(['jobDiffers', ID]);
   });
 
-  test('is refused an unknown kind, and told which kinds there are', async () => {
+  test('is refused an unknown kind, and told which kinds the connected Drones offer', async () => {
     const peer = await client();
-    peer.send({ type: 'Submit', job: ID, spec: { ...SPEC, kind: 'hsah' } });
+    const submit = () => peer.send({ type: 'Submit', job: ID, spec: { ...SPEC, kind: 'hsah' } });
+    submit();
     const refused = await peer.next('Refused');
     expect(refused.code).toBe('unknownKind');
-    expect(refused.message).toContain('hash');
+    expect(refused.message).toBe(
+      'No Drone here offers the kind "hsah". No Drone is connected: start one that offers it.',
+    );
+    peers.push(await TestPeer.drone(queen.address, 1, ['sleep', 'brew']));
+    submit();
+    expect((await peer.next('Refused')).message).toBe(
+      'No Drone here offers the kind "hsah". Those that are connected offer: brew, sleep.',
+    );
   });
 
   test('is refused an option that the Queen would ignore', async () => {

@@ -49,6 +49,8 @@ export interface QueenOptions {
   readonly handshakeMillis?: number;
   /** What is worth a line to a person. */
   readonly onEvent?: (event: Notice) => void;
+  /** Tell the replies of single tasks with all of their value. Default: false. */
+  readonly showValues?: boolean;
 }
 
 export interface Queen {
@@ -95,6 +97,7 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
     store,
     clock,
     onNotice: options.onEvent ?? (() => {}),
+    showValues: options.showValues ?? false,
     ...(options.onStoreProblem === undefined ? {} : { onStoreProblem: options.onStoreProblem }),
     ...(options.storeReserveBytes === undefined ? {} : { storeReserveBytes: options.storeReserveBytes }),
   });

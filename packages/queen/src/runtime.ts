@@ -8,6 +8,7 @@ import type { Message, Page, SessionNumber } from '@hive/shared';
 import { LIMITS, UsageError } from '@hive/shared';
 import type { Connection } from '@hive/shared/node';
 import debug from 'debug';
+import { withValue } from './reply-value.ts';
 import {
   CommitPipeline,
   type Effects,
@@ -40,6 +41,8 @@ export interface RuntimeOptions {
   /** Milliseconds on a clock that never goes back. */
   readonly clock: () => number;
   readonly onNotice: (notice: Notice) => void;
+  /** Notices of replies get the whole value. Default: false. */
+  readonly showValues?: boolean;
   /** There is no room for more jobs, and why; null when there is again. */
   readonly onStoreProblem?: (problem: StoreError | null) => void;
   /** Bytes of the disk that are kept free. Default: LIMITS.storeReserveBytes. */
@@ -54,6 +57,7 @@ export class Runtime {
   readonly #clock: () => number;
   readonly #formatTime: (at: number) => string;
   readonly #onNotice: (notice: Notice) => void;
+  readonly #showValues: boolean;
   readonly #connections = new Map<SessionNumber, Connection>();
   readonly #clogged = new Set<SessionNumber>();
   readonly #heardBytes = new Map<SessionNumber, number>();
@@ -86,6 +90,7 @@ export class Runtime {
     this.#clock = clock;
     this.#formatTime = identity.formatTime;
     this.#onNotice = onNotice;
+    this.#showValues = options.showValues ?? false;
     this.#storeRetryMillis = options.storeRetryMillis ?? STORE_RETRY_MILLIS;
     this.#pipeline = new CommitPipeline({
       keep: (records) => store.keep(records),
@@ -206,7 +211,9 @@ export class Runtime {
       this.#clogged.delete(session);
       this.#desk.closed(session);
     }
-    for (const notice of effects.notices) this.#onNotice(notice);
+    for (const notice of effects.notices) {
+      this.#onNotice(this.#showValues ? withValue(notice, effects, this.scheduler.state) : notice);
+    }
   }
 
   #noteTold(sends: readonly Send[]): void {

@@ -6,7 +6,7 @@ import { DroneLines } from '../drone-lines.ts';
 import { interrupted } from '../interrupt.ts';
 import { parseLabels } from '../job/options.ts';
 import { Journal } from '../journal.ts';
-import { CLIENT_OPTIONS, type ClientArguments, wholeNumber } from '../options.ts';
+import { CLIENT_OPTIONS, type ClientArguments, VERBOSE_HELP, wholeNumber } from '../options.ts';
 import { queensOf } from '../queens.ts';
 
 interface DroneArguments extends ClientArguments {
@@ -51,7 +51,7 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
           requiresArg: true,
           describe: 'Exit after so many seconds without a Queen',
         },
-        verbose: { alias: 'v', type: 'boolean', default: false, describe: 'Say more about each task' },
+        verbose: { alias: 'v', type: 'boolean', default: false, describe: VERBOSE_HELP },
         'log-file': { type: 'string', requiresArg: true, describe: 'Write what it says as JSON lines, too' },
       })
       .example('$0 drone', 'Work for the Queen of this machine')
@@ -75,7 +75,11 @@ async function runDrone(argv: DroneArguments): Promise<void> {
   const journal = new Journal(argv.logFile);
   const lines = new DroneLines(journal, argv.verbose);
   journal.say('🐝 Drone is trying to connect...', 'connecting');
-  const drone = startDrone({ ...options, onEvent: (event: DroneEvent) => lines.tell(event) });
+  const drone = startDrone({
+    ...options,
+    showValues: argv.verbose,
+    onEvent: (event: DroneEvent) => lines.tell(event),
+  });
   const signal = await Promise.race([interrupted(), drone.closed]);
   if (typeof signal === 'string') {
     journal.say('🐝 Drone is going; what runs may finish. Press Ctrl-C again to leave at once.', 'draining', {

@@ -36,6 +36,28 @@ describe('a Queen and a Drone', () => {
     await drone.saying(new RegExp(`✅ Work Done! Hash: ${digest}\\.\\.\\.\n`));
   });
 
+  test('show values in full with --verbose', async () => {
+    const own = new Processes();
+    try {
+      const loud = own.hive(['queen', '--port', '0', '--verbose']);
+      await loud.saying(/listening on port/);
+      const worker = own.hive(['drone', '--slots', '1', '--verbose']);
+      await worker.saying(/Connected to Queen/);
+      const text = `${'long '.repeat(100_000)}"end"`;
+      const job = own.hive(['submit', 'echo', '--lines', '-', '--as', 'text'], { input: text });
+      expect(await job.ended).toBe(0);
+      const whole = JSON.stringify(text);
+      await loud.saying(/🏁/);
+      await worker.saying(/✅ Work Done! .* ms\)\n/);
+      expect(worker.text.includes(`🚨 Received Work: echo of ${whole} (task 0`)).toBe(true);
+      expect(worker.text.includes(`✅ Work Done! Echo: ${whole} (task 0`)).toBe(true);
+      expect(loud.text.includes(`🎉 Received reply from drone: TaskComplete(${whole}) (task 0`)).toBe(true);
+      expect(loud.text.indexOf('🎉')).toBeLessThan(loud.text.indexOf('🏁'));
+    } finally {
+      await own.end();
+    }
+  });
+
   test('are shown by status, drones and jobs, for people and as one JSON document', async () => {
     expect((await hive('status')).stdout).toMatch(/Drones +1 with 1 slot/);
     expect((await hive('drones')).stdout).toMatch(/^drone-0 +idle +1 /m);

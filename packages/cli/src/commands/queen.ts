@@ -8,7 +8,7 @@ import { commandName } from '../folder.ts';
 import { formatCount, parseBytes, plural } from '../format.ts';
 import { interrupted } from '../interrupt.ts';
 import { Chatter, Journal } from '../journal.ts';
-import { wholeNumber } from '../options.ts';
+import { VERBOSE_HELP, wholeNumber } from '../options.ts';
 import { describeNotice } from '../queen-lines.ts';
 
 interface QueenArguments {
@@ -45,7 +45,7 @@ export const queenCommand: CommandModule<object, QueenArguments> = {
           describe: 'Memory for pages that are on disk, too, such as 512MiB (default: 128MiB)',
         },
         name: { type: 'string', requiresArg: true, describe: "Her name for people (default: the machine's)" },
-        verbose: { alias: 'v', type: 'boolean', default: false, describe: 'Say more about each task' },
+        verbose: { alias: 'v', type: 'boolean', default: false, describe: VERBOSE_HELP },
         'log-file': { type: 'string', requiresArg: true, describe: 'Write what she says as JSON lines, too' },
       })
       .example('$0 queen', `Listen on port ${DEFAULT_PORT} of this machine`)
@@ -66,6 +66,7 @@ async function runQueen(argv: QueenArguments): Promise<void> {
     isPortFixed: argv.port !== undefined,
     ...(argv.name === undefined ? {} : { name: argv.name }),
     onEvent: (event) => tell(event, chatter, argv.verbose),
+    showValues: argv.verbose,
     onStoreProblem: (problem) => sayHowTheStoreIs(problem, journal),
   });
   // Before anybody is told that she is there, so that she ends in order from then on.

@@ -2,7 +2,7 @@
 import type { Hive, SubmitOptions } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import type { CommandModule } from 'yargs';
-import { exitCodeOf, onInterrupt, type Signal } from '../interrupt.ts';
+import { leaveBy, onInterrupt, type Signal } from '../interrupt.ts';
 import { EXIT_CODES_TEXT, exitCodeOfJobs } from '../job/exit-code.ts';
 import { formatEnd, hintAtDrones, printResults } from '../job/follow.ts';
 import { READINGS, type Reading, readWord, valuesOfLines } from '../job/inputs.ts';
@@ -94,8 +94,8 @@ export const submitCommand: CommandModule<object, SubmitArguments> = {
       .epilogue(EXIT_CODES_TEXT) as never,
   handler: async (argv) => {
     const signal = await run(argv);
-    // Standard input that nobody writes to must not keep the process.
-    if (signal !== null) process.exit(exitCodeOf(signal));
+    // A read that hangs (a FIFO that nobody writes to) must not keep an interrupted process.
+    if (signal !== null) leaveBy(signal);
     process.stdin.destroy();
   },
 };
@@ -156,7 +156,10 @@ async function follow(
   void hintAtDrones(hive, note);
   const output = new Output(process.stdout);
   const lines = new ResultLines(output, json, note);
-  const end = await printResults(job, job.results({ ordered: !asFinished }), lines, output);
+  // What was printed leaves, whatever came after it.
+  const end = await printResults(job, job.results({ ordered: !asFinished }), lines, output).finally(() =>
+    output.end(),
+  );
   process.exitCode = exitCodeOfJobs([end.state]);
   if (end.state !== 'succeeded') note(formatEnd(job.id, end));
 }

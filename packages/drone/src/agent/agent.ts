@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly kinds: readonly string[];
   /** The short text of a value, for logs. */
   readonly display?: Display;
+  /** All of a value; given when events are to carry it. */
+  readonly whole?: Display;
 }
 type EventOf<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
 type Handlers = { readonly [T in AgentEvent['type']]: (event: EventOf<T>) => void };
@@ -40,7 +42,8 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#places = new Places(options.slots);
     this.#queens = new Queens(this.#turn, (slot, bytes, files) => this.#work.released(slot, bytes, files));
-    this.#journal = new Journal(this.#turn, options.display ?? null, () => this.#places.unackedBytes);
+    const { display = null, whole = null } = options;
+    this.#journal = new Journal(this.#turn, display, whole, () => this.#places.unackedBytes);
     const kinds = new Set(options.kinds);
     this.#replies = new Replies(this.#turn, this.#queens, this.#places);
     this.#work = new Work(this.#turn, this.#queens, this.#places, this.#journal, this.#replies, kinds);

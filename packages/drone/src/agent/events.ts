@@ -214,8 +214,9 @@ export type AgentReport =
       readonly index: number;
       readonly tasks: number;
       readonly single: boolean;
-      /** The input, for people; only of single tasks. */
+      /** The input, for people; only of single tasks. `value` is all of it, if the Drone was told to show values. */
       readonly display?: string;
+      readonly value?: string;
     }
   | {
       readonly type: 'workDone';
@@ -229,8 +230,9 @@ export type AgentReport =
       readonly single: boolean;
       readonly outcome: Failure['outcome'];
       readonly millis: number;
-      /** Input and output, for people; only of single tasks. */
+      /** Input and output, for people; only of single tasks. `value` is all of the output, as above. */
       readonly display?: string;
+      readonly value?: string;
     }
   | { readonly type: 'slotReplaced'; readonly slot: SlotNumber; readonly reason: string }
   | { readonly type: 'leasesDropped'; readonly queen: QueenId; readonly leases: number }

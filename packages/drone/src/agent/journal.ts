@@ -4,7 +4,7 @@
  */
 import { type Failure, type Message, type Millis, readU32, type Spec } from '@hive/shared';
 import type { DroneCounters } from './events.ts';
-import type { Lease } from './lease.ts';
+import type { Lease, ResultTexts } from './lease.ts';
 import { indexAt } from './lease.ts';
 import type { Turn } from './queens.ts';
 
@@ -17,6 +17,8 @@ export type Display = (spec: Spec, value: Uint8Array, of: 'input' | 'output') =>
 export class Journal {
   readonly #turn: Turn;
   readonly #display: Display | null;
+  /** All of a value; null when nobody asked for that. */
+  readonly #whole: Display | null;
   readonly #unackedBytes: () => number;
   #tokens = LINES_PER_SECOND;
   #tokensAt: Millis | null = null;
@@ -27,9 +29,10 @@ export class Journal {
   /** When the next summary is due; null while nothing has changed. */
   #summaryAt: Millis | null = null;
 
-  constructor(turn: Turn, display: Display | null, unackedBytes: () => number) {
+  constructor(turn: Turn, display: Display | null, whole: Display | null, unackedBytes: () => number) {
     this.#turn = turn;
     this.#display = display;
+    this.#whole = whole;
     this.#unackedBytes = unackedBytes;
   }
 
@@ -49,7 +52,8 @@ export class Journal {
     lease.isShown = this.#mayShow();
     if (!lease.isShown) return;
     const single = lease.count === 1;
-    if (single) lease.display = this.#inputText(lease);
+    const value = single && this.#whole !== null ? this.#inputText(lease, this.#whole) : null;
+    if (single) lease.display = this.#inputText(lease, this.#display);
     this.#turn.effects.push({
       type: 'report',
       event: {
@@ -58,6 +62,7 @@ export class Journal {
         tasks: lease.count,
         single,
         ...(lease.display === null ? {} : { display: lease.display }),
+        ...(value === null ? {} : { value }),
       },
     });
   }
@@ -69,15 +74,28 @@ export class Journal {
     this.#changed();
   }
 
-  /** The text of a finished single task, if it is shown. */
-  resultText(lease: Lease, message: Message<'TaskComplete'>): string | null {
-    if (!lease.isShown || lease.count !== 1 || message.count !== 1) return null;
-    const failure = message.failures?.[0];
-    const output = failure === undefined ? this.#outputText(lease, message) : failureText(failure);
-    return lease.display === null ? output : `${lease.display} -> ${output}`;
+  /** Notes the texts of a finished single task, if it is shown. Its lease may end in a later report. */
+  reported(lease: Lease, message: Message<'TaskComplete'>): void {
+    if (!lease.isShown || lease.count !== 1 || message.count !== 1) return;
+    lease.result = this.#resultTexts(lease, message);
   }
 
-  ended(lease: Lease, startedAt: Millis, outcome: Failure['outcome'], display: string | null): void {
+  #resultTexts(lease: Lease, message: Message<'TaskComplete'>): ResultTexts {
+    const { spec } = lease;
+    const failure = message.failures?.[0];
+    const output = failure === undefined ? outputText(spec, message, this.#display) : failureText(failure);
+    const display = lease.display === null ? output : `${lease.display} -> ${output}`;
+    if (this.#whole === null) return { display };
+    const isStream = (message.streams?.length ?? 0) > 0;
+    if (failure === undefined && isStream) return { display };
+    const value =
+      failure === undefined
+        ? this.#whole(spec, message.data, 'output')
+        : failureText(failure, Number.POSITIVE_INFINITY);
+    return { display, value };
+  }
+
+  ended(lease: Lease, startedAt: Millis, outcome: Failure['outcome']): void {
     if (!lease.isShown) return;
     this.#turn.effects.push({
       type: 'report',
@@ -88,7 +106,7 @@ export class Journal {
         single: lease.count === 1,
         outcome,
         millis: this.#turn.now - startedAt,
-        ...(display === null ? {} : { display }),
+        ...lease.result,
       },
     });
   }
@@ -117,22 +135,22 @@ export class Journal {
     return true;
   }
 
-  #inputText(lease: Lease): string | null {
+  #inputText(lease: Lease, display: Display | null): string {
     const { range } = lease.spec;
     if (range !== undefined) return String(range.start + indexAt(lease, 0) * range.step);
     if (lease.streams.length > 0) return `a stream of ${lease.streams[0]!.bytes} bytes`;
     const size = typeof lease.sizes === 'number' ? lease.sizes : readU32(lease.sizes, 0);
-    return this.#text(lease.spec, lease.data.subarray(0, size), 'input');
+    return textOf(lease.spec, lease.data.subarray(0, size), 'input', display);
   }
+}
 
-  #outputText({ spec }: Lease, { data, streams }: Message<'TaskComplete'>): string {
-    const stream = streams?.[0];
-    return stream === undefined ? this.#text(spec, data, 'output') : `a stream of ${stream.bytes} bytes`;
-  }
+function outputText(spec: Spec, { data, streams }: Message<'TaskComplete'>, display: Display | null): string {
+  const stream = streams?.[0];
+  return stream === undefined ? textOf(spec, data, 'output', display) : `a stream of ${stream.bytes} bytes`;
+}
 
-  #text(spec: Spec, value: Uint8Array, of: 'input' | 'output'): string {
-    return this.#display === null ? `${value.length} bytes` : this.#display(spec, value, of);
-  }
+function textOf(spec: Spec, value: Uint8Array, of: 'input' | 'output', display: Display | null): string {
+  return display === null ? `${value.length} bytes` : display(spec, value, of);
 }
 
 function namesOf(lease: Lease) {
@@ -140,6 +158,6 @@ function namesOf(lease: Lease) {
   return { queen, job, kind: spec.kind, lease: number, index: indexAt(lease, 0) } as const;
 }
 
-function failureText({ outcome, message }: Failure): string {
-  return message === '' ? outcome : `${outcome}: ${message.slice(0, 120)}`;
+function failureText({ outcome, message }: Failure, charactersMax = 120): string {
+  return message === '' ? outcome : `${outcome}: ${message.slice(0, charactersMax)}`;
 }

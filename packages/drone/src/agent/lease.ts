@@ -78,8 +78,17 @@ export interface Lease {
   readonly outputs: Map<number, OutputFile>;
   /** Text for people: the input of its one task, when it is shown. */
   display: string | null;
+  /** Of a single task that is shown and has finished. */
+  result: ResultTexts;
   isShown: boolean;
 }
+
+/** What people see of a result: the short text, which the Queen gets too, and all of it if that was asked for. */
+export interface ResultTexts {
+  readonly display?: string;
+  readonly value?: string;
+}
+const NO_TEXTS: ResultTexts = {};
 
 /** @throws ProtocolError when the assignment does not add up */
 export function leaseOf(
@@ -110,6 +119,7 @@ export function leaseOf(
     pulls: new Map(),
     outputs: new Map(),
     display: null,
+    result: NO_TEXTS,
     isShown: false,
   };
 }

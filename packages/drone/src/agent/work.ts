@@ -347,12 +347,12 @@ export class Work {
     }
     lease.done += finished.count;
     for (const [key, { position }] of lease.pulls) if (position < lease.done) lease.pulls.delete(key);
-    const display = this.#note(lease, messages, finished);
+    this.#note(lease, messages, finished);
     for (const message of messages)
       if (message.count > 0) this.#places.addUnacked(stage.slot, costOf(message));
     if (isEnd) {
       this.#close(running);
-      this.#journal.ended(lease, startedAt, finished.failures[0]?.outcome ?? 'succeeded', display);
+      this.#journal.ended(lease, startedAt, finished.failures[0]?.outcome ?? 'succeeded');
     }
     if (isEnd && queen.session !== null) {
       if (!lease.isSilent) this.#replies.end(queen.session, lease, messages, place, stage.slot);
@@ -362,11 +362,12 @@ export class Work {
     this.#replies.deliver(queen, lease, messages, stage.slot);
   }
 
-  #note(lease: Lease, messages: Message<'TaskComplete'>[], finished: Finished): string | null {
+  #note(lease: Lease, messages: Message<'TaskComplete'>[], finished: Finished): void {
     this.#journal.finished(finished.count, finished.failures.length, finished.busyMicros);
-    const display = this.#journal.resultText(lease, messages[0]!);
-    if (display !== null) messages[0] = { ...messages[0]!, display };
-    return display;
+    if (messages[0]!.count === 0) return;
+    this.#journal.reported(lease, messages[0]!);
+    const { display } = lease.result;
+    if (display !== undefined) messages[0] = { ...messages[0]!, display };
   }
 
   /** These outputs will not be reported. */

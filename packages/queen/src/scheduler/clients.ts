@@ -123,11 +123,16 @@ function paramsBytes(value: unknown): number {
 
 function kindProblem(state: State, kind: string): { code: RefusalCode; text: string } | null {
   if (BUILT_IN_KINDS.includes(kind)) return null;
-  const offered = new Set(BUILT_IN_KINDS);
-  for (const profile of state.profiles.values()) for (const name of profile.kinds) offered.add(name);
-  if (offered.has(kind)) return null;
-  const list = [...offered].sort().join(', ');
-  return { code: 'unknownKind', text: `No Drone here offers the kind "${kind}". Kinds that exist: ${list}.` };
+  const offered = new Set<string>();
+  for (const profile of state.profiles.values()) {
+    if (profile.kinds.has(kind)) return null;
+    if (profile.drones.size > 0) for (const name of profile.kinds) offered.add(name);
+  }
+  const hint =
+    offered.size === 0
+      ? 'No Drone is connected: start one that offers it.'
+      : `Those that are connected offer: ${[...offered].sort().join(', ')}.`;
+  return { code: 'unknownKind', text: `No Drone here offers the kind "${kind}". ${hint}` };
 }
 
 /** This client is the job's owner from now on, in this session. */

@@ -39,11 +39,12 @@ export function taskComplete(state: State, drone: DroneState, message: Message<'
     lease.done += news;
     if (lease.isLive) lease.job.running -= news;
   }
+  // Before the job's end, which this report may bring.
+  announce(state, drone, lease, message);
   if (!isWanted) state.dropped.staleReports += Math.max(0, news);
   else if (message.count > 0) recordReport(state, lease, message);
   acknowledge(state, drone, message);
   learn(state, lease, message);
-  announce(state, drone, lease, message);
   if (message.ended) leaseEnded(state, lease, message.request === true);
 }
 

@@ -256,7 +256,10 @@ export type Notice =
       readonly name: string;
       readonly job: JobId;
       readonly index: number;
+      /** The short text that the Drone's kind supplies. */
       readonly display: string;
+      /** All of the value; added by the runtime, for whoever asked for it. */
+      readonly value?: string;
     }
   | { readonly type: 'jobAccepted'; readonly job: JobId; readonly name: string; readonly kind: string }
   | {

@@ -6,3 +6,4 @@ export * from './dial.ts';
 export * from './generate.ts';
 export * from './open-files.ts';
 export * from './random-id.ts';
+export * from './value-text.ts';
