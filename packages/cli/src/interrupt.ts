@@ -19,6 +19,8 @@ export function exitCodeOf(signal: Signal): number {
  */
 export function leaveBy(signal: Signal): never {
   process.removeAllListeners(signal);
+  // A signal does not wait for those who tidy up.
+  process.emit('exit', exitCodeOf(signal));
   process.kill(process.pid, signal);
   process.exit(exitCodeOf(signal));
 }

@@ -1,63 +1,31 @@
-/** `hive hash`: what `sha256sum` prints, computed by the Drones. */
+/** `hive hash`: what `sha256sum` prints or, with `--check`, says, computed by the Drones. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Hive, JobHandle, JobOptions, TaskResult } from '@hive/client';
-import { UsageError } from '@hive/shared';
 import type { CommandModule } from 'yargs';
+import { formatCount } from '../format.ts';
 import { findAlgorithm, tagOf } from '../hash/algorithm.ts';
+import { checkArguments, checkOptionsOf, HASH_OPTIONS, type HashArguments } from '../hash/arguments.ts';
+import { CheckWork } from '../hash/check-work.ts';
 import { FileWork } from '../hash/file-work.ts';
+import { jsonLine } from '../hash/json-lines.ts';
 import { LineWork } from '../hash/line-work.ts';
 import { operandBytes } from '../hash/operands.ts';
 import { RangeWork } from '../hash/range-work.ts';
-import type { Hashed, Work } from '../hash/work.ts';
+import type { Complain, Hashed, Work } from '../hash/work.ts';
 import { leaveBy, onInterrupt, type Signal } from '../interrupt.ts';
 import { hintAtDrones } from '../job/follow.ts';
-import { type JobOptionArguments, jobOptionsOf, withJobOptions } from '../job/options.ts';
+import { jobOptionsOf, withJobOptions } from '../job/options.ts';
 import { parseRange } from '../job/range.ts';
 import { noteLostQueen } from '../lost-queen.ts';
-import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
+import { connectTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 import { leaveWithReader } from '../reader-gone.ts';
 
-interface HashArguments extends ClientArguments, JobOptionArguments {
-  readonly _: readonly (string | number)[];
-  readonly algorithm: string;
-  readonly recursive: boolean;
-  readonly lines: boolean;
-  readonly range?: string | undefined;
-  readonly tag: boolean;
-  readonly zero: boolean;
-}
-
 const STANDARD_INPUT = ['-'];
 
-const HASH_OPTIONS = {
-  ...CLIENT_OPTIONS,
-  algorithm: {
-    alias: 'a',
-    type: 'string',
-    requiresArg: true,
-    default: 'sha256',
-    describe: 'Any that Node knows',
-  },
-  recursive: { alias: 'r', type: 'boolean', default: false, describe: 'Hash the files in folders too' },
-  lines: {
-    type: 'boolean',
-    default: false,
-    describe: 'Hash every line of the files: one digest per line',
-  },
-  range: {
-    type: 'string',
-    requiresArg: true,
-    describe: 'START..END[..STEP]: hash these integers as text, both ends included; one digest per line',
-  },
-  tag: { type: 'boolean', default: false, describe: 'BSD-style lines' },
-  zero: {
-    alias: 'z',
-    type: 'boolean',
-    default: false,
-    describe: 'End lines with NUL; escape no names',
-  },
-} as const;
+/** Results that are printed before whatever else has happened is looked at. */
+const RESULTS_PER_TURN = 1_024;
 
 export const hashCommand: CommandModule<object, HashArguments> = {
   command: 'hash',
@@ -72,6 +40,7 @@ export const hashCommand: CommandModule<object, HashArguments> = {
       .strictOptions()
       .example('$0 hash *.iso', 'What sha256sum *.iso prints')
       .example('$0 hash -r photos > sums', 'Then, any time: sha256sum -c sums')
+      .example('$0 hash -c sums', 'The same, with the Drones at work')
       .example('$0 hash --lines words.txt', 'One digest per line of words.txt')
       .example(
         '$0 hash --range 0..1000000000',
@@ -82,45 +51,62 @@ export const hashCommand: CommandModule<object, HashArguments> = {
 };
 
 async function runHash(argv: HashArguments): Promise<void> {
-  if (argv.lines && argv.recursive)
-    throw new UsageError('--lines takes files, so it does not go with --recursive.');
-  if (argv.lines && argv.tag)
-    throw new UsageError('--lines prints digests only, so it does not go with --tag.');
-  if (argv.range !== undefined && (argv.lines || argv.recursive || argv.tag || argv._.length > 1))
-    throw new UsageError('--range hashes integers, so it goes with no files, nor with --lines, -r or --tag.');
+  checkArguments(argv);
   const algorithm = findAlgorithm(argv.algorithm);
-  const progress = new Progress(argv.range !== undefined ? 'integers' : argv.lines ? 'lines' : 'files');
-  const signal = await hashAll(argv, algorithm, progress).finally(() => progress.end());
+  const unit = unitOf(argv);
+  const progress = new Progress(unit);
+  const signal = await hashAll(argv, algorithm, progress, unit).finally(() => progress.end());
   // A read that hangs (a pipe that nobody writes to) must not keep an interrupted process.
   if (signal !== null) leaveBy(signal);
   process.stdin.destroy();
 }
 
+function unitOf({ range, lines }: HashArguments): string {
+  if (range !== undefined) return 'integers';
+  return lines ? 'lines' : 'files';
+}
+
 /** Resolves with the signal that cancelled it, if one did. */
-async function hashAll(argv: HashArguments, algorithm: string, progress: Progress): Promise<Signal | null> {
+async function hashAll(
+  argv: HashArguments,
+  algorithm: string,
+  progress: Progress,
+  unit: string,
+): Promise<Signal | null> {
   await using hive = await connectTo(argv, 'hive hash');
   // Digests that go to a file do not disturb the bar.
   const output = new Output(process.stdout, () => process.stdout.isTTY && progress.stepAside());
   const note = (text: string) => {
+    output.flush();
     progress.stepAside();
     process.stderr.write(`hive hash: ${text}\n`);
   };
   let job: JobHandle | null = null;
   let interruptedBy: Signal | null = null;
+  const stop = new AbortController();
   // Before the job is submitted: it must not be left behind by a Ctrl-C that comes early.
   using _signals = onInterrupt((signal) => {
     interruptedBy = signal;
     note('cancelling; press Ctrl-C again to leave at once');
+    stop.abort();
     if (job !== null) cancel(job);
   });
   using _lost = noteLostQueen(hive, note);
   using _reader = leaveWithReader(hive);
-  const work = workOf(argv, algorithm, progress, output);
+  const work = workOf(argv, algorithm, progress, output, note);
   job = await submit(hive, algorithm, work, await jobOptionsOf(argv, hive));
   if (interruptedBy !== null) cancel(job);
   void hintAtDrones(hive, note);
-  await printResults(job, work, output);
-  await job.done;
+  await printResults(job, work, output, stop.signal);
+  const { counts, message } = await job.done;
+  if (counts.cancelled > 0) {
+    process.exitCode = 1;
+    const why = interruptedBy === null && message !== undefined ? ` (${message})` : '';
+    const { succeeded, failed, appended } = counts;
+    note(
+      `cancelled${why}: ${formatCount(succeeded + failed)} of ${formatCount(appended)} ${unit} were hashed`,
+    );
+  }
   return interruptedBy;
 }
 
@@ -143,29 +129,52 @@ function cancel(job: JobHandle): void {
   job.cancel('interrupted').catch(() => {});
 }
 
-function workOf(argv: HashArguments, algorithm: string, progress: Progress, output: Output): Work {
+function workOf(
+  argv: HashArguments,
+  algorithm: string,
+  progress: Progress,
+  output: Output,
+  note: (text: string) => void,
+): Work {
   const named = argv._.slice(1).map(String);
   const operands = operandBytes(named.length === 0 ? STANDARD_INPUT : named);
-  const complain = (text: string) => {
+  const fail = () => {
     process.exitCode = 1;
-    output.flush();
-    progress.stepAside();
-    process.stderr.write(`hive hash: ${text}\n`);
   };
-  if (argv.range !== undefined) return new RangeWork(parseRange(argv.range), argv.zero, progress, complain);
-  if (argv.lines) return new LineWork(operands, argv.zero, progress, complain);
-  const format = { tag: argv.tag ? tagOf(algorithm) : null, isZeroEnded: argv.zero };
-  return new FileWork(operands, argv.recursive, format, progress, complain);
+  const complain: Complain = (text, { error, ...about }) => {
+    fail();
+    if (argv.json) void output.write(jsonLine(algorithm, about, { error }));
+    else note(text);
+  };
+  const json = argv.json ? algorithm : null;
+  const isBinary = argv.binary && !argv.text;
+  const format = { tag: argv.tag ? tagOf(algorithm) : null, isBinary, isZeroEnded: argv.zero, json };
+  if (argv.range !== undefined) return new RangeWork(parseRange(argv.range), format, progress, complain);
+  if (argv.lines) return new LineWork(operands, format, progress, complain);
+  if (!argv.check) return new FileWork(operands, argv.recursive, format, progress, complain);
+  const host = { write: (bytes: Uint8Array) => void output.write(bytes), warn: note, fail };
+  return new CheckWork(operands, algorithm, checkOptionsOf(argv), progress, host);
 }
 
-async function printResults(job: JobHandle, work: Work, output: Output): Promise<void> {
+/** Prints until the end, or until it is told to stop: then nothing more appears. */
+async function printResults(job: JobHandle, work: Work, output: Output, stop: AbortSignal): Promise<void> {
+  const stopped = new Promise<void>((resolve) =>
+    stop.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  let untilTurn = RESULTS_PER_TURN;
   for await (const result of job.results({ ordered: true })) {
+    if (stop.aborted) return;
     // What was cancelled has no result, whether it had begun or not.
     if (result.outcome === 'cancelled') continue;
     const line = work.print(hashedOf(result));
     const wait = line === null ? null : output.write(line);
-    if (wait !== null) await wait;
+    if (wait !== null) await Promise.race([wait, stopped]);
+    // Results that are here already come without a turn of the event loop, and a Ctrl-C needs one to be heard.
+    if (--untilTurn > 0) continue;
+    untilTurn = RESULTS_PER_TURN;
+    await nextTurn();
   }
+  if (stop.aborted) return;
   work.end();
   await output.end();
 }

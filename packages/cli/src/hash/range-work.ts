@@ -1,19 +1,20 @@
 /** Hashing the decimal digits of integers, which the Drones count out by themselves: what `seq` and `--lines` would give. */
 import type { Range } from '../job/range.ts';
 import type { Progress } from '../progress.ts';
-import type { Complain, Hashed, Work } from './work.ts';
+import { digestLine } from './json-lines.ts';
+import type { Complain, Format, Hashed, Work } from './work.ts';
 
 export class RangeWork implements Work {
   /** Integers have no other. */
   readonly encoding = 'msgpack';
   readonly #range: Range;
-  readonly #end: string;
+  readonly #format: Format;
   readonly #progress: Progress;
   readonly #complain: Complain;
 
-  constructor(range: Range, isZeroEnded: boolean, progress: Progress, complain: Complain) {
+  constructor(range: Range, format: Format, progress: Progress, complain: Complain) {
     this.#range = range;
-    this.#end = isZeroEnded ? '\0' : '\n';
+    this.#format = format;
     this.#progress = progress;
     this.#complain = complain;
     progress.expect(range.count);
@@ -25,8 +26,9 @@ export class RangeWork implements Work {
 
   print({ index, digest, message }: Hashed): Uint8Array | null {
     this.#progress.done(0);
-    if (digest !== null) return Buffer.from(digest + this.#end);
-    this.#complain(`${this.#range.start + index * this.#range.step}: ${message}`);
+    const value = this.#range.start + index * this.#range.step;
+    if (digest !== null) return digestLine(digest, { value }, this.#format);
+    this.#complain(`${value}: ${message}`, { value, error: message });
     return null;
   }
 
