@@ -4,10 +4,12 @@ import { endWithReader } from './output.ts';
 /** The `hive` command: finds out what is wanted, does it, and says in one sentence what went wrong. */
 import { createParser } from './parser.ts';
 import { reportFatal } from './report.ts';
+import { traceCommand } from './trace.ts';
 
 endWithReader(process.stdout);
 endWithReader(process.stderr);
 enterPersonsFolder();
+traceCommand(process.argv.slice(2));
 try {
   await createParser(process.argv.slice(2)).parseAsync();
 } catch (error) {

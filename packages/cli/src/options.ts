@@ -2,6 +2,7 @@
 import { connect, type Hive } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import type { Argv } from 'yargs';
+import { traceAddress } from './trace.ts';
 
 export interface ClientArguments {
   readonly queen?: string | undefined;
@@ -47,6 +48,7 @@ export const JOB_POSITIONAL = (yargs: Argv): Argv<JobArguments> =>
 
 /** @throws UsageError within 5 seconds when no Queen answers, with what was tried and what to start */
 export function connectTo({ queen, data }: ClientArguments, name: string): Promise<Hive> {
+  traceAddress({ queen, data });
   return connect({
     ...(queen === undefined ? {} : { queen }),
     ...(data === undefined ? {} : { data }),

@@ -7,9 +7,13 @@
  * It must never hand out a session twice, nor leave a socket or timer behind when closed.
  */
 import { type ClientToQueen, LIMITS, type Message, redialDelay, UsageError } from '@hive/shared';
-import type { Connection } from '@hive/shared/node';
+import { type Connection, describeMessage, formatAddress } from '@hive/shared/node';
+import debug from 'debug';
 import type { Candidate } from './addresses.ts';
 import { findQueen, type OpenSession, type WhoWeAre } from './greeting.ts';
+
+const log = debug('hive:client:link');
+const logMessage = debug('hive:client:message');
 
 export interface LinkHandlers {
   /** A session is open. */
@@ -42,6 +46,8 @@ export class Link {
   #state: State = { name: 'dialling', abort: new AbortController() };
   /** Attempts in a row that failed, or after which the Queen dismissed us. */
   #attempt = 0;
+  /** Whether anybody listens; asked once. */
+  readonly #tracesMessages = logMessage.enabled;
 
   constructor(look: () => Candidate[], who: WhoWeAre, handlers: LinkHandlers) {
     this.#look = look;
@@ -67,6 +73,7 @@ export class Link {
   }
 
   send(message: ClientToQueen): void {
+    if (this.#tracesMessages && this.connection !== null) logMessage('<- %s', describeMessage(message));
     this.connection?.send(message);
   }
 
@@ -88,8 +95,10 @@ export class Link {
   async #dial(timeoutMillis: number): Promise<void> {
     const abort = new AbortController();
     this.#state = { name: 'dialling', abort };
+    const found = this.#look();
+    for (const { address, source } of found) log('may dial %s (%s)', formatAddress(address), source);
     const session = await findQueen(
-      this.#look(),
+      found,
       this.#who,
       {
         message: (connection, message) => this.#received(connection, message),
@@ -106,6 +115,8 @@ export class Link {
     }
     if (connection.isClosed) throw new UsageError('The Queen closed the connection at once.', 'noQueen');
     this.#state = { name: 'open', session, isDismissed: false, timer: null };
+    const { session: id, queen, name } = session.welcome;
+    log('session %s with Queen %s, "%s"', id, queen, name);
     this.#armTimer();
     this.#handlers.opened(session.welcome);
   }
@@ -116,6 +127,7 @@ export class Link {
 
   #received(connection: Connection, message: Message): void {
     if (connection !== this.connection) return;
+    if (this.#tracesMessages) logMessage('-> %s', describeMessage(message));
     if (message.type !== 'Goodbye') {
       this.#handlers.message(message);
       return;
@@ -136,6 +148,7 @@ export class Link {
 
   #wait(): void {
     const delay = redialDelay(this.#attempt++, Math.random());
+    log('no session; dials again in %d ms', Math.round(delay));
     this.#state = { name: 'waiting', timer: setTimeout(() => this.#redial(), delay) };
   }
 

@@ -132,6 +132,7 @@ export class Link {
     const abort = new AbortController();
     this.#state = { at: 'dialling', abort };
     this.#host.tell({ type: 'connecting', address, attempt: this.#attempt });
+    log('%d dials %s', this.number, formatAddress(address));
     const socket = await dial(address, LIMITS.handshakeMillis, abort.signal);
     if (abort.signal.aborted) {
       socket.destroy();
@@ -154,7 +155,6 @@ export class Link {
   }
 
   #received(connection: Connection, message: Message): void {
-    if (log.enabled) log('%d hears %s', this.number, message.type);
     const state = this.#state;
     if (state.at === 'open') this.#host.received(state.session, message);
     else if (state.at === 'greeting') this.#greeted(connection, message);
@@ -179,6 +179,7 @@ export class Link {
     this.#state = { at: 'open', connection, session, since: performance.now() };
     const { queen, name, session: token } = message;
     this.#host.tell({ type: 'connected', address: this.address!, queen, name, session: token });
+    log('%d has session %d with Queen %s, incarnation %s', this.number, session, queen, message.incarnation);
     this.#host.opened(this, session, message);
   }
 

@@ -10,7 +10,7 @@ import {
   sessionNumber,
   UsageError,
 } from '@hive/shared';
-import { type Address, formatAddress, randomPeerId, wholeValue } from '@hive/shared/node';
+import { type Address, describeMessage, formatAddress, randomPeerId, wholeValue } from '@hive/shared/node';
 import debug from 'debug';
 import { Agent } from './agent/agent.ts';
 import type { AgentEffect, AgentEvent, DroneCounters } from './agent/events.ts';
@@ -22,8 +22,11 @@ import { OutputServer } from './output-server.ts';
 import { displayValue } from './slots/display.ts';
 import { OutputFiles } from './slots/output-files.ts';
 import { Slot } from './slots/slot.ts';
+import { describeEvent, describeOrder } from './slots/trace.ts';
 
 const log = debug('hive:drone:runtime');
+const logMessage = debug('hive:drone:message');
+const logSlot = debug('hive:drone:slot');
 const wholeOf: Display = ({ encoding }, value) => wholeValue(encoding, value);
 
 /** A running Drone. */
@@ -70,6 +73,9 @@ class DroneRuntime implements Drone, LinkHost {
   #orphanTimer: NodeJS.Timeout | null = null;
   #isEnding = false;
   #isLingerDue = false;
+  /** Whether anybody listens; asked once. */
+  readonly #tracesMessages = logMessage.enabled;
+  readonly #tracesSlots = logSlot.enabled;
   #resolve: (end: DroneEnd) => void = () => {};
 
   constructor(config: DroneConfig) {
@@ -80,6 +86,7 @@ class DroneRuntime implements Drone, LinkHost {
     const { slots, kinds, kindModules, slotHeapMiB: heapMiB } = config;
     const whole = config.showValues ? { whole: wholeOf } : {};
     this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole });
+    log('starts: peer %s, %d slots, kinds %s', this.peer, slots, kinds.join(' '));
     const slotOptions = {
       kindModules,
       outputs: this.#outputs,
@@ -158,6 +165,7 @@ class DroneRuntime implements Drone, LinkHost {
   }
 
   received(session: SessionNumber, message: Message): void {
+    if (this.#tracesMessages) logMessage('session %d -> %s', session, describeMessage(message));
     this.#feed({ type: 'messageReceived', session, message });
   }
 
@@ -206,13 +214,14 @@ class DroneRuntime implements Drone, LinkHost {
 
   #step(event: AgentEvent): void {
     if (event.type === 'slotReady') this.tell(event);
+    if (this.#tracesSlots && 'slot' in event) logSlot('%d: %s', event.slot, describeEvent(event));
     for (const effect of this.#agent.step(event, performance.now())) this.#perform(effect);
   }
 
   #perform(effect: AgentEffect): void {
     switch (effect.type) {
       case 'send':
-        this.#bySession.get(effect.session)?.send(effect.message);
+        this.#send(effect.session, effect.message);
         break;
       case 'close':
         log('session %d is closed: %s', effect.session, effect.message);
@@ -233,9 +242,15 @@ class DroneRuntime implements Drone, LinkHost {
         for (const file of effect.files) this.#outputs.drop(file);
         break;
       default:
+        if (this.#tracesSlots) logSlot('%d is told: %s', effect.slot, describeOrder(effect));
         this.#slots[effect.slot]?.obey(effect);
         if (effect.type === 'startLease' && effect.end === 1) this.#lingerSoon(effect.slot);
     }
+  }
+
+  #send(session: SessionNumber, message: Message): void {
+    if (this.#tracesMessages) logMessage('session %d <- %s', session, describeMessage(message));
+    this.#bySession.get(session)?.send(message);
   }
 
   /** After what came in with this task has been dealt with: if it is all there is to do, its end is worth waiting for. */

@@ -26,9 +26,9 @@ import { StoreError } from './store/sqlite/errors.ts';
 import type { Store } from './store/store.ts';
 import { StoreWatch } from './store-watch.ts';
 import { tellStory } from './story.ts';
+import { Trace } from './trace.ts';
 
 const log = debug('hive:queen:runtime');
-const logMessage = debug('hive:queen:message');
 const STORE_RETRY_MILLIS = 500;
 /** How often connections are looked at for bytes that complete no message yet. */
 const HEARD_MILLIS = 1_000;
@@ -65,6 +65,7 @@ export class Runtime {
   readonly #watch: StoreWatch;
   readonly #spool: Spool;
   readonly #desk: SpoolDesk;
+  readonly #trace = Trace.maybe();
   readonly #storeRetryMillis: number;
   #storeRetry: NodeJS.Timeout | null = null;
   /** Connections that were told something in this turn that need not wait for its commit. */
@@ -94,7 +95,7 @@ export class Runtime {
     this.#storeRetryMillis = options.storeRetryMillis ?? STORE_RETRY_MILLIS;
     this.#pipeline = new CommitPipeline({
       keep: (records) => store.keep(records),
-      commit: () => store.commit(),
+      commit: () => (this.#trace === null ? store.commit() : this.#trace.commit(() => store.commit())),
       deliver: (sends) => {
         this.#watch.failure = null;
         this.#deliver(sends);
@@ -119,6 +120,8 @@ export class Runtime {
     const recovered = this.scheduler.recover(this.#store.recover(), this.#clock());
     this.#spool.open((job) => this.scheduler.state.jobs.has(job));
     this.#perform(recovered);
+    const { jobs } = this.scheduler.state;
+    log('opened: %s store, %d jobs of before', this.#store.name, jobs.size);
     void this.#watch.look();
     this.#pipeline.flush(this.#clock());
     this.#armTimer();
@@ -137,8 +140,7 @@ export class Runtime {
   push(event: SchedulerEvent): void {
     if (this.#isStopped) return;
     this.#inbox.push(event);
-    if (logMessage.enabled)
-      logMessage('%s', event.type === 'messageReceived' ? event.message.type : event.type);
+    this.#trace?.event(event);
     if (this.#isTurnQueued) return;
     this.#isTurnQueued = true;
     // After the poll phase: everything that arrives in one pass of the event loop is one turn.
@@ -203,6 +205,7 @@ export class Runtime {
   #perform(effects: Effects): void {
     // Pages are kept before anything reads them, and are durable before `afterCommit` leaves.
     this.#pipeline.push(effects, this.#desk.dropped(effects));
+    this.#trace?.effects(effects);
     this.#deliver(effects.now);
     if (effects.now.length > 0) this.#noteTold(effects.now);
     for (const { session, goodbye } of effects.close) {
@@ -240,7 +243,7 @@ export class Runtime {
     try {
       const message = this.#complete(send);
       if (message !== null) connection.send(message);
-      if (logMessage.enabled) logMessage('%s to session %d', send.message.type, send.session);
+      if (message !== null) this.#trace?.sent(send, message);
       return message !== null;
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;

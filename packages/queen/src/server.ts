@@ -67,6 +67,7 @@ export class QueenServer {
       this.#server.listen({ host, port, backlog: 4096 }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => log('accept failed: %O', error));
+        log('listens on %s', host);
         const { port: taken } = this.#server.address() as { port: number };
         resolve({ host, port: taken });
       });

@@ -136,7 +136,8 @@ describe('hive hash --check', () => {
     const { code, stdout, stderr } = await ours(['-c', '--tag', 'plain']);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toBe('hive: --check takes lists of digests, so it does not go with --tag.\n');
-    const check = (argv: object) => () => checkArguments({ _: ['hash'], ...argv } as unknown as HashArguments);
+    const check = (argv: object) => () =>
+      checkArguments({ _: ['hash'], ...argv } as unknown as HashArguments);
     for (const other of ['binary', 'zero', 'recursive', 'lines'])
       expect(check({ check: true, [other]: true })).toThrow(`does not go with --${other}`);
     expect(check({ quiet: true })).toThrow('needs --check');

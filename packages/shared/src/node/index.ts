@@ -4,6 +4,7 @@ export * from './connection.ts';
 export * from './data-folder.ts';
 export * from './dial.ts';
 export * from './generate.ts';
+export * from './message-text.ts';
 export * from './open-files.ts';
 export * from './random-id.ts';
 export * from './value-text.ts';

@@ -105,6 +105,7 @@ export class SqliteStore implements Store {
     }
     this.#inputs = new PageCache(cacheBytes / 2);
     this.#results = new PageCache(cacheBytes / 2);
+    log('opened %s epoch %d', this.path, this.identity.epoch);
   }
 
   get heldBytes(): number {
