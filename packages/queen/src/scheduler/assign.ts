@@ -9,6 +9,7 @@ import { suspectAt, takeSuspect } from './blame.ts';
 import type { DroneState, Profile } from './drone.ts';
 import { boundSpecs } from './ending.ts';
 import { failForSize, fittingParents, partsOf } from './graph-jobs.ts';
+import { gapLength } from './held-back.ts';
 import type { Job, Rate } from './job.ts';
 import { Lease, noteShort } from './lease.ts';
 import type { State } from './state.ts';
@@ -250,17 +251,18 @@ function streamsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'streams
  * is still being learned; an even share of what is left, so that all places end together.
  */
 export function leaseLength(state: State, job: Job, rate: Rate | undefined): number {
-  if (job.isHeldBack || rate === undefined) return 1;
+  if (rate === undefined) return 1;
   const inTarget = LIMITS.leaseTargetMillis / Math.max(rate.millisPerTask, 1e-6);
   const places = Math.max(1, Math.floor(state.fittingSlots(job) / job.slots));
   const evenShare = Math.ceil(job.readyTasks / (2 * places));
-  return Math.max(1, Math.min(Math.floor(inTarget), rate.lengthCap, evenShare, LIMITS.leaseTasksMax));
+  const length = Math.max(1, Math.min(Math.floor(inTarget), rate.lengthCap, evenShare, LIMITS.leaseTasksMax));
+  return job.isHeldBack ? Math.min(length, gapLength(state, job)) : length;
 }
 
 /** Takes tasks for one lease: returned ones, lowest first, or else fresh ones. Bounded by bytes. */
 function takeRanges(state: State, job: Job, drone: DroneState, length: number): number[] | null {
   if (job.isHeldBack) {
-    if (fittingParents(job, job.lowestUnrecorded, 1) > 0) return takeLowest(job);
+    if (fittingParents(job, job.lowestUnrecorded, 1) > 0) return takeLowest(job, length);
     failForSize(state, job, job.lowestUnrecorded);
     return null;
   }
@@ -326,13 +328,18 @@ function takeFresh(job: Job, length: number): number[] {
   return [first, count];
 }
 
-function takeLowest(job: Job): number[] {
+/** The lowest task without an outcome, and up to `length` that follow it. */
+function takeLowest(job: Job, length: number): number[] | null {
   const lowest = job.lowestUnrecorded;
-  if (job.returned.delete(lowest, lowest + 1) === 1) return [lowest, 1];
+  if (job.returned.has(lowest)) {
+    const { count } = fitting(job, lowest, length, LIMITS.leaseBytesMax);
+    const [first, end] = job.returned.takeLowest(Math.max(1, count))!;
+    return [first, end - first];
+  }
+  if (lowest < job.nextFresh) return null;
   // Everything below `lowest` is recorded, so the fresh rest begins there.
-  job.nextFresh = lowest + 1;
-  job.skipRecorded();
-  return [lowest, 1];
+  job.nextFresh = lowest;
+  return takeFresh(job, length);
 }
 
 function fitting(job: Job, first: number, count: number, bytesMax: number): { count: number; bytes: number } {

@@ -53,12 +53,18 @@ function longestLease(state: State): Lease | null {
   for (const lease of state.splittable) {
     if (!lease.isLive || lease.isRetracting || lease.retractAgainAt > state.now) continue;
     if (unstarted(lease, state.now) === 0 || !somebodyElseIsFree(state, lease)) continue;
+    if (lease.job.isHeldBack && !holdsLowest(lease)) continue;
     const millis = remainingMillis(lease, state.now);
     if (millis <= longestMillis) continue;
     longest = lease;
     longestMillis = millis;
   }
   return longest;
+}
+
+/** Of a job that is held back only the lowest task runs elsewhere; all others, taken back, would wait for nothing. */
+function holdsLowest(lease: Lease): boolean {
+  return lease.state === 'waiting' && lease.indexAt(lease.done) === lease.job.lowestUnrecorded;
 }
 
 /** A free place that could run the lease's tasks. */
