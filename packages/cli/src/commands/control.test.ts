@@ -1,4 +1,5 @@
 /** Jobs under control from a shell: real processes, and a Queen who is killed. */
+import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,6 +50,20 @@ const digests = (...texts: (string | number)[]) =>
   texts.map((text) => `${hash('sha256', String(text))}\n`).join('');
 
 describe('hive submit', () => {
+  test('ends at Ctrl-C although a FIFO gives it no more lines, with all printed that it has', async () => {
+    execFileSync('mkfifo', [join(folder, 'fifo')]);
+    const waiting = processes.hive(['submit', 'echo', '--lines', 'fifo', '--name', 'of a fifo']);
+    await jobNamed('of a fifo');
+    waiting.child.kill('SIGINT');
+    expect(await waiting.ended).toBe('SIGINT');
+    const reading = processes.hive(['submit', 'echo', '--lines', '-', '--as', 'text'], { input: null });
+    reading.child.stdin!.write('one\ntwo\nthr');
+    await reading.saying(/^one\ntwo\n/);
+    reading.child.kill('SIGINT');
+    expect(await reading.ended).toBe('SIGINT');
+    expect(String(reading.stdout)).toBe('one\ntwo\n');
+  });
+
   test.each([
     ['arguments', ['echo', 'a b', '5', '{"x":[1]}', '007', '--', '-x'], '', 'a b\n5\n{"x":[1]}\n007\n-x\n'],
     ['lines of JSON', ['echo', '--lines', '-', '--as', 'json'], '1\n"two"\nnull', '1\ntwo\nnull\n'],
@@ -122,7 +137,7 @@ describe('hive submit', () => {
     const { id } = await jobNamed('interrupted');
     await until(id, ({ counts }) => counts.running === 1);
     running.child.kill('SIGINT');
-    expect(await running.ended).toBe(130);
+    expect(await running.ended).toBe('SIGINT');
     expect(await library.job(id)).toMatchObject({ state: 'cancelled', counts: { running: 0, cancelled: 1 } });
   });
 });
