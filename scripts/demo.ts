@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     say(
       `👑 A Queen listens on ${cluster.address}, and ${DRONES} Drones have joined her (${since(startedAt)}).`,
     );
-    await using hive = await connect({ queen: cluster.address, name: 'demo' });
+    await using hive = await connect({ ...cluster.access, name: 'demo' });
     process.exitCode = (await hashAll(hive, files, cluster.drones[0]!)) ? 0 : 1;
   } finally {
     await cluster.stop();

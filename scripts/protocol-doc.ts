@@ -60,9 +60,7 @@ function messageTable(table: string): string {
   return ['| message | from | state | answered by |', '|---|---|---|---|', ...rows, ''].join('\n');
 }
 function senders(rule: MessageRule): string {
-  return rule.from
-    .map((one) => (one === 'queen' ? 'Queen' : one === 'drone' ? 'Drone' : 'client'))
-    .join(', ');
+  return rule.from.map((one) => (one === 'queen' ? 'Queen' : one === 'drone' ? 'Drone' : one)).join(', ');
 }
 
 function fieldTable(fields: Fields, table: string): string {

@@ -39,7 +39,7 @@ export async function startCluster({ drones, slots, store }: ClusterOptions): Pr
   const processes = await startProcesses({ drones, slotsPerDrone: slots, store });
   let hive: Hive;
   try {
-    hive = await connect({ queen: processes.address, name: 'bench' });
+    hive = await connect({ ...processes.access, name: 'bench' });
   } catch (error) {
     await processes.stop();
     throw error;

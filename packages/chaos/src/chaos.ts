@@ -111,7 +111,7 @@ async function inCluster(run: Run): Promise<void> {
     tally.faults,
   );
   try {
-    await using observer = await connect({ queen: cluster.address, name: 'chaos' });
+    await using observer = await connect({ ...cluster.access, name: 'chaos' });
     await underLoad(run, cluster, observer);
   } finally {
     await cluster.heal();
@@ -124,7 +124,7 @@ async function underLoad(run: Run, cluster: Cluster, observer: Hive): Promise<vo
   const { options, ledger, log, tally } = run;
   const random = new Random(options.seed);
   const { clients = CLIENTS } = options;
-  const load = new Load({ address: cluster.address, clients, slots: SLOTS }, observer, {
+  const load = new Load({ access: cluster.access, clients, slots: SLOTS }, observer, {
     ledger,
     tally,
     log,

@@ -1,6 +1,7 @@
 /** The run's end of one client process. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { ProcessesAccess } from '@hive/local';
 import type { FromClient, ToClient } from './ipc.ts';
 import type { Log } from './log.ts';
 
@@ -15,7 +16,7 @@ export class ClientChild {
   /** It was killed, or told to stop: its end is no surprise. */
   #isEnding = false;
 
-  constructor(name: string, address: string, log: Log, onMessage: (message: FromClient) => void) {
+  constructor(name: string, access: ProcessesAccess, log: Log, onMessage: (message: FromClient) => void) {
     this.name = name;
     const path = fileURLToPath(new URL('./entry-client.ts', import.meta.url));
     this.#process = fork(path, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
@@ -31,7 +32,7 @@ export class ClientChild {
         resolve();
       });
     });
-    this.send({ type: 'connect', address, name });
+    this.send({ type: 'connect', access, name });
   }
 
   get pid(): number {

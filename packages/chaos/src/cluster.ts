@@ -2,7 +2,13 @@
  * The Queen and the Drones of a run, and what can be done to them. Every fault ends by itself: what was killed is started
  * again, what was frozen goes on; `heal` makes all of them end now.
  */
-import { type DroneProcess, type Processes, type QueenProcess, startProcesses } from '@hive/local';
+import {
+  type DroneProcess,
+  type Processes,
+  type ProcessesAccess,
+  type QueenProcess,
+  startProcesses,
+} from '@hive/local';
 import type { Log } from './log.ts';
 import type { Faults } from './tally.ts';
 
@@ -49,8 +55,8 @@ export class Cluster {
     return new Cluster(processes, options, log, faults);
   }
 
-  get address(): string {
-    return this.#processes.address;
+  get access(): ProcessesAccess {
+    return this.#processes.access;
   }
   /** Every process that was ever started. */
   get pids(): readonly number[] {

@@ -3,6 +3,7 @@
  * It may be killed or frozen at any moment; whatever it has not said, nobody relies on.
  */
 import { connect, type Hive, type JobHandle } from '@hive/client';
+import type { ProcessesAccess } from '@hive/local';
 import { Check } from './check.ts';
 import type { FromClient, ToClient } from './ipc.ts';
 import type { Plan } from './plan.ts';
@@ -22,7 +23,7 @@ const underWay = new Set<Promise<void>>();
 process.on('message', (message: ToClient) => {
   switch (message.type) {
     case 'connect':
-      void keepConnecting(message.address, message.name);
+      void keepConnecting(message.access, message.name);
       break;
     case 'submit':
       start(
@@ -40,10 +41,10 @@ process.on('message', (message: ToClient) => {
 process.on('disconnect', () => process.exit(0));
 
 /** The Queen may be down just now. */
-async function keepConnecting(address: string, name: string): Promise<void> {
+async function keepConnecting(access: ProcessesAccess, name: string): Promise<void> {
   while (true) {
     try {
-      connected(await connect({ queen: address, name }));
+      connected(await connect({ ...access, name }));
       say({ type: 'ready' });
       return;
     } catch (error) {

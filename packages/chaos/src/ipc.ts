@@ -1,9 +1,10 @@
 /** What the run and its client processes say to each other, over Node's IPC channel. */
 import type { JobId, JobState } from '@hive/client';
+import type { ProcessesAccess } from '@hive/local';
 import type { Plan } from './plan.ts';
 
 export type ToClient =
-  | { readonly type: 'connect'; readonly address: string; readonly name: string }
+  | { readonly type: 'connect'; readonly access: ProcessesAccess; readonly name: string }
   /** `isAgain`: another client submitted it before and died; some of its results may be gone with that one. */
   | { readonly type: 'submit'; readonly plan: Plan; readonly isAgain: boolean }
   /** Reads the results of a detached job that somebody else submitted. */

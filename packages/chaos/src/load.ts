@@ -3,6 +3,7 @@
  * what detached submitters have left behind. It writes the ledger, and kills and freezes clients when told to.
  */
 import type { Hive } from '@hive/client';
+import type { ProcessesAccess } from '@hive/local';
 import { ClientChild } from './client-child.ts';
 import type { FromClient } from './ipc.ts';
 import type { Entry, Ledger } from './ledger.ts';
@@ -12,7 +13,7 @@ import type { Random } from './random.ts';
 import type { Tally } from './tally.ts';
 
 export interface LoadOptions {
-  readonly address: string;
+  readonly access: ProcessesAccess;
   readonly clients: number;
   /** Slots of the smallest Drone. */
   readonly slots: number;
@@ -130,7 +131,7 @@ export class Load {
 
   #startClient(): ClientChild {
     const name = `client-${++this.#started}`;
-    const client = new ClientChild(name, this.#options.address, this.#log, (message) =>
+    const client = new ClientChild(name, this.#options.access, this.#log, (message) =>
       this.#heard(client, message),
     );
     this.#clients.push(client);

@@ -26,6 +26,8 @@ export function describeNotice(event: Notice, isVerbose: boolean): Line {
       return once(
         `🚑 ${event.name} gets no work for a while: ${plural(event.failures, 'task')} in a row failed there and not elsewhere`,
       );
+    case 'keyRevoked':
+      return once(`🔑 The key ${event.keyId} was revoked; ${plural(event.sessions, 'session')} of it closed`);
     case 'replyReceived': {
       const result = JSON.stringify(isVerbose ? event.display : shortResult(event.display));
       const about = isVerbose ? ` (task ${event.index} of job ${event.job}, from ${event.name})` : '';

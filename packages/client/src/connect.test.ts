@@ -14,9 +14,11 @@ const env = process.env['HIVE_QUEEN'];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hive-client-test-'));
   delete process.env['HIVE_QUEEN'];
+  process.env['HIVE_INSECURE'] = '1';
 });
 afterEach(() => {
   rmSync(folder, { recursive: true });
+  delete process.env['HIVE_INSECURE'];
   if (env === undefined) delete process.env['HIVE_QUEEN'];
   else process.env['HIVE_QUEEN'] = env;
 });

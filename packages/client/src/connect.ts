@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LIMITS, UsageError } from '@hive/shared';
-import { randomPeerId } from '@hive/shared/node';
+import { accessOf, type Insecure, randomPeerId } from '@hive/shared/node';
 import { candidates } from './addresses.ts';
 import { Hive } from './hive.ts';
 import { Router } from './router.ts';
@@ -12,8 +12,18 @@ import { Router } from './router.ts';
 export interface ConnectOptions {
   /** Addresses of Queens, `host:port`, tried in this order; several in one text are separated by commas. */
   readonly queen?: string | readonly string[];
-  /** The folder in which a Queen of this machine leaves its address; default: HIVE_DATA, else the user's own. */
+  /**
+   * The folder in which a Queen of this machine leaves its address, and the secret of her cluster; default: HIVE_DATA, else
+   * the user's own.
+   */
   readonly data?: string;
+  /**
+   * A key of the role client or observer, as `hive key` printed it; default: HIVE_KEY, else what the file HIVE_KEY_FILE
+   * holds, else the secret in the data folder. It is never logged.
+   */
+  readonly key?: string;
+  /** Plain TCP without keys, with a Queen who was started so: on this machine only, unless it is `yes-really`. */
+  readonly insecure?: Insecure;
   /** What people see in lists; default: the program's name and the host's. */
   readonly name?: string;
   /** How long to wait for a Queen, in milliseconds; default 4,000. */
@@ -33,14 +43,17 @@ const TIMEOUT_MILLIS = 4_000;
 /**
  * Opens a session with a Queen. Without `queen` the address is that of HIVE_QUEEN, else the one that a Queen left in the
  * data folder, else 127.0.0.1:8080. Once open, a lost session is opened again for as long as the client lives.
- * @throws UsageError 'noQueen' when nobody answers in time, with what was tried and what to start
+ * @throws UsageError 'noQueen' when nobody answers in time or the key is refused, with what was tried and what to do;
+ * 'badKey' when the key is none, or allows no client
  */
 export async function connect(options: ConnectOptions = {}): Promise<Hive> {
   const { local, timeoutMillis = TIMEOUT_MILLIS } = options;
   if (!local) return open(options, timeoutMillis, async () => {});
   const started = await startLocal(local === true ? {} : local);
   try {
-    return await open({ ...options, queen: started.address }, timeoutMillis, () => started.stop());
+    return await open({ ...options, queen: started.address, key: started.key }, timeoutMillis, () =>
+      started.stop(),
+    );
   } catch (error) {
     await started.stop();
     throw error;
@@ -54,7 +67,8 @@ async function open(
 ): Promise<Hive> {
   const { queen, data } = options;
   const name = (options.name ?? defaultName()).slice(0, LIMITS.nameMax);
-  const router = new Router(() => candidates({ queen, data }), { peer: randomPeerId(), name });
+  const access = accessOf(options, 'client');
+  const router = new Router(() => candidates({ queen, data }), { peer: randomPeerId(), name, access });
   await router.open(timeoutMillis);
   return new Hive(router, ended);
 }
@@ -66,6 +80,7 @@ function defaultName(): string {
 
 interface Local {
   readonly address: string;
+  readonly key: string;
   stop(): Promise<void>;
 }
 /** Computed, so that neither a bundler nor a package manager takes it for a dependency of every client. */

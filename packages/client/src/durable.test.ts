@@ -11,7 +11,7 @@ let hive: Hive;
 beforeAll(async () => {
   const { startProcesses } = await import('@hive/local');
   cluster = await startProcesses({ drones: 2, slotsPerDrone: 1, store: 'sqlite' });
-  hive = await connect({ queen: cluster.address });
+  hive = await connect(cluster.access);
 });
 afterAll(async () => {
   await hive.close();
@@ -41,7 +41,7 @@ describe('a client whose Queen is killed and started again', () => {
     expect(await calls).toEqual(Array.from(count(300), (n) => n % 5));
     expect(await detached.done).toMatchObject({ state: 'succeeded', counts: { succeeded: 20_000 } });
     expect(await slow.done).toMatchObject({ counts: { succeeded: 40 } });
-    await using other = await connect({ queen: cluster.address });
+    await using other = await connect(cluster.access);
     const results = await collect((await other.open(detached.id)).results());
     expect(results.map(({ index }) => index)).toEqual([...count(20_000)]);
     expect(results[7]!.value).toBe(hash('sha256', '7'));
@@ -50,7 +50,7 @@ describe('a client whose Queen is killed and started again', () => {
 
   test('goes on reading a job of another one', async () => {
     const { id } = await hive.submit({ kind: 'sleep', inputs: Array(30).fill(20), attached: false });
-    await using other = await connect({ queen: cluster.address });
+    await using other = await connect(cluster.access);
     const job = await other.open(id);
     const seen: number[] = [];
     for await (const { index } of job.results()) {
@@ -73,7 +73,7 @@ describe('a client whose Queen is killed and started again', () => {
 describe('a detached job', () => {
   test('gives its results to whoever opens it, in its own encoding', async () => {
     const inputs = [Buffer.from('one'), Buffer.from('two')];
-    const own = await connect({ queen: cluster.address });
+    const own = await connect(cluster.access);
     const { id } = await own.submit({ kind: 'hash', encoding: 'raw', inputs, attached: false });
     await own.close();
     for (let i = 0; i < 2; i++) {

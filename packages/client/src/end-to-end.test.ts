@@ -105,7 +105,7 @@ describe('a hive of processes', () => {
   test('finishes a map although a Drone is killed', async () => {
     const { startProcesses } = await local();
     const cluster = await startProcesses({ drones: 2, slotsPerDrone: 1 });
-    const hive = await connect({ queen: cluster.address });
+    const hive = await connect(cluster.access);
     const values: unknown[] = [];
     for await (const value of hive.map('sleep', new Array(200).fill(5))) {
       if (values.push(value) === 20) cluster.drones[0]!.kill('SIGKILL');
@@ -118,7 +118,7 @@ describe('a hive of processes', () => {
   test('goes on with new work after its Queen was killed; what she had is lost with her store', async () => {
     const { startProcesses } = await local();
     const cluster = await startProcesses({ drones: 1, slotsPerDrone: 1 });
-    const hive = await connect({ queen: cluster.address });
+    const hive = await connect(cluster.access);
     const job = await hive.submit({ kind: 'sleep', inputs: [60_000] });
     await job.sealed;
     cluster.queen.kill('SIGKILL');

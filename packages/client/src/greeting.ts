@@ -10,7 +10,7 @@ import {
   ProtocolError,
   Session,
 } from '@hive/shared';
-import { Connection, dial } from '@hive/shared/node';
+import { type Access, Connection, clientRole, openLine } from '@hive/shared/node';
 import { type Candidate, type Failed, noQueen, reasonOf } from './addresses.ts';
 import { Deferred } from './deferred.ts';
 
@@ -27,6 +27,8 @@ export interface SessionHandlers {
 export interface WhoWeAre {
   readonly peer: PeerId;
   readonly name: string;
+  /** The key, as it is now. @throws UsageError when there is none */
+  readonly access: () => Access;
 }
 
 /** @throws Error when nobody answers there, something that is no Queen does, or the Queen refuses us */
@@ -38,9 +40,10 @@ export async function greet(
   signal: AbortSignal,
 ): Promise<OpenSession> {
   const deadline = performance.now() + timeoutMillis;
-  const socket = await dial(candidate.address, timeoutMillis, signal);
+  const access = who.access();
+  const { socket, verify } = await openLine(candidate.address, access, timeoutMillis, signal);
   const answer = new Deferred<OpenSession>();
-  const session = new Session('queen');
+  const session = new Session('queen', verify);
   const connection: Connection = new Connection(socket, session, {
     message: (message) => {
       if (session.state === 'open') {
@@ -56,7 +59,7 @@ export async function greet(
       }
     },
     closed: (error) => {
-      answer.reject(notAQueen(error));
+      answer.reject(notAQueen(error, access));
       handlers.closed(connection);
     },
     drained: () => handlers.drained(),
@@ -65,7 +68,7 @@ export async function greet(
   const timer = setTimeout(giveUp, Math.max(0, deadline - performance.now()));
   signal.addEventListener('abort', giveUp, { once: true });
   if (signal.aborted) giveUp();
-  connection.send(helloOf(who));
+  connection.send(helloOf(who, clientRole(access)));
   try {
     return await answer.promise;
   } finally {
@@ -74,14 +77,14 @@ export async function greet(
   }
 }
 
-function helloOf({ peer, name }: WhoWeAre): Message<'Hello'> {
+function helloOf({ peer, name }: WhoWeAre, role: 'client' | 'observer'): Message<'Hello'> {
   const { min, max } = PROTOCOL_VERSION;
   return {
     type: 'Hello',
     magic: 'hive',
     protocolMin: min,
     protocolMax: max,
-    role: 'client',
+    role,
     peer,
     name,
     capabilities: [],
@@ -95,10 +98,14 @@ function welcomed(message: Message): Message<'Welcome'> {
   return message;
 }
 
-function notAQueen(error: Error | null): Error {
+function notAQueen(error: Error | null, { kind }: Access): Error {
   if (error instanceof ProtocolError)
     return new Error(`something else than a Queen answers there: ${error.message}`);
-  return error ?? new Error('the connection was closed before the handshake');
+  const hint =
+    kind === 'insecure'
+      ? '; a Queen that wants a key does that: leave out --insecure (or HIVE_INSECURE)'
+      : '';
+  return error ?? new Error(`the connection was closed before the handshake${hint}`);
 }
 
 /** A candidate that has not answered for so long gets company. */

@@ -23,8 +23,10 @@ import type {
   DroneInfo,
   JobInfo,
   JobsPage,
+  KeyGenerations,
   Overview,
   QueenStatus,
+  RevokedKey,
   TaskStory,
 } from './overview.ts';
 import type { Router } from './router.ts';
@@ -196,6 +198,24 @@ export class Hive implements AsyncDisposable {
   async gc(id?: string): Promise<number> {
     const details = id === undefined ? {} : { job: idOf(id) };
     return ((await this.#router.manage('gc', details)) as { removed: number }).removed;
+  }
+
+  /** The keys that were revoked, the newest first. Like all about keys only for a node's key, or the secret itself. */
+  async revokedKeys(): Promise<readonly RevokedKey[]> {
+    return ((await this.#router.query('keys')) as unknown as { revoked: RevokedKey[] }).revoked;
+  }
+  /** Makes a key worthless: its sessions are closed, and it opens no more. Resolves when that is durable. */
+  async revokeKey(id: string): Promise<{ readonly key: string; readonly sessions: number }> {
+    const body = await this.#router.manage('revokeKey', { key: id });
+    return body as unknown as { key: string; sessions: number };
+  }
+  /** Makes a new generation of the secret; keys of the one before stay valid until it is retired. */
+  async rotateKeys(): Promise<KeyGenerations> {
+    return (await this.#router.manage('rotateKeys')) as unknown as KeyGenerations;
+  }
+  /** Makes all keys of the generation before the newest worthless, and closes their sessions. */
+  async retireKeys(): Promise<KeyGenerations> {
+    return (await this.#router.manage('retireKeys')) as unknown as KeyGenerations;
   }
 
   /** Overviews of the cluster, every so many milliseconds (at least 250). Who reads slowly misses some. */

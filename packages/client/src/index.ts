@@ -26,8 +26,10 @@ export type {
   DrainInfo,
   DroneInfo,
   JobInfo,
+  KeyGenerations,
   Overview,
   QueenStatus,
+  RevokedKey,
   TaskStory,
 } from './overview.ts';
 export { fileStream, type StreamSource } from './streams.ts';

@@ -101,3 +101,15 @@ export type DrainInfo = More & {
   /** Leases that it still holds. */
   readonly leases: number;
 };
+
+/** A key that opens no session any more. */
+export interface RevokedKey {
+  readonly id: string;
+  /** RFC 3339. */
+  readonly revokedAt: string;
+}
+/** The newest generation of the secret, and all that are valid. */
+export interface KeyGenerations {
+  readonly generation: number;
+  readonly generations: readonly number[];
+}

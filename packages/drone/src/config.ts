@@ -1,11 +1,12 @@
 /** What a Drone is started with, and what it takes when nothing is said. */
 import { availableParallelism, hostname } from 'node:os';
 import { LIMITS, UsageError } from '@hive/shared';
-import type { Address } from '@hive/shared/node';
+import { type Access, type AccessOptions, type Address, accessOf } from '@hive/shared/node';
 import type { DroneEvent } from './events.ts';
 import { BUILT_IN } from './kinds/kind.ts';
 
-export interface DroneOptions {
+/** `key`, `data` and `insecure` say how it proves that it belongs: see `accessOf`. */
+export interface DroneOptions extends AccessOptions {
   /** Where the Queens are. Asked before every dial, so a Queen may move. */
   readonly queens: () => readonly Address[] | Promise<readonly Address[]>;
   /** A name for people; the host's by default. */
@@ -29,6 +30,8 @@ export interface DroneOptions {
 
 export interface DroneConfig {
   readonly queens: DroneOptions['queens'];
+  /** Asked before every dial. @throws UsageError when there is no key (yet) */
+  readonly access: () => Access;
   readonly name: string;
   readonly slots: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -53,8 +56,9 @@ export function readOptions(options: DroneOptions): DroneConfig {
   const name = (options.name ?? hostname()).slice(0, LIMITS.nameMax);
   const { queens, onEvent, orphanTimeoutMillis, slotHeapMiB, showValues = false } = options;
   const kinds = kindsOf(kindModules, options.allow);
+  const access = accessOf(options, 'drone');
   const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues };
-  return { ...own, queens, orphanTimeoutMillis, onEvent };
+  return { ...own, queens, access, orphanTimeoutMillis, onEvent };
 }
 
 function kindsOf(modules: Readonly<Record<string, string>>, allow: readonly string[] | undefined): string[] {

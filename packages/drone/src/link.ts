@@ -1,8 +1,8 @@
 /**
  * One lasting connection with a Queen: dials, says Hello, and dials again, for ever, until it is told to stop.
  *
- * States: `searching` (asks where to dial), `dialling`, `greeting` (Hello is said, Welcome awaited), `open` (a session
- * stands), `resting` (waits before the next dial), `dormant` (the same Queen was reached on another link; left when that
+ * States: `searching` (asks where to dial), `dialling` (until TLS is done), `greeting` (Hello is said, a signed Welcome
+ * awaited), `open` (a session stands), `resting` (waits before the next dial), `dormant` (the same Queen was reached on another link; left when that
  * one ends), `ended`. A session number is never used twice; the link's number stays.
  */
 import {
@@ -14,7 +14,7 @@ import {
   Session,
   type SessionNumber,
 } from '@hive/shared';
-import { type Address, Connection, dial, formatAddress } from '@hive/shared/node';
+import { type Access, type Address, Connection, formatAddress, openLine } from '@hive/shared/node';
 import debug from 'debug';
 import type { DroneEvent } from './events.ts';
 
@@ -24,6 +24,8 @@ const STEADY_MILLIS = 1_000;
 
 export interface LinkHost {
   hello(): Message<'Hello'>;
+  /** The key, as it is now. @throws UsageError when there is none */
+  access(): Access;
   /** Sets where the link should dial now: as before if that is still right; null when there is nothing for it. */
   findAddress(link: Link): Promise<void>;
   newSession(): SessionNumber;
@@ -133,12 +135,13 @@ export class Link {
     this.#state = { at: 'dialling', abort };
     this.#host.tell({ type: 'connecting', address, attempt: this.#attempt });
     log('%d dials %s', this.number, formatAddress(address));
-    const socket = await dial(address, LIMITS.handshakeMillis, abort.signal);
+    const access = this.#host.access();
+    const { socket, verify } = await openLine(address, access, LIMITS.handshakeMillis, abort.signal);
     if (abort.signal.aborted) {
       socket.destroy();
       return;
     }
-    const connection: Connection = new Connection(socket, new Session('queen'), {
+    const connection: Connection = new Connection(socket, new Session('queen', verify), {
       message: (message) => this.#received(connection, message),
       closed: (error) => this.#closed(connection, error),
       drained: () => {

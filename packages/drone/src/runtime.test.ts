@@ -26,6 +26,7 @@ function start(slots: number, more: Partial<Parameters<typeof startDrone>[0]> = 
   events = [];
   drone = startDrone({
     queens: () => [queen.address],
+    insecure: true,
     slots,
     kindModules: TEST_KINDS,
     onEvent: (event) => events.push(event),

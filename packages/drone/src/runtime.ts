@@ -10,7 +10,14 @@ import {
   sessionNumber,
   UsageError,
 } from '@hive/shared';
-import { type Address, describeMessage, formatAddress, randomPeerId, wholeValue } from '@hive/shared/node';
+import {
+  type Access,
+  type Address,
+  describeMessage,
+  formatAddress,
+  randomPeerId,
+  wholeValue,
+} from '@hive/shared/node';
 import debug from 'debug';
 import { Agent } from './agent/agent.ts';
 import type { AgentEffect, AgentEvent, DroneCounters } from './agent/events.ts';
@@ -135,6 +142,10 @@ class DroneRuntime implements Drone, LinkHost {
       kinds,
       labels,
     };
+  }
+
+  access(): Access {
+    return this.#config.access();
   }
 
   /** One link per Queen: a link whose address is not listed any more takes over one that has none. */

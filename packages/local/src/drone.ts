@@ -1,8 +1,8 @@
 /** A Drone that works for one Queen, ready when it has joined her. */
 import { type Drone, type DroneEnd, startDrone } from '@hive/drone';
-import type { Address } from '@hive/shared/node';
+import type { AccessOptions, Address } from '@hive/shared/node';
 
-export interface JoinOptions {
+export interface JoinOptions extends AccessOptions {
   readonly queen: Address;
   readonly name: string;
   /** Default: as many as this machine runs in parallel. */
@@ -11,12 +11,15 @@ export interface JoinOptions {
 export type LocalDrone = Drone;
 
 /** Resolves when the Drone has joined. @throws UsageError when its options make no sense or the Queen refuses it */
-export async function joinQueen({ queen, name, slots }: JoinOptions): Promise<LocalDrone> {
+export async function joinQueen({ queen, name, slots, ...access }: JoinOptions): Promise<LocalDrone> {
   let joined = () => {};
   const whenJoined = new Promise<null>((resolve) => {
     joined = () => resolve(null);
   });
   const drone = startDrone({
+    key: access.key,
+    data: access.data,
+    insecure: access.insecure,
     queens: () => [queen],
     name,
     ...(slots === undefined ? {} : { slots }),

@@ -3,7 +3,7 @@ import { serveParent } from './child.ts';
 import { joinQueen } from './drone.ts';
 import type { DroneConfig } from './ipc.ts';
 
-serveParent<DroneConfig, null>(async ({ queen, name, slots }) => {
-  const drone = await joinQueen({ queen, name, slots });
+serveParent<DroneConfig, null>(async (config) => {
+  const drone = await joinQueen(config);
   return { ready: null, stop: async () => void (await drone.stop({ drain: false })) };
 });

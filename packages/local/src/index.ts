@@ -6,6 +6,7 @@ export { type Local, type LocalOptions, startLocal } from './local.ts';
 export {
   type DroneProcess,
   type Processes,
+  type ProcessesAccess,
   type ProcessesOptions,
   type QueenProcess,
   startProcesses,

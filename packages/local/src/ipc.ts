@@ -7,11 +7,15 @@ export interface QueenConfig {
   readonly isPortFixed: boolean;
   readonly data: string;
   readonly store: 'memory' | 'sqlite';
+  readonly insecure: boolean;
   readonly name?: string;
 }
 /** What a forked Drone is told. */
 export interface DroneConfig {
   readonly queen: Address;
+  /** Folder with the secret: the key itself is neither in the arguments nor in the environment. */
+  readonly data: string;
+  readonly insecure: boolean;
   readonly name: string;
   readonly slots: number;
 }

@@ -31,7 +31,7 @@ test('a Queen and Drones in this process start and end', async () => {
 
 test('Drones in this process join a Queen that runs already', async () => {
   const first = await startLocal({ drones: 0 });
-  const more = await startLocal({ drones: 1, slots: 1, queen: first.address });
+  const more = await startLocal({ drones: 1, slots: 1, queen: first.address, key: first.key! });
   expect(more.address).toBe(first.address);
   await more.stop();
   expect(await answers(first.address)).toBe(true);

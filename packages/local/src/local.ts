@@ -1,6 +1,6 @@
 /** A Queen and Drones inside the caller's process: for tests, and for `connect({ local: true })`. */
 import { type QueenOptions, startQueen } from '@hive/queen';
-import { type Address, formatAddress, LOOPBACK, parseAddress } from '@hive/shared/node';
+import { type Address, formatAddress, Keyring, LOOPBACK, newSecret, parseAddress } from '@hive/shared/node';
 import { joinQueen, type LocalDrone } from './drone.ts';
 
 export interface LocalOptions {
@@ -14,11 +14,15 @@ export interface LocalOptions {
   readonly store?: 'memory' | 'sqlite';
   /** Address of a Queen that runs already, `host:port`: then only Drones are started. */
   readonly queen?: string;
+  /** Of that Queen: a key with which Drones may join her; default: as in `connect`. */
+  readonly key?: string;
 }
 
 export interface Local {
   /** `host:port` of the Queen. */
   readonly address: string;
+  /** For `connect`. Of a Queen that ran already, what was given, if anything was. */
+  readonly key: string | undefined;
   readonly drones: readonly LocalDrone[];
   /** Ends the Drones, then the Queen. */
   stop(): Promise<void>;
@@ -27,7 +31,9 @@ export interface Local {
 /** Resolves when the Drones have joined. @throws UsageError when the Queen cannot listen */
 export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const { drones = 1, slots, queen } = options;
-  const own = queen === undefined ? await startOwnQueen(options) : null;
+  const keys = queen === undefined ? keysOf(options) : null;
+  const key = keys?.nodeKey() ?? options.key;
+  const own = keys === null ? null : await startOwnQueen(options, keys);
   const address: Address = own?.address ?? parseAddress(queen!);
   const joined: LocalDrone[] = [];
   const stop = async () => {
@@ -37,16 +43,21 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   try {
     for (let n = 1; n <= drones; n++) {
       const name = `local-${n}`;
-      joined.push(await joinQueen({ queen: address, name, ...(slots === undefined ? {} : { slots }) }));
+      joined.push(await joinQueen({ queen: address, name, key, ...(slots === undefined ? {} : { slots }) }));
     }
   } catch (error) {
     await stop();
     throw error;
   }
-  return { address: formatAddress(address), drones: joined, stop };
+  return { address: formatAddress(address), key, drones: joined, stop };
 }
 
-function startOwnQueen({ data, store = 'memory' }: LocalOptions) {
-  const options: QueenOptions = { host: LOOPBACK, port: 0, data: data ?? null, store, name: 'local' };
+/** Without a folder, the secret ends with this process. */
+function keysOf({ data }: LocalOptions): Keyring {
+  return data === undefined ? Keyring.of(newSecret()) : Keyring.ofFolder(data);
+}
+
+function startOwnQueen({ data, store = 'memory' }: LocalOptions, keys: Keyring) {
+  const options: QueenOptions = { keys, host: LOOPBACK, port: 0, data: data ?? null, store, name: 'local' };
   return startQueen(options);
 }

@@ -69,7 +69,7 @@ describe('a cluster of processes', () => {
     await using stack = new AsyncDisposableStack();
     const cluster = await startProcesses({ drones: 1, slotsPerDrone: 2, store: 'sqlite' });
     stack.defer(() => cluster.stop());
-    const hive = stack.use(await connect({ queen: cluster.address }));
+    const hive = stack.use(await connect(cluster.access));
     const inputs = Array.from({ length: 40 }, (_, i) => i);
     const job = await hive.submit({ kind: 'sleep', inputs, attached: false });
     cluster.queen.kill('SIGKILL');

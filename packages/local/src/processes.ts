@@ -3,7 +3,7 @@
  * Whatever happens to this process, they end with it.
  */
 import { availableParallelism } from 'node:os';
-import { type Address, formatAddress } from '@hive/shared/node';
+import { type Address, formatAddress, Keyring } from '@hive/shared/node';
 import { Child, type Exit, type ForkOptions } from './child-process.ts';
 import { dataFolder, type Folder } from './folder.ts';
 import type { DroneConfig, QueenConfig, Usage } from './ipc.ts';
@@ -19,6 +19,8 @@ export interface ProcessesOptions extends ForkOptions {
   readonly data?: string;
   /** Where the Queen keeps jobs: `memory` (default), or `sqlite` in the data folder, where they outlive her. */
   readonly store?: 'memory' | 'sqlite';
+  /** Plain TCP without keys. Default: false. */
+  readonly insecure?: boolean;
 }
 
 export interface QueenProcess {
@@ -35,10 +37,21 @@ export interface DroneProcess extends QueenProcess {
   readonly slots: number;
 }
 
+export interface ProcessesAccess {
+  /** `host:port` of the Queen. */
+  readonly queen: string;
+  /** Where there are keys, a node's. */
+  readonly key?: string;
+  readonly insecure?: true;
+}
+
 export interface Processes {
   /** `host:port` of the Queen. */
   readonly address: string;
+  /** Where the Queen keeps jobs, her address and the secret. */
   readonly data: string;
+  /** What `connect` needs to reach this Queen, and none else. */
+  readonly access: ProcessesAccess;
   readonly queen: QueenProcess;
   readonly drones: readonly DroneProcess[];
   /** Starts one more Drone; resolves when it has joined. */
@@ -70,11 +83,15 @@ export async function startProcesses(options: ProcessesOptions = {}): Promise<Pr
 const slotsEach = (drones: number): number =>
   Math.max(1, Math.floor(availableParallelism() / Math.max(1, drones)));
 
+/** Keys and wishes that are meant for another cluster. */
+const NO_KEYS = { HIVE_KEY: undefined, HIVE_KEY_FILE: undefined, HIVE_INSECURE: undefined };
+
 type QueenChild = Child<QueenConfig, Address>;
 type DroneChild = Child<DroneConfig, null> & { name: string; slots: number };
 
 class Cluster implements Processes {
   readonly data: string;
+  readonly #key: string | null;
   readonly #options: ProcessesOptions;
   readonly #folder: Folder;
   readonly #drones: DroneChild[] = [];
@@ -86,10 +103,15 @@ class Cluster implements Processes {
     this.#options = options;
     this.#folder = folder;
     this.data = folder.path;
+    this.#key = options.insecure ? null : Keyring.ofFolder(folder.path).nodeKey();
   }
 
   get address(): string {
     return formatAddress(this.#address!);
+  }
+  get access(): ProcessesAccess {
+    const queen = this.address;
+    return this.#key === null ? { queen, insecure: true } : { queen, key: this.#key };
   }
   get queen(): QueenProcess {
     return this.#queen!;
@@ -105,8 +127,8 @@ class Cluster implements Processes {
 
   async startQueen(): Promise<void> {
     const port = this.#address?.port ?? this.#options.port ?? 0;
-    const { store = 'memory' } = this.#options;
-    const config: QueenConfig = { port, isPortFixed: port !== 0, data: this.data, store };
+    const { store = 'memory', insecure = false } = this.#options;
+    const config: QueenConfig = { port, isPortFixed: port !== 0, data: this.data, store, insecure };
     this.#queen = new Child<QueenConfig, Address>('entry-queen', config, this.#fork());
     this.#address = await this.#queen.ready;
   }
@@ -114,7 +136,8 @@ class Cluster implements Processes {
   async addDrone(options: { name?: string; slots?: number } = {}): Promise<DroneProcess> {
     const number = ++this.#started;
     const { name = `drone-${number}`, slots = this.#options.slotsPerDrone ?? 1 } = options;
-    const config: DroneConfig = { queen: this.#address!, name, slots };
+    const { insecure = false } = this.#options;
+    const config: DroneConfig = { queen: this.#address!, data: this.data, insecure, name, slots };
     const child = new Child<DroneConfig, null>('entry-drone', config, this.#fork());
     const drone: DroneChild = Object.assign(child, { name, slots });
     this.#drones.push(drone);
@@ -131,6 +154,6 @@ class Cluster implements Processes {
   /** Whatever such a process looks up by itself, it finds in the cluster's own folder. */
   #fork(): ForkOptions {
     const { stdio, env } = this.#options;
-    return { ...(stdio === undefined ? {} : { stdio }), env: { ...env, HIVE_DATA: this.data } };
+    return { ...(stdio === undefined ? {} : { stdio }), env: { ...env, ...NO_KEYS, HIVE_DATA: this.data } };
   }
 }

@@ -1,6 +1,7 @@
 import { encode, jobId, LIMITS, leaseNumber, type Message } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Queen, startQueen } from './queen.ts';
+import { TEST_KEYS } from './testing/keys.ts';
 import { TestPeer } from './testing/peer.ts';
 
 const ID = jobId('01890000-0000-7000-8000-000000000001');
@@ -13,7 +14,7 @@ let witness: TestPeer;
 const peers: TestPeer[] = [];
 
 beforeEach(async () => {
-  queen = await startQueen({ port: 0, handshakeMillis: 200 });
+  queen = await startQueen({ port: 0, keys: TEST_KEYS, handshakeMillis: 200 });
   witness = await TestPeer.client(queen.address);
 });
 /** Whatever the test did: the Queen and the other session must not have noticed. */

@@ -1,6 +1,7 @@
 import { jobId, type Message } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Queen, startQueen } from './queen.ts';
+import { TEST_KEYS } from './testing/keys.ts';
 import { TestPeer } from './testing/peer.ts';
 
 const JOB = jobId('01890000-0000-7000-8000-000000000001');
@@ -9,7 +10,7 @@ let client: TestPeer;
 const peers: TestPeer[] = [];
 
 beforeEach(async () => {
-  queen = await startQueen({ port: 0 });
+  queen = await startQueen({ port: 0, keys: TEST_KEYS });
   client = await TestPeer.client(queen.address);
 });
 afterEach(async () => {

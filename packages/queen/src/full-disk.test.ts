@@ -11,6 +11,7 @@ import { type Queen, startQueen } from './queen.ts';
 import type { StoreError } from './store/sqlite/errors.ts';
 import { StoreWatch } from './store-watch.ts';
 import { folder, removeFoldersAfterEach } from './testing/folders.ts';
+import { TEST_KEYS } from './testing/keys.ts';
 import { TestPeer } from './testing/peer.ts';
 
 removeFoldersAfterEach();
@@ -53,6 +54,7 @@ describe('a disk that fills up', () => {
   const start = async (storeReserveBytes: number) => {
     queen = await startQueen({
       port: 0,
+      keys: TEST_KEYS,
       store: 'sqlite',
       data,
       storeReserveBytes,

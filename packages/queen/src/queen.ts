@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { type QueenId, queenId, seededChance, UsageError } from '@hive/shared';
 import {
   type Address,
+  allowInsecure,
   DEFAULT_PORT,
+  type Insecure,
+  insecureOfEnvironment,
+  type Keyring,
+  keyringOf,
   LOOPBACK,
   randomIncarnation,
   randomQueenId,
@@ -33,6 +38,13 @@ export interface QueenOptions {
   readonly data?: string | null;
   /** Where jobs are kept: `memory` (gone with the process; the default) or `sqlite`, in the data folder. */
   readonly store?: 'memory' | 'sqlite';
+  /**
+   * Who may come in. Default: whoever has a key of HIVE_KEY or HIVE_KEY_FILE (a node's), else of the secret in the data
+   * folder (or the user's own), which is made if there is none.
+   */
+  readonly keys?: Keyring;
+  /** Plain TCP, and everybody may come in; on other addresses than loopback only with `yes-really`. */
+  readonly insecure?: Insecure;
   /** Pages that the durable store keeps in memory, in bytes. Default: 128 MiB. */
   readonly cacheBytes?: number;
   /** Bytes of the store's disk that are kept free: below this, jobs are refused. Default: 64 MiB. */
@@ -55,6 +67,8 @@ export interface QueenOptions {
 
 export interface Queen {
   readonly address: Address;
+  /** Whether everybody may come in. */
+  readonly isInsecure: boolean;
   /** Tasks recorded and bytes held, for the summary line. */
   summary(): QueenSummary;
   /** Says goodbye to all peers and closes. */
@@ -72,6 +86,7 @@ export interface QueenSummary {
 /** @throws UsageError when it cannot listen or use its store, with what to do about it */
 export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   const { host = LOOPBACK, port = DEFAULT_PORT, isPortFixed = false, data = null } = options;
+  const keys = keysOf(options, host);
   // The store looks for damage only after it was recovered, by the runtime.
   const { store, queen, epoch, latest } = openStore(options, ({ message }) =>
     runtime.push({ type: 'storeDamaged', message }),
@@ -95,13 +110,14 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
       chance: seededChance(randomBytes(4).readUInt32LE()),
     },
     store,
+    keys,
     clock,
     onNotice: options.onEvent ?? (() => {}),
     showValues: options.showValues ?? false,
     ...(options.onStoreProblem === undefined ? {} : { onStoreProblem: options.onStoreProblem }),
     ...(options.storeReserveBytes === undefined ? {} : { storeReserveBytes: options.storeReserveBytes }),
   });
-  const server = new QueenServer(runtime, options);
+  const server = new QueenServer(runtime, { keys, handshakeMillis: options.handshakeMillis });
   let address: Address;
   try {
     runtime.recover();
@@ -115,6 +131,7 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   if (data !== null) writeQueenAddress(data, address);
   return {
     address,
+    isInsecure: keys === null,
     summary: () => summaryOf(runtime, store),
     async stop() {
       if (data !== null) removeQueenAddress(data, address);
@@ -124,6 +141,14 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
       await store.close();
     },
   };
+}
+
+/** @throws UsageError when the keys cannot be had, or nobody may be let in without them there */
+function keysOf({ keys, data, insecure }: QueenOptions, host: string): Keyring | null {
+  if (keys !== undefined && !insecure) return keys;
+  const ring = keyringOf({ data: data ?? undefined, insecure });
+  if (ring === null) allowInsecure(host, (insecure || insecureOfEnvironment()) === 'yes-really');
+  return ring;
 }
 
 interface OpenedStore {

@@ -4,9 +4,9 @@
  *
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
-import type { Message, Page, SessionNumber } from '@hive/shared';
+import type { Message, Page, RefusalCode, SessionNumber } from '@hive/shared';
 import { LIMITS, UsageError } from '@hive/shared';
-import type { Connection } from '@hive/shared/node';
+import type { Connection, Keyring } from '@hive/shared/node';
 import debug from 'debug';
 import { withValue } from './reply-value.ts';
 import {
@@ -14,6 +14,7 @@ import {
   type Effects,
   type Identity,
   type InputRef,
+  type KeyRequest,
   type Notice,
   Scheduler,
   type SchedulerEvent,
@@ -38,6 +39,8 @@ export interface RuntimeOptions {
   readonly store: Store;
   /** Values over 1 MiB. */
   readonly spool: Spool;
+  /** The keys of this Queen; none when she is insecure. */
+  readonly keys?: Keyring | null;
   /** Milliseconds on a clock that never goes back. */
   readonly clock: () => number;
   readonly onNotice: (notice: Notice) => void;
@@ -54,6 +57,9 @@ export interface RuntimeOptions {
 export class Runtime {
   readonly scheduler: Scheduler;
   readonly #store: Store;
+  readonly #keys: Keyring | null;
+  /** The oldest generation of keys that was valid when last looked. */
+  #oldestKeys: number;
   readonly #clock: () => number;
   readonly #formatTime: (at: number) => string;
   readonly #onNotice: (notice: Notice) => void;
@@ -88,6 +94,8 @@ export class Runtime {
       step: (session, message) => this.push({ type: 'messageReceived', session, message }),
     });
     this.#store = store;
+    this.#keys = options.keys ?? null;
+    this.#oldestKeys = this.#keys?.oldest ?? 0;
     this.#clock = clock;
     this.#formatTime = identity.formatTime;
     this.#onNotice = onNotice;
@@ -111,7 +119,7 @@ export class Runtime {
       },
       ...(storeReserveBytes === undefined ? {} : { reserveBytes: storeReserveBytes }),
     });
-    this.#heardTimer = setInterval(() => this.#noteHeard(), HEARD_MILLIS);
+    this.#heardTimer = setInterval(() => this.#look(), HEARD_MILLIS);
     this.#heardTimer.unref();
   }
 
@@ -162,6 +170,14 @@ export class Runtime {
     if (connection.bufferedBytes > LIMITS.sendBufferSoft / 2) return;
     this.#clogged.delete(session);
     this.push({ type: 'sessionClogged', session, isClogged: false });
+  }
+
+  /** Identity of the Queen. */
+  get queen(): string {
+    return this.scheduler.state.identity.queen;
+  }
+  isRevoked(keyId: string): boolean {
+    return this.scheduler.state.revokedKeys.has(keyId);
   }
 
   get sessions(): number {
@@ -217,6 +233,31 @@ export class Runtime {
     for (const notice of effects.notices) {
       this.#onNotice(this.#showValues ? withValue(notice, effects, this.scheduler.state) : notice);
     }
+    for (const request of effects.keys) this.#changeKeys(request);
+  }
+
+  /** What a holder of the secret has asked for. The secret is not in the store, so nothing waits for a commit. */
+  #changeKeys({ session, request, action }: KeyRequest): void {
+    const connection = this.#connections.get(session);
+    try {
+      const generation = action === 'rotateKeys' ? this.#keys?.rotate() : this.#keys?.retire();
+      const generations = [...(this.#keys?.generations ?? [])];
+      connection?.send({ type: 'Answer', request, body: { generation: generation ?? 0, generations } });
+      log('%s: the keys of generation %o are valid', action, generations);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      const code: RefusalCode = 'notPermitted';
+      connection?.send({ type: 'Refused', request, code, message: error.message });
+    }
+    this.#noteKeys();
+  }
+
+  /** Sessions with keys that were retired end. */
+  #noteKeys(): void {
+    const oldest = this.#keys?.oldest ?? 0;
+    if (oldest === this.#oldestKeys) return;
+    this.#oldestKeys = oldest;
+    this.push({ type: 'keysRetired', oldest });
   }
 
   #noteTold(sends: readonly Send[]): void {
@@ -306,6 +347,13 @@ export class Runtime {
       this.#timer = null;
       this.push({ type: 'timePassed' });
     }, delay);
+  }
+
+  /** Once a second: who was heard, and whether the secret has changed. */
+  #look(): void {
+    this.#noteHeard();
+    this.#keys?.refresh();
+    this.#noteKeys();
   }
 
   /** A frame that takes long to arrive is a sign of life too. */

@@ -1,26 +1,26 @@
 /**
- * The listening socket: accepts connections, does the handshake, and hands sessions to the runtime. A stranger who says
- * nothing, too much or the wrong thing is dropped here and never reaches the scheduler.
+ * The listening socket: accepts connections, sees to their handshakes, and hands sessions to the runtime. A stranger who
+ * says nothing, too much or the wrong thing, or has no key, is dropped here and never reaches the scheduler.
  */
-import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
+import { LIMITS, sessionNumber, UsageError } from '@hive/shared';
 import {
-  agreeOnVersion,
-  LIMITS,
-  type Message,
-  ProtocolError,
-  Session,
-  type SessionNumber,
-  sessionNumber,
-  UsageError,
-} from '@hive/shared';
-import { type Address, Connection, formatAddress } from '@hive/shared/node';
+  type Address,
+  type Connection,
+  type ConnectionHandlers,
+  formatAddress,
+  type Keyring,
+} from '@hive/shared/node';
 import debug from 'debug';
+import { type Greeting, Handshake, type HandshakeHost } from './handshake.ts';
 import type { Runtime } from './runtime.ts';
+import { Strangers } from './strangers.ts';
 
 const log = debug('hive:queen:server');
 /** Ports that are tried after the preferred one when that is taken and nobody insisted on it. */
 const PORTS_TRIED = 100;
+/** How often unfinished handshakes are looked at for too many bytes. */
+const WATCH_MILLIS = 250;
 
 export interface ListenOptions {
   readonly host: string;
@@ -29,20 +29,26 @@ export interface ListenOptions {
   /** Fail when the port is taken, instead of taking the next free one. */
   readonly isPortFixed: boolean;
 }
-/** Time for a peer to say Hello, in milliseconds. */
 export interface ServerOptions {
-  readonly handshakeMillis?: number;
+  /** Who may come in; null lets everybody. */
+  readonly keys: Keyring | null;
+  /** Time for a peer to finish its handshake, in milliseconds. */
+  readonly handshakeMillis?: number | undefined;
 }
 
 export class QueenServer {
   readonly #runtime: Runtime;
   readonly #server: Server;
-  readonly #greeting = new Set<Connection>();
+  readonly #keys: Keyring | null;
+  readonly #strangers = new Strangers();
+  readonly #greeting = new Set<Handshake>();
   readonly #handshakeMillis: number;
+  #watch: NodeJS.Timeout | null = null;
   #sessions = 0;
 
-  constructor(runtime: Runtime, { handshakeMillis = LIMITS.handshakeMillis }: ServerOptions = {}) {
+  constructor(runtime: Runtime, { keys, handshakeMillis = LIMITS.handshakeMillis }: ServerOptions) {
     this.#runtime = runtime;
+    this.#keys = keys;
     this.#handshakeMillis = handshakeMillis;
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
@@ -75,70 +81,80 @@ export class QueenServer {
   }
 
   async close(): Promise<void> {
-    for (const connection of this.#greeting) connection.destroy();
+    for (const handshake of this.#greeting) handshake.drop('the Queen stops');
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
   #accept(socket: Socket): void {
-    const session = new Session(null);
-    const number = sessionNumber(++this.#sessions);
-    const address = formatAddress({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
-    let isOpen = false;
-    const timer = setTimeout(() => {
-      const seconds = this.#handshakeMillis / 1000;
-      refuse(connection, new ProtocolError(`no Hello within ${seconds} s`, 'handshakeTimeout'));
-    }, this.#handshakeMillis);
-    const connection = new Connection(socket, session, {
+    const host = socket.remoteAddress ?? '?';
+    const stranger = this.#strangers.admit(host, () => handshake.drop('others came'), performance.now());
+    if (stranger === null) {
+      socket.resetAndDestroy();
+      return;
+    }
+    const address = formatAddress({ host, port: socket.remotePort ?? 0 });
+    const handshake = new Handshake(this.#greeter(address), socket, stranger, address);
+    this.#greeting.add(handshake);
+    this.#watch ??= setInterval(() => this.#dropTooLong(), WATCH_MILLIS);
+    void handshake.begin();
+  }
+
+  #greeter(address: string): HandshakeHost {
+    const runtime = this.#runtime;
+    return {
+      keys: this.#keys,
+      queen: runtime.queen,
+      handshakeMillis: this.#handshakeMillis,
+      isRevoked: (keyId) => runtime.isRevoked(keyId),
+      welcome: (connection, greeting) => this.#welcome(connection, address, greeting),
+      ended: (handshake) => {
+        this.#greeting.delete(handshake);
+        if (this.#greeting.size === 0) this.#stopWatching();
+      },
+    };
+  }
+
+  /** From now on it is a session. */
+  #welcome(
+    connection: Connection,
+    address: string,
+    { hello, sessionId, key, signature }: Greeting,
+  ): ConnectionHandlers {
+    const session = sessionNumber(++this.#sessions);
+    const runtime = this.#runtime;
+    runtime.admit(session, connection);
+    runtime.push({
+      type: 'peerJoined',
+      session,
+      hello,
+      address,
+      sessionId,
+      ...(key === null ? {} : { key }),
+      ...(signature === null ? {} : { signature }),
+    });
+    // What an observer may not send is the scheduler's to refuse, before anything else looks at it.
+    const isObserver = hello.role === 'observer';
+    return {
       message: (message) => {
-        if (isOpen) {
-          this.#runtime.receive(number, message);
-          return;
-        }
-        isOpen = this.#greet(connection, number, address, message);
-        if (!isOpen) return;
-        clearTimeout(timer);
-        this.#greeting.delete(connection);
+        if (isObserver) runtime.push({ type: 'messageReceived', session, message });
+        else runtime.receive(session, message);
       },
       closed: (error) => {
-        clearTimeout(timer);
-        this.#greeting.delete(connection);
-        log('session %d from %s closed: %s', number, address, error?.message ?? 'by the peer');
-        if (isOpen) this.#runtime.closed(number, reasonOf(error));
+        log('session %d from %s closed: %s', session, address, error?.message ?? 'by the peer');
+        runtime.closed(session, reasonOf(error));
       },
-      drained: () => this.#runtime.drained(number),
-    });
-    this.#greeting.add(connection);
+      drained: () => runtime.drained(session),
+    };
   }
 
-  /** The first message of a session. True when it is a Hello that we accept. */
-  #greet(connection: Connection, session: SessionNumber, address: string, message: Message): boolean {
-    if (message.type !== 'Hello') return false;
-    try {
-      agreeOnVersion(message);
-      checkRole(message);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      log('refused %s: %s', address, error.message);
-      refuse(connection, error);
-      return false;
-    }
-    connection.session.open(message.role);
-    this.#runtime.admit(session, connection);
-    const sessionId = randomBytes(16).toString('hex');
-    this.#runtime.push({ type: 'peerJoined', session, hello: message, address, sessionId });
-    return true;
+  #dropTooLong(): void {
+    for (const handshake of this.#greeting) if (handshake.isTooLong) handshake.drop('it says too much');
   }
-}
 
-function checkRole(hello: Message<'Hello'>): void {
-  if (hello.role === 'node') throw new ProtocolError('this Queen does not accept nodes yet', 'badRole');
-  if (hello.role === 'drone' && (hello.slots === undefined || hello.kinds === undefined)) {
-    throw new ProtocolError('a Drone must say its slots and kinds in Hello', 'badRole');
+  #stopWatching(): void {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#watch = null;
   }
-}
-
-function refuse(connection: Connection, error: ProtocolError): void {
-  connection.end({ type: 'Reject', code: error.code, message: error.message });
 }
 
 function reasonOf(error: Error | null): string {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { type Queen, startQueen } from './queen.ts';
 import { folder, removeFoldersAfterEach } from './testing/folders.ts';
+import { TEST_KEYS } from './testing/keys.ts';
 import { TestPeer } from './testing/peer.ts';
 
 removeFoldersAfterEach();
@@ -21,7 +22,7 @@ describe('on a slow disk', () => {
   };
   beforeEach(async () => {
     data = folder();
-    queen = await startQueen({ port: 0, store: 'sqlite', data, simulatedCommitMillis: 150 });
+    queen = await startQueen({ port: 0, keys: TEST_KEYS, store: 'sqlite', data, simulatedCommitMillis: 150 });
   });
   afterEach(async () => {
     for (const peer of peers.splice(0)) peer.end();

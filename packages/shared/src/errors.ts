@@ -24,6 +24,7 @@ export const REFUSAL_CODES = [
   'storeLow',
   'damagedStore',
   'notPermitted',
+  'keyRevoked',
   'unsupported',
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];

@@ -5,6 +5,7 @@ export * from './errors.ts';
 export { type Field, type Fields, type Infer, isPlain, type Plain } from './fields.ts';
 export * from './frame.ts';
 export * from './interval-set.ts';
+export * from './key-identity.ts';
 export * from './limits.ts';
 export * from './messages.ts';
 export * from './page.ts';

@@ -66,6 +66,19 @@ export const LIMITS = {
   sendBufferHard: 64 * MiB,
   /** Time for a peer to finish its handshake. */
   handshakeMillis: 10_000,
+  /** Strangers, that is connections whose handshake is not done: so many at once, beyond which the oldest is dropped... */
+  strangersMax: 256,
+  /** ...and so many from this machine itself, where a load of Drones may start at once. */
+  strangersLocalMax: 16_384,
+  /** Failed handshakes of one address within so many milliseconds, after which it is refused for as long... */
+  strangerFailuresMax: 20,
+  strangerFailureMillis: 10_000,
+  /** ...and of this machine itself. */
+  strangerFailuresLocalMax: 200,
+  /** Addresses whose failures are remembered. */
+  strangerAddressesMax: 10_000,
+  /** Keys that can be revoked. */
+  revokedKeysMax: 100_000,
   /** The shortest heartbeat interval. */
   heartbeatMillis: 1_000,
   /** Heartbeats that all Drones of a Queen send together in a second. */
@@ -134,6 +147,14 @@ relate(
 relate(LIMITS.leaseTasksMax * 2 <= 2 ** 30, 'a position in a lease fits a signed 32-bit word');
 relate(LIMITS.sendBufferSoft < LIMITS.sendBufferHard, 'the soft bound comes first');
 relate(LIMITS.frameBytesMax < LIMITS.sendBufferHard, 'one frame never breaks the hard bound');
+relate(
+  LIMITS.strangersMax < LIMITS.strangersLocalMax,
+  'this machine may open more handshakes than all others',
+);
+relate(
+  LIMITS.strangerFailuresMax * LIMITS.redialMillisMax > 2 * LIMITS.strangerFailureMillis,
+  'one peer with a wrong key that dials again and again does not lock out its neighbours',
+);
 relate(
   LIMITS.rejoinMillis > 2 * LIMITS.redialMillisMax + LIMITS.heartbeatMillis,
   'every Drone dials again within the rejoin grace',

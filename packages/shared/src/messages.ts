@@ -177,7 +177,7 @@ const SCHEMAS = {
   Cancel: { request: u53, job, reason: optional(text), indices: optional(u53s()) },
   Query: {
     request: u53,
-    about: oneOf('status', 'drones', 'jobs', 'job', 'explain', 'task'),
+    about: oneOf('status', 'drones', 'jobs', 'job', 'explain', 'task', 'keys'),
     job: optional(job),
     index: optional(u53),
     limit: optional(u32),
@@ -187,9 +187,10 @@ const SCHEMAS = {
   Watch: { everyMillis: u32 },
   Manage: {
     request: u53,
-    action: oneOf('retry', 'drain', 'resume', 'gc'),
+    action: oneOf('retry', 'drain', 'resume', 'gc', 'revokeKey', 'rotateKeys', 'retireKeys'),
     job: optional(job),
     drone: optional(name),
+    key: optional(name),
   },
 
   // Queen to client
@@ -281,7 +282,7 @@ export type Message<T extends MessageType = MessageType> = {
 
 /** Who may send a message, and in which state of the session. */
 export interface MessageRule {
-  readonly from: readonly ('drone' | 'client' | 'queen')[];
+  readonly from: readonly ('drone' | 'client' | 'observer' | 'queen')[];
   readonly state: 'greeting' | 'open' | 'any';
   readonly fields: Fields;
   /** The same check for every arriving message of this type. */
@@ -290,16 +291,22 @@ export interface MessageRule {
 type Senders = MessageRule['from'];
 const DRONE: Senders = ['drone'];
 const CLIENT: Senders = ['client'];
+/** What changes nothing: an observer may say it, too. */
+const LOOKING: Senders = ['client', 'observer'];
 const QUEEN: Senders = ['queen'];
-const PEER: Senders = ['drone', 'client'];
-const ALL: Senders = ['drone', 'client', 'queen'];
+const PEER: Senders = ['drone', 'client', 'observer'];
+const TRANSFER: Senders = ['drone', 'client', 'queen'];
+const ALL: Senders = ['drone', 'client', 'observer', 'queen'];
 
 function rule(type: MessageType, from: Senders, state: MessageRule['state'] = 'open'): MessageRule {
   const fields = SCHEMAS[type];
   return { from, state, fields, problem: struct(type, fields as Fields).problem };
 }
 
-/** The table *message x role x session state*; a node or an observer stands in the row of the client. */
+/**
+ * The table *message x role x session state*. A node stands in the row of the client; so does an observer, but what it may
+ * not send is refused, and its session goes on.
+ */
 export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   Hello: rule('Hello', PEER, 'greeting'),
   Welcome: rule('Welcome', QUEEN, 'greeting'),
@@ -311,8 +318,8 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   Seal: rule('Seal', CLIENT),
   ResultCredit: rule('ResultCredit', CLIENT),
   Cancel: rule('Cancel', CLIENT),
-  Query: rule('Query', CLIENT),
-  Watch: rule('Watch', CLIENT),
+  Query: rule('Query', LOOKING),
+  Watch: rule('Watch', LOOKING),
   Manage: rule('Manage', CLIENT),
   Accepted: rule('Accepted', QUEEN),
   InputCredit: rule('InputCredit', QUEEN),
@@ -335,11 +342,11 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   CancelTask: rule('CancelTask', QUEEN),
   ResultAck: rule('ResultAck', QUEEN),
   Drain: rule('Drain', ['drone', 'queen']),
-  StreamGet: rule('StreamGet', ALL),
-  StreamChunk: rule('StreamChunk', ALL),
-  BlobHave: rule('BlobHave', ALL),
-  BlobGet: rule('BlobGet', ALL),
-  BlobChunk: rule('BlobChunk', ALL),
+  StreamGet: rule('StreamGet', TRANSFER),
+  StreamChunk: rule('StreamChunk', TRANSFER),
+  BlobHave: rule('BlobHave', TRANSFER),
+  BlobGet: rule('BlobGet', TRANSFER),
+  BlobChunk: rule('BlobChunk', TRANSFER),
 };
 
 /** What a Drone may send. */

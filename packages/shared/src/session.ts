@@ -3,7 +3,7 @@
  *
  * States: `greeting` (entered at birth; only Hello, Welcome, Reject and Goodbye pass, frames are small), `open` (entered by
  * `open()` when the handshake is done), `closed` (entered by `close()` or by any ProtocolError; nothing passes).
- * It must never let a message out of turn through, whoever dialled, whatever the bytes.
+ * It must never let a message out of turn through, whoever dialled, whatever the bytes, nor a Welcome that no Queen signed.
  */
 import { decode } from './codec.ts';
 import { InvariantError, ProtocolError } from './errors.ts';
@@ -15,6 +15,9 @@ import { MESSAGES, type Message, PROTOCOL_VERSION, type Role } from './messages.
 export type Sender = 'drone' | 'client' | 'queen';
 export const senderOf = (role: Role): Sender => (role === 'drone' ? 'drone' : 'client');
 
+/** Whether a Welcome was said by a Queen, as the connection under the session can tell. */
+export type VerifyWelcome = (welcome: Message<'Welcome'>) => boolean;
+
 export class Session {
   #state: 'greeting' | 'open' | 'closed' = 'greeting';
   /** Who is at the other end; null at a Queen's end until Hello says it. */
@@ -23,9 +26,15 @@ export class Session {
   #hasGreeted = false;
   readonly #decoder = new FrameDecoder(LIMITS.handshakeBytesMax);
 
-  /** @param from who is at the other end: 'queen', or null for a Queen that awaits Hello */
-  constructor(from: 'queen' | null) {
+  readonly #verify: VerifyWelcome;
+
+  /**
+   * @param from who is at the other end: 'queen', or null for a Queen that awaits Hello
+   * @param verify a Welcome that it refuses breaks the protocol; without it, any will do, as in insecure sessions
+   */
+  constructor(from: 'queen' | null, verify: VerifyWelcome = () => true) {
     this.#from = from;
+    this.#verify = verify;
   }
 
   get state(): 'greeting' | 'open' | 'closed' {
@@ -45,6 +54,11 @@ export class Session {
 
   close(): void {
     this.#state = 'closed';
+  }
+
+  /** Whether an error may be answered with a Goodbye: to whoever may be no Queen at all, a peer says nothing but Hello. */
+  get mayReply(): boolean {
+    return this.#state !== 'greeting' || this.#from === null;
   }
 
   /** The other end closed its stream: says whether it did so in the middle of a frame. */
@@ -85,6 +99,9 @@ export class Session {
     const mayBeSent =
       from === null ? !rule.from.every((sender) => sender === 'queen') : rule.from.includes(from);
     if (!mayBeSent) throw new ProtocolError(`a ${from ?? 'peer'} may not send ${message.type}`);
+    if (message.type === 'Welcome' && !this.#verify(message)) {
+      throw new ProtocolError('the Welcome is not signed by a Queen of this Hive');
+    }
   }
 }
 

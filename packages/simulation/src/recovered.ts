@@ -22,14 +22,16 @@ type Of<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
 export function foldLog(log: readonly StoreRecord[]): StoreRecord[] {
   const jobs = new Map<string, Draft>();
   const drones = new Map<string, Of<'droneJoined'>>();
+  const revoked: StoreRecord[] = [];
   for (const record of log) {
-    if (record.type === 'droneJoined') drones.set(record.drone, record);
+    if (record.type === 'keyRevoked') revoked.push(record);
+    else if (record.type === 'droneJoined') drones.set(record.drone, record);
     else if (record.type === 'droneLeft') drones.delete(record.drone);
     else if (record.type === 'jobSubmitted') jobs.set(record.job, draftOf(record));
     else if (record.type === 'jobRemoved') jobs.delete(record.job);
     else add(jobs.get(record.job)!, record);
   }
-  return [...[...jobs.values()].map(finished), ...drones.values()];
+  return [...[...jobs.values()].map(finished), ...drones.values(), ...revoked];
 }
 
 function draftOf({ job, spec, owner, order, at }: Of<'jobSubmitted'>): Draft {

@@ -23,7 +23,7 @@ export async function measureLoss(
 ): Promise<LossReport> {
   const processes = await startProcesses({ drones: 2, slotsPerDrone: 1, store: 'sqlite' });
   try {
-    await using hive = await connect({ queen: processes.address, name: 'bench' });
+    await using hive = await connect({ ...processes.access, name: 'bench' });
     const millis: number[] = [];
     for (let i = 0; i < runs; i++) {
       millis.push(await loseOnce(processes, hive, signal));

@@ -33,10 +33,10 @@ export async function measureMemory(
   const processes = await startProcesses({ drones: 0, store: 'sqlite' });
   try {
     const failuresPerJob = Math.max(1, Math.round(tasks / jobs / failedEvery));
-    const drone = await Peer.drone(processes.address, PLACES, ['echo']);
+    const drone = await Peer.drone(processes.access, PLACES, ['echo']);
     const failing = new FailingDrone(drone, failuresPerJob, jobs);
     const backoff = { backoff: BACKOFF_MILLIS, backoffMax: BACKOFF_MILLIS };
-    const { seconds } = await queueJobs(processes.address, jobs, tasks, backoff);
+    const { seconds } = await queueJobs(processes.access, jobs, tasks, backoff);
     say(`memory: ${jobs} jobs submitted in ${seconds.toFixed(1)} s`);
     drone.send({ type: 'TaskRequest', slots: PLACES });
     await failing.isDone;

@@ -2,7 +2,7 @@
  * A peer that speaks the wire itself: it dials without the waiting times of a real one, and a Drone of this kind can do
  * what no real one does. What is measured is the Queen, and not how patient her peers are.
  */
-import { connect } from 'node:net';
+import type { ProcessesAccess } from '@hive/local';
 import {
   type ClientToQueen,
   type DroneToQueen,
@@ -11,9 +11,10 @@ import {
   PROTOCOL_VERSION,
   Session,
 } from '@hive/shared';
-import { type Address, Connection, parseAddress, randomPeerId } from '@hive/shared/node';
+import { accessOf, Connection, type Line, openLine, parseAddress, randomPeerId } from '@hive/shared/node';
 
 const REDIAL_MILLIS = 2;
+const DIAL_MILLIS = 10_000;
 /** A job whose tasks take so long has had its share with its second one, so all others come first. */
 const SLOW_MICROS = 1e9;
 const HEARTBEAT_MILLIS = 1_000;
@@ -25,10 +26,8 @@ export class Peer {
   /** Sees every message that nobody waits for. */
   onMessage: (message: Message) => void = () => {};
 
-  private constructor(address: Address, onOpen: () => void, onClosed: () => void) {
-    const session = new Session('queen');
-    const socket = connect({ host: address.host, port: address.port, noDelay: true });
-    socket.once('connect', onOpen);
+  private constructor({ socket, verify }: Line) {
+    const session = new Session('queen', verify);
     this.#connection = new Connection(socket, session, {
       message: (message) => {
         if (message.type === 'Welcome') session.open();
@@ -37,16 +36,16 @@ export class Peer {
         if (waiting === undefined) this.onMessage(message);
         else waiting(message);
       },
-      closed: onClosed,
+      closed: () => {},
     });
   }
 
   /** A session as a client. Dials until somebody answers. */
-  static async client(queen: string): Promise<Peer> {
+  static async client(queen: ProcessesAccess): Promise<Peer> {
     return Peer.#open(queen, { role: 'client' });
   }
   /** A session as a Drone that holds nothing and has not asked for work yet. */
-  static async drone(queen: string, slots: number, kinds: readonly string[]): Promise<Peer> {
+  static async drone(queen: ProcessesAccess, slots: number, kinds: readonly string[]): Promise<Peer> {
     const peer = await Peer.#open(queen, { role: 'drone', slots, kinds });
     peer.send({ type: 'Holdings', leases: [] });
     peer.#heartbeats = setInterval(() => peer.send({ type: 'Heartbeat' }), HEARTBEAT_MILLIS);
@@ -54,12 +53,11 @@ export class Peer {
   }
 
   static async #open(
-    queen: string,
+    queen: ProcessesAccess,
     more: Partial<Message<'Hello'>> & { role: 'client' | 'drone' },
   ): Promise<Peer> {
-    const address = parseAddress(queen);
     while (true) {
-      const peer = await Peer.#dial(address);
+      const peer = await Peer.#dial(queen, more.role);
       if (peer === null) {
         await new Promise((resolve) => setTimeout(resolve, REDIAL_MILLIS));
         continue;
@@ -80,14 +78,12 @@ export class Peer {
     }
   }
 
-  static #dial(address: Address): Promise<Peer | null> {
-    return new Promise((resolve) => {
-      const peer: Peer = new Peer(
-        address,
-        () => resolve(peer),
-        () => resolve(null),
-      );
-    });
+  static async #dial({ queen, ...options }: ProcessesAccess, role: 'client' | 'drone'): Promise<Peer | null> {
+    try {
+      return new Peer(await openLine(parseAddress(queen), accessOf(options, role)(), DIAL_MILLIS));
+    } catch {
+      return null;
+    }
   }
 
   send(message: DroneToQueen | ClientToQueen | Message<'Hello'>): void {

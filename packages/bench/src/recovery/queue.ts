@@ -3,6 +3,7 @@
  * hundreds of submissions in flight: the Queen commits all that arrives in one turn together.
  */
 import { connect, type Hive, type SubmitOptions } from '@hive/client';
+import type { ProcessesAccess } from '@hive/local';
 
 const IN_FLIGHT = 512;
 /** A client keeps each job that it submitted until the job ends, so now and then another client goes on. */
@@ -18,7 +19,7 @@ export interface Queued {
  * @param atLast called in the moment in which the last one was acknowledged
  */
 export async function queueJobs(
-  queen: string,
+  queen: ProcessesAccess,
   jobs: number,
   tasks: number,
   options: Partial<SubmitOptions> = {},
@@ -29,7 +30,7 @@ export async function queueJobs(
   const each = Math.ceil(tasks / jobs);
   for (let from = 0; from < jobs; from += JOBS_PER_CLIENT) {
     const until = Math.min(jobs, from + JOBS_PER_CLIENT);
-    await using hive = await connect({ queen, name: 'bench' });
+    await using hive = await connect({ ...queen, name: 'bench' });
     await inFlight(until - from, IN_FLIGHT, async (k) => {
       const first = (from + k) * each;
       const count = Math.max(0, Math.min(each, tasks - first));

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from '@hive/client';
-import { type Processes, startProcesses } from '@hive/local';
+import { type Processes, type ProcessesAccess, startProcesses } from '@hive/local';
 import { Peer } from './peer.ts';
 import { makeHistory, queueJobs } from './queue.ts';
 
@@ -37,7 +37,7 @@ export async function measureRestart(
   try {
     const historyJobs = await history(processes, historyBytes);
     say(`restart: ${historyJobs} jobs of history`);
-    const { seconds } = await queueJobs(processes.address, jobs, tasks);
+    const { seconds } = await queueJobs(processes.access, jobs, tasks);
     say(`restart: ${jobs} jobs submitted in ${seconds.toFixed(1)} s`);
     const restarts: Restart[] = [];
     for (let i = 0; i < runs; i++) {
@@ -52,8 +52,8 @@ export async function measureRestart(
 }
 
 /** The Drones go when it is made: what is queued then stays so. */
-async function history({ address, drones }: Processes, bytes: number): Promise<number> {
-  await using hive = await connect({ queen: address, name: 'bench' });
+async function history({ access, drones }: Processes, bytes: number): Promise<number> {
+  await using hive = await connect({ ...access, name: 'bench' });
   const jobs = await makeHistory(hive, bytes);
   for (const drone of drones) {
     drone.kill('SIGKILL');
@@ -69,15 +69,15 @@ async function restartOnce(processes: Processes, jobs: number): Promise<Restart>
   const since = () => performance.now() - start;
   const restarted = processes.restartQueen();
   const [statusMillis, taskMillis] = await Promise.all([
-    askStatus(processes.address, jobs).then(since),
-    takeTask(processes.address).then(since),
+    askStatus(processes.access, jobs).then(since),
+    takeTask(processes.access).then(since),
     restarted,
   ]);
   const { peakBytes } = await processes.queen.rusage();
   return { statusMillis, taskMillis, peakBytes };
 }
 
-async function askStatus(queen: string, jobs: number): Promise<void> {
+async function askStatus(queen: ProcessesAccess, jobs: number): Promise<void> {
   const peer = await Peer.client(queen);
   const answer = peer.next('Answer');
   peer.send({ type: 'Query', request: 1, about: 'status' });
@@ -87,7 +87,7 @@ async function askStatus(queen: string, jobs: number): Promise<void> {
   if (waiting + running !== jobs) throw new Error(`${waiting + running} jobs are queued, not ${jobs}`);
 }
 
-async function takeTask(queen: string): Promise<void> {
+async function takeTask(queen: ProcessesAccess): Promise<void> {
   const peer = await Peer.drone(queen, 1, ['echo']);
   const assigned = peer.next('TaskAssign');
   peer.send({ type: 'TaskRequest', slots: 1 });

@@ -15,12 +15,12 @@ const QUESTIONS_IN_FLIGHT = 256;
 export async function measureSurvivors(submissions: number): Promise<SurvivorsReport> {
   const processes = await startProcesses({ drones: 0, store: 'sqlite' });
   try {
-    const { ids, seconds } = await queueJobs(processes.address, submissions, submissions, {}, () =>
+    const { ids, seconds } = await queueJobs(processes.access, submissions, submissions, {}, () =>
       processes.queen.kill('SIGKILL'),
     );
     await processes.queen.exited;
     await processes.restartQueen();
-    await using hive = await connect({ queen: processes.address, name: 'bench' });
+    await using hive = await connect({ ...processes.access, name: 'bench' });
     let survivors = 0;
     await inFlight(submissions, QUESTIONS_IN_FLIGHT, async (i) => {
       const job = await hive.job(ids[i]!).catch(() => null);

@@ -291,8 +291,11 @@ export class FakeQueen {
     client.connection.send({ type: 'Answer', request, body: { state: job?.state ?? 'unknown' } });
   }
 
-  #manage(client: FakeClient, { request, action, drone, job }: Message<'Manage'>): void {
+  #manage(client: FakeClient, { request, action, drone, job, key }: Message<'Manage'>): void {
     const bodies: Record<typeof action, Plain> = {
+      revokeKey: { key: key ?? '', sessions: 0 },
+      rotateKeys: { generation: 2, generations: [2, 1] },
+      retireKeys: { generation: 2, generations: [2] },
       retry: { id: job ?? '', state: 'running', retried: 1 },
       drain: { name: drone ?? '', draining: true, leases: 0 },
       resume: { name: drone ?? '', draining: false, leases: 0 },

@@ -19,7 +19,7 @@ export async function withFake(
 ): Promise<void> {
   const before = handles();
   const queen = await new FakeQueen(options).listen();
-  const hive = await connect({ queen: queen.address, name: 'test' });
+  const hive = await connect({ queen: queen.address, insecure: true, name: 'test' });
   try {
     await run(queen, hive);
   } finally {

@@ -142,6 +142,10 @@ const APPLIERS: Appliers = {
     state.knownDrones.delete(drone);
   },
 
+  keyRevoked(state, { keyId, at }) {
+    state.revokedKeys.set(keyId, at);
+  },
+
   jobRecovered(state, record) {
     const job = new Job(record.job, state.sharedSpec(record.spec), record.owner, record.order, record.at);
     restore(job, record);

@@ -1,6 +1,6 @@
 /**
  * What an operator changes: failed tasks of an ended job run again, a Drone gets no more work, old jobs go before their
- * time.
+ * time, a key is not valid any more.
  */
 import type { Message, RefusalCode } from '@hive/shared';
 import { watchConditions } from './conditions.ts';
@@ -8,6 +8,7 @@ import type { DroneState } from './drone.ts';
 import { removeJob } from './ending.ts';
 import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
+import { requestKeys, revokeKey } from './keys.ts';
 import { summaryOf } from './queries.ts';
 import { queueAnew } from './queue-waits.ts';
 import type { PeerSession, State } from './state.ts';
@@ -22,19 +23,24 @@ type Outcome = { readonly body: Body } | Refusal;
 
 export function manage(state: State, client: PeerSession, message: Message<'Manage'>): void {
   const { request } = message;
-  const outcome = ACTIONS[message.action](state, message);
+  const outcome = ACTIONS[message.action](state, message, client);
+  if (outcome === null) return;
   if ('body' in outcome) {
     state.sendAfterCommit(client.session, { type: 'Answer', request, body: outcome.body });
   } else state.refuse(client.session, outcome.code, outcome.text, { request });
 }
 
-const ACTIONS: Readonly<
-  Record<Message<'Manage'>['action'], (state: State, message: Message<'Manage'>) => Outcome>
-> = {
+/** Null: somebody else answers. */
+type Action = (state: State, message: Message<'Manage'>, client: PeerSession) => Outcome | null;
+
+const ACTIONS: Readonly<Record<Message<'Manage'>['action'], Action>> = {
   retry,
   drain: (state, message) => drain(state, message, true),
   resume: (state, message) => drain(state, message, false),
   gc: collect,
+  revokeKey: (state, message, client) => revokeKey(state, client, message),
+  rotateKeys: (state, { request }, client) => requestKeys(state, client, { request, action: 'rotateKeys' }),
+  retireKeys: (state, { request }, client) => requestKeys(state, client, { request, action: 'retireKeys' }),
 };
 
 /** Tasks of an ended job that did not succeed run again, with their attempts counted from zero. */

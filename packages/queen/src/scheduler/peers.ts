@@ -25,7 +25,7 @@ function silenceMillis(peer: PeerSession): Millis {
 }
 
 export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 'peerJoined' }>): void {
-  const { session, hello, address } = event;
+  const { session, hello, address, key = null } = event;
   const old = state.sessionOfPeer.get(hello.peer);
   if (old !== undefined) {
     state.close(old.session, 'replaced', 'This peer has opened another session.');
@@ -37,6 +37,7 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     role: hello.role,
     name: hello.name,
     address,
+    key,
     heardAt: state.now,
     messageAt: state.now,
     heartbeatMillis: LIMITS.heartbeatMillis,
@@ -72,6 +73,7 @@ function welcome(
     frameBytesMax: LIMITS.frameBytesMax,
     valueBytesMax: LIMITS.valueBytesMax,
     capabilities: ['streams'],
+    ...(event.signature === undefined ? {} : { signature: event.signature }),
   };
 }
 

@@ -6,12 +6,17 @@ import { LIMITS, type Message, type Plain } from '@hive/shared';
 import { leaseLength } from './assign.ts';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
+import { describeKeys } from './keys.ts';
 import type { PeerSession, State } from './state.ts';
 
 type Body = { readonly [key: string]: Plain | undefined };
 
 export function query(state: State, client: PeerSession, message: Message<'Query'>): void {
   const { request } = message;
+  if (message.about === 'keys') {
+    answerKeys(state, client, request);
+    return;
+  }
   const answer = bodyOf(state, message);
   if (typeof answer !== 'string' && message.about === 'task') sendStory(state, client, message, answer);
   else if (typeof answer === 'string') state.refuse(client.session, 'unknownJob', answer, { request });
@@ -31,6 +36,13 @@ function bodyOf(state: State, message: Message<'Query'>): Body | string {
     default:
       return aboutJob(state, message);
   }
+}
+
+function answerKeys(state: State, client: PeerSession, request: number): void {
+  const outcome = describeKeys(state, client);
+  if ('body' in outcome)
+    state.sendAfterCommit(client.session, { type: 'Answer', request, body: outcome.body });
+  else state.refuse(client.session, outcome.code, outcome.text, { request });
 }
 
 /** The store adds the attempts. */

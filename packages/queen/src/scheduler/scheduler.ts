@@ -8,7 +8,9 @@ import {
   assertNever,
   type ClientToQueen,
   type DroneToQueen,
+  type JobId,
   LIMITS,
+  MESSAGES,
   type Message,
   type Millis,
   ProtocolError,
@@ -21,6 +23,7 @@ import { releaseDependents } from './conditions.ts';
 import type { DroneState } from './drone.ts';
 import { expireEnded } from './ending.ts';
 import { graphAdvanced } from './graph-jobs.ts';
+import { keysRetired } from './keys.ts';
 import { manage } from './manage.ts';
 import { bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
@@ -112,6 +115,9 @@ export class Scheduler {
       case 'storeDamaged':
         state.storeDamage = event.message;
         state.notice(event);
+        break;
+      case 'keysRetired':
+        keysRetired(state, event.oldest);
         break;
       case 'leaseUnsendable':
         leaseUnsendable(state, event);
@@ -231,12 +237,15 @@ function droneSays(state: State, peer: PeerSession, drone: DroneState, message: 
 }
 const BEFORE_HOLDINGS: ReadonlySet<string> = new Set(['Holdings', 'Heartbeat', 'Goodbye']);
 
-/** What an observer may say: it looks and changes nothing. */
-const LOOKING: ReadonlySet<string> = new Set(['Heartbeat', 'Goodbye', 'Query', 'Watch']);
-
 function clientSays(state: State, client: PeerSession, message: Message): void {
-  if (client.role === 'observer' && !LOOKING.has(message.type)) {
-    throw new ProtocolError(`an observer may not send ${message.type}`, 'notPermitted');
+  if (client.role === 'observer' && !MESSAGES[message.type].from.includes('observer')) {
+    const { job, request } = message as { job?: JobId; request?: number };
+    const text = `An observer only looks: it may not send ${message.type}. It takes a client's key ("hive key --role client").`;
+    state.refuse(client.session, 'notPermitted', text, {
+      ...(job === undefined ? {} : { job }),
+      ...(request === undefined ? {} : { request }),
+    });
+    return;
   }
   const handler = CLIENT_HANDLERS[message.type as ClientToQueen['type']];
   (handler as (state: State, client: PeerSession, message: Message) => void)(state, client, message);

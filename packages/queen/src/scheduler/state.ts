@@ -5,6 +5,7 @@
 import type {
   Failure,
   JobId,
+  KeyIdentity,
   LeaseNumber,
   Message,
   Millis,
@@ -52,6 +53,8 @@ export interface PeerSession {
   readonly role: Message<'Hello'>['role'];
   readonly name: string;
   readonly address: string;
+  /** Null where there are no keys. */
+  readonly key: KeyIdentity | null;
   heardAt: Millis;
   /** When a whole message was last heard; a long one takes its time on a slow line. */
   messageAt: Millis;
@@ -107,6 +110,8 @@ export class State {
   storeDamage: string | null = null;
   /** Drones that are connected, or were when the Queen ended. */
   readonly knownDrones = new Set<PeerId>();
+  /** Ids of keys that are not valid any more, and when they were revoked. */
+  readonly revokedKeys = new Map<string, Millis>();
   /** After a restart: Drones that are awaited before held tasks are given to others. */
   readonly missingDrones = new Set<PeerId>();
   /** Those among them that have said what they run; what they have finished follows. */

@@ -7,6 +7,7 @@ import type {
   Interval,
   JobId,
   JobState,
+  KeyIdentity,
   LeaseNumber,
   Message,
   Millis,
@@ -25,6 +26,10 @@ export type SchedulerEvent =
       readonly hello: Message<'Hello'>;
       readonly address: string;
       readonly sessionId: string;
+      /** Whose key opened the session; absent where there are no keys. */
+      readonly key?: KeyIdentity;
+      /** Of the Welcome, by the Queen's own key. */
+      readonly signature?: Uint8Array;
     }
   | { readonly type: 'messageReceived'; readonly session: SessionNumber; readonly message: Message }
   | { readonly type: 'sessionClosed'; readonly session: SessionNumber; readonly reason: string }
@@ -33,6 +38,8 @@ export type SchedulerEvent =
   | { readonly type: 'storeFilled'; readonly isLow: boolean }
   /** Something in the store cannot be read any more. */
   | { readonly type: 'storeDamaged'; readonly message: string }
+  /** Keys of generations before `oldest` are not valid any more. */
+  | { readonly type: 'keysRetired'; readonly oldest: number }
   /** The inputs of a lease cannot be had or sent: its tasks fail. */
   | {
       readonly type: 'leaseUnsendable';
@@ -125,6 +132,8 @@ export type StoreRecord =
   | { readonly type: 'leasesMarked'; readonly job: JobId; readonly mark: number }
   | { readonly type: 'droneJoined'; readonly drone: PeerId; readonly name: string; readonly at: Millis }
   | { readonly type: 'droneLeft'; readonly drone: PeerId }
+  /** Whoever has the key with this id is not let in any more. */
+  | { readonly type: 'keyRevoked'; readonly keyId: string; readonly at: Millis }
   | JobRecovered;
 
 /** A recorded page that is replaced by parts of it, each with a sequence number of its own. */
@@ -221,6 +230,13 @@ export interface Close {
   readonly goodbye: Message<'Goodbye'>;
 }
 
+/** A holder of the secret asks for a change of the keys, which the runtime makes and answers. */
+export interface KeyRequest {
+  readonly session: SessionNumber;
+  readonly request: number;
+  readonly action: 'rotateKeys' | 'retireKeys';
+}
+
 /** What one step, or one turn of steps, asks of the runtime. Order within each list is binding. */
 export interface Effects {
   readonly append: StoreRecord[];
@@ -231,6 +247,7 @@ export interface Effects {
   readonly close: Close[];
   /** What people are told; nothing depends on it. */
   readonly notices: Notice[];
+  readonly keys: KeyRequest[];
 }
 
 /** Something worth a line on the Queen's terminal. */
@@ -250,6 +267,7 @@ export type Notice =
       readonly drones: number;
     }
   | { readonly type: 'storeDamaged'; readonly message: string }
+  | { readonly type: 'keyRevoked'; readonly keyId: string; readonly sessions: number }
   | { readonly type: 'droneQuarantined'; readonly name: string; readonly failures: number }
   | {
       readonly type: 'replyReceived';
@@ -271,5 +289,5 @@ export type Notice =
     };
 
 export function noEffects(): Effects {
-  return { append: [], now: [], afterCommit: [], close: [], notices: [] };
+  return { append: [], now: [], afterCommit: [], close: [], notices: [], keys: [] };
 }

@@ -128,6 +128,7 @@ export class Driver {
       },
       address: 'here',
       sessionId: '0'.repeat(32),
+      key: { generation: 1, role: isDrone ? 'drone' : 'node', keyId: `${isDrone ? 'd' : 'c'}${peer}` },
     });
     if (!isDrone) return;
     this.#say(session, { type: 'Holdings', leases: [] });
@@ -235,6 +236,14 @@ export class Driver {
     this.#say(session, { type: 'Manage', request, action, job: job.id });
   }
 
+  /** Now and then, the key of one of them; it comes back with another. */
+  revoke(): void {
+    const session = this.#client();
+    if (session === undefined || this.below(4) > 0) return;
+    const key = this.below(2) === 0 ? `d${this.below(PEERS)}` : `x${this.below(100)}`;
+    this.#say(session, { type: 'Manage', request: this.#next++, action: 'revokeKey', key });
+  }
+
   #failures(first: number, count: number): Failure[] {
     const outcomes: readonly Outcome[] = ['failed', 'failed', 'timedOut', 'crashed', 'cancelled'];
     const failures: Failure[] = [];
@@ -300,5 +309,6 @@ const ACTS: readonly ((driver: Driver) => unknown)[] = [
   (driver) => driver.read(),
   (driver) => driver.report(),
   (driver) => driver.manage(),
+  (driver) => driver.revoke(),
   (driver) => driver.pass(),
 ];

@@ -1,5 +1,5 @@
 /** A peer for tests: the wire without a library's help, so that it can also say what no library would. */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   type ClientToQueen,
   type DroneToQueen,
@@ -7,20 +7,32 @@ import {
   type Message,
   type MessageType,
   PROTOCOL_VERSION,
+  type Role,
   Session,
 } from '@hive/shared';
-import { type Address, randomPeerId } from '@hive/shared/node';
+import {
+  type Access,
+  type Address,
+  type Line,
+  openLine,
+  type PeerKey,
+  randomPeerId,
+} from '@hive/shared/node';
+import { testKey } from './keys.ts';
+
+const DIAL_MILLIS = 10_000;
 
 export class TestPeer {
   readonly socket: Socket;
   readonly received: Message[] = [];
   readonly peer = randomPeerId();
-  readonly #session = new Session('queen');
+  readonly #session: Session;
   #wake: (() => void)[] = [];
   isClosed = false;
 
-  private constructor(socket: Socket) {
+  private constructor({ socket, verify }: Line) {
     this.socket = socket;
+    this.#session = new Session('queen', verify);
     socket.on('error', () => {});
     socket.on('data', (chunk) => {
       for (const message of this.#session.receive(chunk)) {
@@ -35,13 +47,10 @@ export class TestPeer {
     });
   }
 
-  static async dial({ host, port }: Address): Promise<TestPeer> {
-    const socket = connect({ host, port, noDelay: true });
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-    });
-    return new TestPeer(socket);
+  /** With the key of a node, unless another is given; null: plain TCP. */
+  static async dial(address: Address, key: PeerKey | null = testKey('node')): Promise<TestPeer> {
+    const access: Access = key === null ? { kind: 'insecure', isForced: false } : { kind: 'key', key };
+    return new TestPeer(await openLine(address, access, DIAL_MILLIS));
   }
 
   /** A client whose handshake is done. */
@@ -66,7 +75,7 @@ export class TestPeer {
     return peer;
   }
 
-  hello(role: 'client' | 'drone', more: Partial<Message<'Hello'>> = {}): void {
+  hello(role: Role, more: Partial<Message<'Hello'>> = {}): void {
     this.send({
       type: 'Hello',
       magic: 'hive',

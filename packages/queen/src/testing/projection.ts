@@ -8,7 +8,11 @@ export type Projection = Readonly<Record<string, unknown>>;
 
 export function projection(state: State): Projection {
   const jobs = [...state.jobs.values()].sort((a, b) => a.order - b.order);
-  return { jobs: jobs.map((job) => projectJob(job, state.now)), drones: [...state.knownDrones].sort() };
+  return {
+    jobs: jobs.map((job) => projectJob(job, state.now)),
+    drones: [...state.knownDrones].sort(),
+    revoked: [...state.revokedKeys.keys()].sort(),
+  };
 }
 
 function projectJob(job: Job, now: number): Projection {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Queen, startQueen } from '../queen.ts';
+import { TEST_KEYS } from './keys.ts';
 import { TestPeer } from './peer.ts';
 
 export class Setting {
@@ -22,7 +23,7 @@ export class Setting {
   }
 
   async start(): Promise<void> {
-    this.queen = await startQueen({ port: 0, store: this.#store, data: this.#data });
+    this.queen = await startQueen({ port: 0, keys: TEST_KEYS, store: this.#store, data: this.#data });
     this.client = await TestPeer.client(this.queen.address);
     this.worker = await TestPeer.drone(this.queen.address);
   }

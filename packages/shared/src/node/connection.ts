@@ -23,6 +23,9 @@ export interface ConnectionHandlers {
 /** Frames up to this many bytes in all are joined to one buffer; larger ones are written part by part. */
 const JOIN_BYTES_MAX = 16 * 1024;
 
+const WANTS_KEY =
+  'the other end speaks TLS, as a Queen does that wants a key: leave out --insecure, and have a key ("hive key")';
+
 export class Connection {
   readonly socket: Socket;
   readonly session: Session;
@@ -124,14 +127,24 @@ export class Connection {
     this.socket.destroy();
   }
 
+  /** The first bytes are a TLS record, which no frame of a handshake can begin like. */
+  #isTls(chunk: Uint8Array): boolean {
+    return this.bytesIn === chunk.length && (chunk[0] === 0x15 || chunk[0] === 0x16) && chunk[1] === 3;
+  }
+
   #receive(chunk: Uint8Array): void {
     this.bytesIn += chunk.length;
     this.heardAt = performance.now();
+    const { mayReply } = this.session;
     try {
       for (const message of this.session.receive(chunk)) this.#handlers.message(message);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#error ??= error;
+      this.#error ??= !mayReply && this.#isTls(chunk) ? new ProtocolError(WANTS_KEY) : error;
+      if (!mayReply) {
+        this.destroy();
+        return;
+      }
       // What was said before goes out before the farewell, which itself passes by the session: that is closed, here
       // for those errors that a handler threw because of what a message means.
       this.flush();

@@ -6,5 +6,6 @@ export * from './dial.ts';
 export * from './generate.ts';
 export * from './message-text.ts';
 export * from './open-files.ts';
+export * from './keys/index.ts';
 export * from './random-id.ts';
 export * from './value-text.ts';

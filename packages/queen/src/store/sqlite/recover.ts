@@ -104,6 +104,9 @@ export function* recoverRecords(database: Database.Database): Generator<StoreRec
   }[]) {
     yield { type: 'droneJoined', drone: id, name, at: Date.parse(joined_at) };
   }
+  for (const { id, revoked_at } of sql.revoked.all() as { id: string; revoked_at: string }[]) {
+    yield { type: 'keyRevoked', keyId: id, at: Date.parse(revoked_at) };
+  }
 }
 
 type Statements = ReturnType<typeof prepare>;
@@ -136,6 +139,7 @@ function prepare(database: Database.Database) {
     ),
     streams: sql('SELECT streams FROM input_pages WHERE job = ? AND streams IS NOT NULL').pluck(),
     drones: sql('SELECT id, name, joined_at FROM drones'),
+    revoked: sql('SELECT id, revoked_at FROM revoked_keys ORDER BY revoked_at'),
   };
 }
 

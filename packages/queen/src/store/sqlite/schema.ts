@@ -111,6 +111,10 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (job, first)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Ids only: a key itself is never in the store.
+  `
+  CREATE TABLE revoked_keys (id TEXT PRIMARY KEY, revoked_at TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

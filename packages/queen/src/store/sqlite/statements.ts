@@ -28,6 +28,7 @@ type Name =
   | 'forgetRetries'
   | 'insertDrone'
   | 'deleteDrone'
+  | 'insertRevoked'
   | 'removeInputs'
   | 'removeAll';
 /** By what they do. */
@@ -103,6 +104,8 @@ export function prepareWrites(database: Database.Database): Statements {
 
     insertDrone: sql('INSERT OR REPLACE INTO drones (id, name, joined_at) VALUES (?, ?, ?)'),
     deleteDrone: sql('DELETE FROM drones WHERE id = ?'),
+
+    insertRevoked: sql('INSERT OR REPLACE INTO revoked_keys (id, revoked_at) VALUES (?, ?)'),
 
     removeInputs: sql(
       `INSERT OR IGNORE INTO removals (job, what) SELECT number, 'inputs' FROM jobs

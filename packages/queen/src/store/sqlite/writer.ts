@@ -248,6 +248,9 @@ export class SqliteWriter {
     droneLeft: (_, { drone }) => {
       this.#sql.deleteDrone.run(drone);
     },
+    keyRevoked: (_, { keyId, at }) => {
+      this.#sql.insertRevoked.run(keyId, time(at));
+    },
     jobRecovered: () => {},
   };
 

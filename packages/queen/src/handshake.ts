@@ -1,0 +1,184 @@
+/**
+ * One connection from accept to the Hello that opens its session: TLS with a key, then who it is and as what it comes.
+ * Nothing is sent to a stranger before TLS is done, not even a version; what fails there fails in silence.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import {
+  agreeOnVersion,
+  formatIdentity,
+  type KeyIdentity,
+  LIMITS,
+  type Message,
+  ProtocolError,
+  roleProblem,
+  Session,
+} from '@hive/shared';
+import {
+  Connection,
+  type ConnectionHandlers,
+  exportKeys,
+  type Keyring,
+  secureAsQueen,
+  WELCOME_PURPOSE,
+  welcomeBytes,
+} from '@hive/shared/node';
+import debug from 'debug';
+import type { Stranger } from './strangers.ts';
+
+const log = debug('hive:queen:handshake');
+
+/** What a peer has proved by the time of its Hello. */
+export interface Greeting {
+  readonly hello: Message<'Hello'>;
+  readonly sessionId: string;
+  /** Null in an insecure session. */
+  readonly key: KeyIdentity | null;
+  /** Of the Welcome. */
+  readonly signature: Uint8Array | null;
+}
+
+export interface HandshakeHost {
+  readonly keys: Keyring | null;
+  readonly queen: string;
+  readonly handshakeMillis: number;
+  isRevoked(keyId: string): boolean;
+  /** The peer is welcome; what its session brings goes to the handlers that this returns. */
+  welcome(connection: Connection, greeting: Greeting): ConnectionHandlers;
+  /** The handshake is over, well or not. */
+  ended(handshake: Handshake): void;
+}
+
+export class Handshake {
+  readonly #host: HandshakeHost;
+  readonly #raw: Socket;
+  readonly #stranger: Stranger;
+  readonly #address: string;
+  readonly #timer: NodeJS.Timeout;
+  #connection: Connection | null = null;
+  #handlers: ConnectionHandlers | null = null;
+  #isOver = false;
+
+  constructor(host: HandshakeHost, raw: Socket, stranger: Stranger, address: string) {
+    this.#host = host;
+    this.#raw = raw;
+    this.#stranger = stranger;
+    this.#address = address;
+    this.#timer = setTimeout(() => this.#tooLate(), host.handshakeMillis);
+    raw.on('error', () => {});
+  }
+
+  /** More bytes came than any handshake needs. */
+  get isTooLong(): boolean {
+    return this.#raw.bytesRead > LIMITS.handshakeBytesMax;
+  }
+
+  /** Resolves when TLS is done, or has failed; the rest follows by itself. */
+  async begin(): Promise<void> {
+    const { keys } = this.#host;
+    if (keys === null) return this.#listen(this.#raw, null, null);
+    try {
+      const keyFor = (identity: KeyIdentity) =>
+        this.#host.isRevoked(identity.keyId) ? null : keys.keyFor(identity);
+      const { socket, identity } = await secureAsQueen(this.#raw, keyFor);
+      this.#listen(socket, identity, exportKeys(socket, WELCOME_PURPOSE));
+    } catch (error) {
+      this.#fail((error as Error).message);
+    }
+  }
+
+  /** Ends it without a word. */
+  drop(reason: string): void {
+    this.#over(reason);
+    this.#connection?.destroy();
+    this.#raw.destroy();
+  }
+
+  #listen(socket: Socket, key: KeyIdentity | null, exporter: Uint8Array | null): void {
+    const connection = new Connection(socket, new Session(null), {
+      message: (message) => {
+        if (this.#handlers !== null) this.#handlers.message(message);
+        else if (message.type === 'Hello') this.#greet(connection, message, key, exporter);
+      },
+      closed: (error) => {
+        this.#fail(error?.message ?? 'it went away');
+        this.#handlers?.closed(error);
+      },
+      drained: () => this.#handlers?.drained?.(),
+    });
+    this.#connection = connection;
+  }
+
+  #greet(
+    connection: Connection,
+    hello: Message<'Hello'>,
+    key: KeyIdentity | null,
+    exporter: Uint8Array | null,
+  ): void {
+    const sessionId = randomBytes(16).toString('hex');
+    let signature: Uint8Array | null;
+    try {
+      this.#check(hello, key);
+      signature = this.#sign(key, exporter, sessionId);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#fail(error.message);
+      refuse(connection, error);
+      return;
+    }
+    connection.session.open(hello.role);
+    this.#over(null);
+    this.#handlers = this.#host.welcome(connection, { hello, sessionId, key, signature });
+  }
+
+  /** @throws ProtocolError */
+  #check(hello: Message<'Hello'>, key: KeyIdentity | null): void {
+    agreeOnVersion(hello);
+    if (key !== null && this.#host.isRevoked(key.keyId))
+      throw new ProtocolError('This key was revoked.', 'keyRevoked');
+    const problem = key === null ? null : roleProblem(key.role, hello.role);
+    if (problem !== null) throw new ProtocolError(problem, 'badRole');
+    if (hello.role === 'node') throw new ProtocolError('this Queen does not accept nodes yet', 'badRole');
+    if (hello.role === 'drone' && (hello.slots === undefined || hello.kinds === undefined)) {
+      throw new ProtocolError('a Drone must say its slots and kinds in Hello', 'badRole');
+    }
+  }
+
+  /** With the key of the peer's own generation, the only one that it can verify. @throws ProtocolError if that is retired */
+  #sign(key: KeyIdentity | null, exporter: Uint8Array | null, sessionId: string): Uint8Array | null {
+    const { keys, queen } = this.#host;
+    if (keys === null || key === null || exporter === null) return null;
+    const signature = keys.sign(WELCOME_PURPOSE, welcomeBytes(exporter, queen, sessionId), key.generation);
+    if (signature === null)
+      throw new ProtocolError(`Generation ${key.generation} of the keys was retired.`, 'keyRevoked');
+    log('%s comes with the key %s', this.#address, formatIdentity(key));
+    return signature;
+  }
+
+  #tooLate(): void {
+    this.#fail('it took too long');
+    const seconds = this.#host.handshakeMillis / 1000;
+    const connection = this.#connection;
+    if (connection === null) this.#raw.destroy();
+    else refuse(connection, new ProtocolError(`no Hello within ${seconds} s`, 'handshakeTimeout'));
+  }
+
+  #fail(reason: string): void {
+    if (this.#isOver) return;
+    this.#stranger.failed(performance.now());
+    this.#over(reason);
+  }
+
+  #over(reason: string | null): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#stranger.known();
+    this.#host.ended(this);
+    if (reason !== null) log('the handshake of %s has failed: %s', this.#address, reason);
+  }
+}
+
+function refuse(connection: Connection, error: ProtocolError): void {
+  connection.end({ type: 'Reject', code: error.code, message: error.message });
+}
