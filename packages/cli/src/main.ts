@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { hideKey } from '@hive/shared/node';
 import { enterPersonsFolder } from './folder.ts';
 import { endWithReader } from './output.ts';
 /** The `hive` command: finds out what is wanted, does it, and says in one sentence what went wrong. */
@@ -8,6 +9,7 @@ import { traceCommand } from './trace.ts';
 
 endWithReader(process.stdout);
 endWithReader(process.stderr);
+hideKey();
 enterPersonsFolder();
 traceCommand(process.argv.slice(2));
 try {

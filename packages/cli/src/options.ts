@@ -2,9 +2,10 @@
 import { connect, type Hive } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import type { Argv } from 'yargs';
+import { INSECURE_OPTION, type InsecureArguments, insecureOf, warnIfInsecure } from './insecure.ts';
 import { traceAddress } from './trace.ts';
 
-export interface ClientArguments {
+export interface ClientArguments extends InsecureArguments {
   readonly queen?: string | undefined;
   readonly data?: string | undefined;
 }
@@ -26,8 +27,9 @@ export const CLIENT_OPTIONS = {
   data: {
     type: 'string',
     requiresArg: true,
-    describe: "The Queen's data folder, where her address is found",
+    describe: "The Queen's data folder, where her address and the secret are found",
   },
+  ...INSECURE_OPTION,
 } as const;
 
 export const VERBOSE_HELP =
@@ -47,11 +49,16 @@ export const JOB_POSITIONAL = (yargs: Argv): Argv<JobArguments> =>
     .options({ ...CLIENT_OPTIONS, ...JSON_OPTION });
 
 /** @throws UsageError within 5 seconds when no Queen answers, with what was tried and what to start */
-export function connectTo({ queen, data }: ClientArguments, name: string): Promise<Hive> {
+export function connectTo(argv: ClientArguments, name: string, timeoutMillis?: number): Promise<Hive> {
+  const { queen, data } = argv;
   traceAddress({ queen, data });
+  const insecure = insecureOf(argv);
+  warnIfInsecure(insecure === 'yes-really');
   return connect({
     ...(queen === undefined ? {} : { queen }),
     ...(data === undefined ? {} : { data }),
+    ...(insecure ? { insecure } : {}),
+    ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
     name,
   });
 }

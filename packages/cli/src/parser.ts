@@ -15,6 +15,7 @@ import { gcCommand } from './commands/gc.ts';
 import { hashCommand } from './commands/hash.ts';
 import { jobCommand } from './commands/job.ts';
 import { jobsCommand } from './commands/jobs.ts';
+import { keyCommand } from './commands/key.ts';
 import { queenCommand } from './commands/queen.ts';
 import { resultsCommand } from './commands/results.ts';
 import { retryCommand } from './commands/retry.ts';
@@ -23,6 +24,7 @@ import { submitCommand } from './commands/submit.ts';
 import { taskCommand } from './commands/task.ts';
 import { upCommand } from './commands/up.ts';
 import { waitCommand } from './commands/wait.ts';
+import { readInsecure } from './insecure.ts';
 import { nearest } from './nearest.ts';
 
 const COMMANDS = [
@@ -43,11 +45,13 @@ const COMMANDS = [
   cancelCommand,
   retryCommand,
   gcCommand,
+  keyCommand,
   benchCommand,
 ] as readonly CommandModule[];
 const HELP_WIDTH_MAX = 110;
 
-export function createParser(args: readonly string[]): Argv {
+export function createParser(written: readonly string[]): Argv {
+  const args = readInsecure(written);
   const parser = yargs([...args])
     .scriptName('hive')
     .usage('$0 <command>\n\nThe Hive: hand work to every core of every machine.')

@@ -49,12 +49,20 @@ function parseAll(texts: string, source: string): Candidate[] {
 export interface Failed {
   readonly candidate: Candidate;
   readonly reason: string;
+  /** Somebody listens there, and it is the key that is missing, wrong, or not wanted. */
+  readonly isAboutKeys: boolean;
 }
+
+const ABOUT_KEYS: readonly unknown[] = ['noKey', 'badKey', 'noTls', 'openSecret', 'insecure'];
+export const isAboutKeys = (error: unknown): boolean =>
+  ABOUT_KEYS.includes((error as { code?: unknown }).code);
 
 export function noQueen(failed: readonly Failed[]): UsageError {
   const tried = failed.map(
     ({ candidate, reason }) => `  ${formatAddress(candidate.address)} (${candidate.source}): ${reason}`,
   );
+  if (failed.some((one) => one.isAboutKeys))
+    return new UsageError(['No Queen let us in. Tried:', ...tried].join('\n'), 'noQueen');
   return new UsageError(
     [
       'No Queen answered. Tried:',

@@ -9,9 +9,10 @@ import {
   PROTOCOL_VERSION,
   ProtocolError,
   Session,
+  UsageError,
 } from '@hive/shared';
 import { type Access, Connection, clientRole, openLine } from '@hive/shared/node';
-import { type Candidate, type Failed, noQueen, reasonOf } from './addresses.ts';
+import { type Candidate, type Failed, isAboutKeys, noQueen, reasonOf } from './addresses.ts';
 import { Deferred } from './deferred.ts';
 
 export interface OpenSession {
@@ -40,8 +41,7 @@ export async function greet(
   signal: AbortSignal,
 ): Promise<OpenSession> {
   const deadline = performance.now() + timeoutMillis;
-  const access = who.access();
-  const { socket, verify } = await openLine(candidate.address, access, timeoutMillis, signal);
+  const { socket, access, verify } = await openLine(candidate.address, who.access, timeoutMillis, signal);
   const answer = new Deferred<OpenSession>();
   const session = new Session('queen', verify);
   const connection: Connection = new Connection(socket, session, {
@@ -101,11 +101,13 @@ function welcomed(message: Message): Message<'Welcome'> {
 function notAQueen(error: Error | null, { kind }: Access): Error {
   if (error instanceof ProtocolError)
     return new Error(`something else than a Queen answers there: ${error.message}`);
-  const hint =
-    kind === 'insecure'
-      ? '; a Queen that wants a key does that: leave out --insecure (or HIVE_INSECURE)'
-      : '';
-  return error ?? new Error(`the connection was closed before the handshake${hint}`);
+  if (error !== null) return error;
+  const text = 'the connection was closed before the handshake';
+  if (kind !== 'insecure') return new Error(text);
+  return new UsageError(
+    `${text}; a Queen that wants a key does that: leave out --insecure (or HIVE_INSECURE)`,
+    'noKey',
+  );
 }
 
 /** A candidate that has not answered for so long gets company. */
@@ -132,7 +134,7 @@ export async function findQueen(
     const attempt = headStart(before).then(async () => {
       const rest = Math.max(1, Math.round(deadline - performance.now()));
       return greet(candidate, who, handlers, rest, stop).catch((error) => {
-        failed.push({ candidate, reason: reasonOf(error) });
+        failed.push({ candidate, reason: reasonOf(error), isAboutKeys: isAboutKeys(error) });
         throw error;
       });
     });

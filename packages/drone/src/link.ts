@@ -135,7 +135,7 @@ export class Link {
     this.#state = { at: 'dialling', abort };
     this.#host.tell({ type: 'connecting', address, attempt: this.#attempt });
     log('%d dials %s', this.number, formatAddress(address));
-    const access = this.#host.access();
+    const access = () => this.#host.access();
     const { socket, verify } = await openLine(address, access, LIMITS.handshakeMillis, abort.signal);
     if (abort.signal.aborted) {
       socket.destroy();

@@ -80,7 +80,7 @@ export class Peer {
 
   static async #dial({ queen, ...options }: ProcessesAccess, role: 'client' | 'drone'): Promise<Peer | null> {
     try {
-      return new Peer(await openLine(parseAddress(queen), accessOf(options, role)(), DIAL_MILLIS));
+      return new Peer(await openLine(parseAddress(queen), accessOf(options, role), DIAL_MILLIS));
     } catch {
       return null;
     }

@@ -3,6 +3,7 @@ import type { DroneEvent } from '@hive/drone';
 import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
 import { DroneLines } from '../drone-lines.ts';
+import { insecureOf, warnIfInsecure } from '../insecure.ts';
 import { interrupted } from '../interrupt.ts';
 import { parseLabels } from '../job/options.ts';
 import { Journal } from '../journal.ts';
@@ -61,8 +62,11 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
 };
 
 async function runDrone(argv: DroneArguments): Promise<void> {
+  const insecure = insecureOf(argv);
   const options = {
     queens: queensOf(argv),
+    data: argv.data,
+    insecure,
     ...(argv.name === undefined ? {} : { name: argv.name }),
     ...(argv.slots === undefined ? {} : { slots: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),
     ...(argv.label === undefined ? {} : { labels: parseLabels(argv.label) }),
@@ -74,6 +78,7 @@ async function runDrone(argv: DroneArguments): Promise<void> {
   const { startDrone } = await import('@hive/drone');
   const journal = new Journal(argv.logFile);
   const lines = new DroneLines(journal, argv.verbose);
+  warnIfInsecure(insecure);
   journal.say('🐝 Drone is trying to connect...', 'connecting');
   const drone = startDrone({
     ...options,

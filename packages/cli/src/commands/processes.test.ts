@@ -21,6 +21,11 @@ async function hive(...args: string[]) {
   const code = await running.ended;
   return { code, stdout: String(running.stdout), stderr: String(running.stderr) };
 }
+/** The key of a line that `hive key` prints. */
+async function keyLine(role: string): Promise<string> {
+  const { stdout } = await hive('key', '--role', role);
+  return stdout.trim().replace('HIVE_KEY=', '');
+}
 const json = async (...args: string[]) => JSON.parse((await hive(...args, '--json')).stdout);
 
 describe('a Queen and a Drone', () => {
@@ -89,7 +94,7 @@ describe('a Queen and a Drone', () => {
 
   test('are found with --queen from anywhere, too', async () => {
     const elsewhere = processes.hive(['status', '--queen', address], {
-      env: { HIVE_DATA: join(folder, 'elsewhere') },
+      env: { HIVE_DATA: join(folder, 'elsewhere'), HIVE_KEY: await keyLine('client') },
     });
     expect(await elsewhere.ended).toBe(0);
   });
@@ -193,11 +198,11 @@ describe('a Queen who no longer answers', () => {
 describe('hive up', () => {
   test('starts a Queen and Drones, says how to use them, and ends all of them at Ctrl-C', async () => {
     const up = processes.hive(['up', '--drones', '2', '--slots', '1']);
-    const [, found] = await up.saying(/hash --queen (127\.0\.0\.1:\d+) FILE/);
+    const [, found] = await up.saying(/hash --data (\S+) FILE/);
     await up.saying(/Ctrl-C ends all of them/);
     const pids = [...up.text.matchAll(/\(process (\d+)\)/g)].map(([, pid]) => Number(pid));
     expect(pids.length).toBe(2);
-    const running = processes.hive(['hash', '--queen', found!], { input: 'x' });
+    const running = processes.hive(['hash', '--data', found!], { input: 'x' });
     expect(await running.ended).toBe(0);
     up.child.kill('SIGINT');
     expect(await up.ended).toBe(0);
@@ -210,9 +215,9 @@ describe('hive up --data', () => {
     const data = join(folder, 'kept');
     const start = async () => {
       const up = processes.hive(['up', '--drones', '1', '--slots', '1', '--data', 'kept']);
-      const [, found] = await up.saying(/export HIVE_QUEEN=(127\.0\.0\.1:\d+)/);
+      const [, found] = await up.saying(/export HIVE_DATA=(\S+)/);
       expect(up.text).toContain(`kept in ${data}.`);
-      return { up, at: ['--queen', found!] };
+      return { up, at: ['--data', found!] };
     };
     const first = await start();
     const id = (await hive('submit', 'hash', 'kept', '--detach', ...first.at)).stdout.trim();

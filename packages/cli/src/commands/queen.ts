@@ -2,16 +2,18 @@
 import { resolve } from 'node:path';
 import type { Notice, Queen } from '@hive/queen';
 import { UsageError } from '@hive/shared';
-import { DEFAULT_PORT, defaultDataFolder } from '@hive/shared/node';
+import { DEFAULT_PORT, defaultDataFolder, LOOPBACK } from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { commandName } from '../folder.ts';
 import { formatCount, parseBytes, plural } from '../format.ts';
+import { INSECURE_OPTION, type InsecureArguments, insecureOf, insecureWarning } from '../insecure.ts';
 import { interrupted } from '../interrupt.ts';
 import { Chatter, Journal } from '../journal.ts';
 import { VERBOSE_HELP, wholeNumber } from '../options.ts';
 import { describeNotice } from '../queen-lines.ts';
 
-interface QueenArguments {
+interface QueenArguments extends InsecureArguments {
+  readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly data?: string | undefined;
   readonly cache?: string | undefined;
@@ -34,6 +36,11 @@ export const queenCommand: CommandModule<object, QueenArguments> = {
           requiresArg: true,
           describe: `Default: ${DEFAULT_PORT}, or the next free one; 0: any`,
         },
+        host: {
+          type: 'string',
+          requiresArg: true,
+          describe: `Address to listen on (default: ${LOOPBACK}, this machine only; 0.0.0.0: all)`,
+        },
         data: {
           type: 'string',
           requiresArg: true,
@@ -44,6 +51,7 @@ export const queenCommand: CommandModule<object, QueenArguments> = {
           requiresArg: true,
           describe: 'Memory for pages that are on disk, too, such as 512MiB (default: 128MiB)',
         },
+        ...INSECURE_OPTION,
         name: { type: 'string', requiresArg: true, describe: "Her name for people (default: the machine's)" },
         verbose: { alias: 'v', type: 'boolean', default: false, describe: VERBOSE_HELP },
         'log-file': { type: 'string', requiresArg: true, describe: 'Write what she says as JSON lines, too' },
@@ -64,6 +72,8 @@ async function runQueen(argv: QueenArguments): Promise<void> {
     ...store,
     port: argv.port === undefined ? DEFAULT_PORT : wholeNumber('--port', argv.port, 0, PORT_MAX),
     isPortFixed: argv.port !== undefined,
+    insecure: insecureOf(argv),
+    ...(argv.host === undefined ? {} : { host: argv.host }),
     ...(argv.name === undefined ? {} : { name: argv.name }),
     onEvent: (event) => tell(event, chatter, argv.verbose),
     showValues: argv.verbose,
@@ -73,6 +83,7 @@ async function runQueen(argv: QueenArguments): Promise<void> {
   const interruption = interrupted();
   sayWhereSheListens(queen, argv.port, journal);
   sayWhereHerStateIs(queen, store, journal);
+  sayWhoMayComeIn(queen, journal);
   const summaries = new Summaries(queen, chatter);
   const signal = await interruption;
   journal.say('👑 Queen is going...', 'queenStopping', { signal });
@@ -118,6 +129,18 @@ function sayWhereHerStateIs(queen: Queen, { store, data }: StoreChoice, journal:
     data,
     jobsActive,
   });
+}
+
+function sayWhoMayComeIn({ isInsecure }: Queen, journal: Journal): void {
+  if (isInsecure) {
+    process.stderr.write(`${insecureWarning()}\n`);
+    journal.log(insecureWarning(false), 'insecure');
+    return;
+  }
+  journal.say(
+    `   Only who has a key gets in; this user on this machine has one. "${commandName('hive')} key --role drone" makes one for another machine.`,
+    'secure',
+  );
 }
 
 function tell(event: Notice, chatter: Chatter, isVerbose: boolean): void {

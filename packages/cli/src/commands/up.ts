@@ -5,10 +5,11 @@ import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
 import { commandName } from '../folder.ts';
 import { plural } from '../format.ts';
+import { INSECURE_OPTION, type InsecureArguments, insecureOf, warnIfInsecure } from '../insecure.ts';
 import { interrupted } from '../interrupt.ts';
 import { wholeNumber } from '../options.ts';
 
-interface UpArguments {
+interface UpArguments extends InsecureArguments {
   readonly drones: number;
   readonly slots?: number | undefined;
   readonly port?: number | undefined;
@@ -30,6 +31,7 @@ export const upCommand: CommandModule<object, UpArguments> = {
           requiresArg: true,
           describe: 'Slots of each (default: the cores, shared out)',
         },
+        ...INSECURE_OPTION,
         port: { type: 'number', requiresArg: true, describe: "The Queen's port (default: any free one)" },
         data: {
           type: 'string',
@@ -44,9 +46,12 @@ export const upCommand: CommandModule<object, UpArguments> = {
 
 async function runUp(argv: UpArguments): Promise<void> {
   const drones = wholeNumber('--drones', argv.drones, 0, DRONES_MAX);
+  const insecure = insecureOf(argv) !== false;
+  warnIfInsecure(insecure);
   const { startProcesses } = await import('@hive/local');
   const cluster = await startProcesses({
     drones,
+    insecure,
     ...(argv.slots === undefined
       ? {}
       : { slotsPerDrone: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),
@@ -64,18 +69,19 @@ async function runUp(argv: UpArguments): Promise<void> {
   await cluster.stop();
 }
 
-function sayWhatIsUp({ address, drones, data }: Processes, isDurable: boolean): void {
+function sayWhatIsUp({ address, access, drones, data }: Processes, isDurable: boolean): void {
   const hive = `${commandName('hive')}`;
+  const insecure = access.insecure ? ' --insecure' : '';
   const port = address.slice(address.lastIndexOf(':') + 1);
   say(`👑 Queen is listening on port ${port} (Swarm Mode)...`);
   for (const { name, slots, pid } of drones) say(`🐝 ${name} with ${plural(slots, 'slot')} (process ${pid})`);
   say(isDurable ? `   Jobs and results are kept in ${data}.` : '   Jobs and results are kept in memory.');
   say(`
-They have a data folder of their own, so say where the Queen is:
-   ${hive} hash --queen ${address} FILE
-   ${hive} status --queen ${address}
+They have a data folder of their own, in which others find the Queen and the key to her:
+   ${hive} hash${insecure} --data ${data} FILE
+   ${hive} status${insecure} --data ${data}
 or once for this terminal:
-   export HIVE_QUEEN=${address}
+   export HIVE_DATA=${data}
 Ctrl-C ends all of them.`);
 }
 

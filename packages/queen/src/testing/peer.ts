@@ -50,7 +50,7 @@ export class TestPeer {
   /** With the key of a node, unless another is given; null: plain TCP. */
   static async dial(address: Address, key: PeerKey | null = testKey('node')): Promise<TestPeer> {
     const access: Access = key === null ? { kind: 'insecure', isForced: false } : { kind: 'key', key };
-    return new TestPeer(await openLine(address, access, DIAL_MILLIS));
+    return new TestPeer(await openLine(address, () => access, DIAL_MILLIS));
   }
 
   /** A client whose handshake is done. */

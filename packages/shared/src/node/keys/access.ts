@@ -10,11 +10,12 @@ import { roleProblem } from '../../key-identity.ts';
 import type { Role } from '../../messages.ts';
 import { isLoopback } from '../address.ts';
 import { defaultDataFolder } from '../data-folder.ts';
+import type { Generation } from './derive.ts';
 import { hideKey, type Insecure, insecureOfEnvironment, keyOfEnvironment } from './environment.ts';
 import { parseKey } from './key-line.ts';
 import { Keyring } from './keyring.ts';
 import { PeerKey } from './peer-key.ts';
-import { readSecret, secretPath } from './secret.ts';
+import { ensureSecret, readSecret, secretPath } from './secret.ts';
 
 export interface AccessOptions {
   /** A key, as "hive key" printed it. */
@@ -82,6 +83,17 @@ export function keyringOf(options: AccessOptions): Keyring | null {
   if (named.secret !== null) return Keyring.of([named.secret]);
   throw new UsageError(
     `The key in use is for the role ${named.role}; a Queen needs a node's ("hive key --role node"), or none at all: then she has a secret of her own.`,
+    'badKey',
+  );
+}
+
+/** The generation from which new keys are made: that of a node's key, else of the secret in the folder. @throws UsageError */
+export function issuingGeneration(folder: string): Generation {
+  const named = keyOfEnvironment();
+  if (named === null) return ensureSecret(folder)[0];
+  if (named.secret !== null) return named.secret;
+  throw new UsageError(
+    `HIVE_KEY is a key of the role ${named.role}, which makes no others. Run this where the Queen runs, without HIVE_KEY.`,
     'badKey',
   );
 }

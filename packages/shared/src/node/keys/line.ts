@@ -12,34 +12,55 @@ import { exportKeys, secureAsPeer } from './tls.ts';
 
 export interface Line {
   readonly socket: Socket;
+  /** How it was secured. */
+  readonly access: Access;
   readonly verify: VerifyWelcome;
 }
 
 /** The purpose of a Welcome's signature, and of the exporter that it covers. */
 export const WELCOME_PURPOSE = 'welcome';
 
-/** Dials and secures. @throws UsageError or Error when nobody answers within `timeoutMillis`, or the key is refused */
+/**
+ * Dials and secures. @throws UsageError or Error when nobody answers within `timeoutMillis`, there is no key, or it is refused
+ */
 export async function openLine(
   address: Address,
-  access: Access,
+  accessNow: () => Access,
   timeoutMillis: number,
   signal?: AbortSignal,
 ): Promise<Line> {
+  const access = await accessFor(address, accessNow, timeoutMillis, signal);
   if (access.kind === 'insecure') allowInsecure(address.host, access.isForced);
   const deadline = performance.now() + timeoutMillis;
   const socket = await dial(address, timeoutMillis, signal);
-  if (access.kind === 'insecure') return { socket, verify: () => true };
+  if (access.kind === 'insecure') return { socket, access, verify: () => true };
   return within(socket, Math.max(1, deadline - performance.now()), signal, () => secureLine(socket, access));
+}
+
+/** That there is no key is the lesser news when nobody listens either. */
+async function accessFor(
+  address: Address,
+  accessNow: () => Access,
+  timeoutMillis: number,
+  signal: AbortSignal | undefined,
+): Promise<Access> {
+  try {
+    return accessNow();
+  } catch (error) {
+    (await dial(address, timeoutMillis, signal)).destroy();
+    throw error;
+  }
 }
 
 /** Secures a socket that is connected already, whoever dialled. */
 export async function secureLine(raw: Socket, access: Access): Promise<Line> {
-  if (access.kind === 'insecure') return { socket: raw, verify: () => true };
+  if (access.kind === 'insecure') return { socket: raw, access, verify: () => true };
   const { key } = access;
   const socket = await secureAsPeer(raw, key);
   const exporter = exportKeys(socket, WELCOME_PURPOSE);
   return {
     socket,
+    access,
     verify: ({ queen, session, signature }) =>
       signature !== undefined &&
       key.verify(WELCOME_PURPOSE, welcomeBytes(exporter, queen, session), signature),
