@@ -26,17 +26,20 @@ export interface ClusterOptions {
   readonly drones: number;
   readonly slots: number;
   readonly store: StoreName;
+  /** Whether its sessions are secured, as they are by default. */
+  readonly tls: boolean;
 }
 
 export interface Cluster extends AsyncDisposable {
   readonly hive: Hive;
   readonly store: StoreName;
+  readonly tls: boolean;
   /** Runs `body` and says how long it took and what it cost. */
   measure(body: () => Promise<void>): Promise<{ millis: number; used: Used }>;
 }
 
-export async function startCluster({ drones, slots, store }: ClusterOptions): Promise<Cluster> {
-  const processes = await startProcesses({ drones, slotsPerDrone: slots, store });
+export async function startCluster({ drones, slots, store, tls }: ClusterOptions): Promise<Cluster> {
+  const processes = await startProcesses({ drones, slotsPerDrone: slots, store, insecure: !tls });
   let hive: Hive;
   try {
     hive = await connect({ ...processes.access, name: 'bench' });
@@ -47,6 +50,7 @@ export async function startCluster({ drones, slots, store }: ClusterOptions): Pr
   return {
     hive,
     store,
+    tls,
     async measure(body) {
       const before = await usage(processes);
       const start = performance.now();

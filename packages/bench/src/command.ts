@@ -1,7 +1,8 @@
 /** `hive bench echo|call|hash|recovery`: starts its own Queen and Drones, measures, prints. */
+import { UsageError } from '@hive/shared';
 import type { Argv, CommandModule } from 'yargs';
 import { callBench } from './call.ts';
-import { type Cluster, type StoreName, startCluster } from './cluster.ts';
+import { type Cluster, type ClusterOptions, type StoreName, startCluster } from './cluster.ts';
 import { echoBench } from './echo.ts';
 import { hashBench } from './hash.ts';
 import { parseSize, positive } from './options.ts';
@@ -16,6 +17,7 @@ interface CommonArguments {
   readonly runs: number;
   readonly store: StoreName;
   readonly compare: boolean;
+  readonly tls: 'on' | 'off' | 'both';
   readonly json: boolean;
 }
 
@@ -33,6 +35,11 @@ const common = <T>(argv: Argv<T>): Argv<T & CommonArguments> =>
       type: 'boolean',
       default: false,
       describe: 'Run with both stores in turn, and print the ratio',
+    },
+    tls: {
+      choices: ['on', 'off', 'both'] as const,
+      default: 'on',
+      describe: 'Secured sessions, plain ones, or both in turn with the ratio',
     },
     json: { type: 'boolean', default: false, describe: 'Print one JSON object' },
   }) as unknown as Argv<T & CommonArguments>;
@@ -134,10 +141,9 @@ function defaultTasks(size: number, generate: boolean): number {
 
 async function measure(argv: CommonArguments, benches: () => readonly Bench[]): Promise<void> {
   const say = argv.json ? () => {} : (line: string) => console.error(`  ${line}`);
-  const stores: readonly StoreName[] = argv.compare ? ['memory', 'sqlite'] : [argv.store];
   await using stack = new AsyncDisposableStack();
   const clusters: Cluster[] = [];
-  for (const store of stores) clusters.push(stack.use(await startCluster({ ...argv, store })));
+  for (const kind of kindsOf(argv)) clusters.push(stack.use(await startCluster({ ...argv, ...kind })));
   for (const bench of benches()) {
     const { drones, slots, runs } = argv;
     const reports = await runBench(bench, clusters, { drones, slots, runs }, say);
@@ -146,13 +152,32 @@ async function measure(argv: CommonArguments, benches: () => readonly Bench[]): 
       console.log(argv.json ? JSON.stringify(first) : printReport(first!));
       continue;
     }
-    const ofMemory = ratio(second, first!);
-    if (argv.json) console.log(JSON.stringify({ bench: bench.name, reports, ratio: ofMemory }));
-    else console.log([...reports.map(printReport), printRatio(bench.name, ofMemory)].join('\n'));
+    const ofFirst = ratio(second, first!);
+    if (argv.json) console.log(JSON.stringify({ bench: bench.name, reports, ratio: ofFirst }));
+    else console.log([...reports.map(printReport), printRatio([first!, second], ofFirst)].join('\n'));
   }
 }
 
+/** The clusters that are measured in turn: one, or two that differ in one thing, the faster first. @throws UsageError */
+export function kindsOf({
+  compare,
+  tls,
+  store,
+}: Pick<CommonArguments, 'compare' | 'tls' | 'store'>): readonly Pick<ClusterOptions, 'store' | 'tls'>[] {
+  if (compare && tls === 'both')
+    throw new UsageError(
+      '--compare and --tls both compare two things at once. Choose one.',
+      'badCommandLine',
+    );
+  if (tls === 'both') return [false, true].map((isOn) => ({ store, tls: isOn }));
+  const stores: readonly StoreName[] = compare ? ['memory', 'sqlite'] : [store];
+  return stores.map((each) => ({ store: each, tls: tls === 'on' }));
+}
+
 async function withCluster(argv: CommonArguments, body: (cluster: Cluster) => Promise<void>): Promise<void> {
-  await using cluster = await startCluster(argv);
+  const kinds = kindsOf(argv);
+  if (kinds.length > 1)
+    throw new UsageError('--scale measures one cluster. Choose --tls on or off.', 'badCommandLine');
+  await using cluster = await startCluster({ ...argv, ...kinds[0]! });
   await body(cluster);
 }

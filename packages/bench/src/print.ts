@@ -26,8 +26,11 @@ export function printReport(report: Report): string {
   return lines.join('\n');
 }
 
-export function printRatio(bench: string, { median, min, max }: Spread): string {
-  return `${bench}: sqlite has ${percent(median)} of memory's speed, median (${percent(min)} to ${percent(max)}), run by run`;
+/** What the two clusters differ in, and how much of the first one's speed the second has. */
+export function printRatio([first, second]: readonly [Report, Report], { median, min, max }: Spread): string {
+  const [slower, faster] =
+    first.tls === second.tls ? [second.store, `${first.store}'s speed`] : ['TLS', 'the speed without'];
+  return `${first.bench}: ${slower} has ${percent(median)} of ${faster}, median (${percent(min)} to ${percent(max)}), run by run`;
 }
 
 export const count = (n: number): string => (n < 100 ? n.toFixed(1) : Math.round(n).toLocaleString('en'));

@@ -94,11 +94,11 @@ export async function runBench(
       const { perSecond, limit } = await runOnce(bench, cluster, sets[k]!);
       const rate = Math.round(perSecond).toLocaleString('en');
       onRun(
-        `run ${i + 1}, ${cluster.store}: ${rate} tasks/s, limit ${Math.round(limit).toLocaleString('en')}`,
+        `run ${i + 1}, ${cluster.store}, TLS ${cluster.tls ? 'on' : 'off'}: ${rate} tasks/s, limit ${Math.round(limit).toLocaleString('en')}`,
       );
     }
   }
-  return clusters.map(({ store }, k) => report(bench, sizes, sets[k]!, store));
+  return clusters.map((cluster, k) => report(bench, sizes, sets[k]!, cluster));
 }
 
 async function runOnce(bench: Bench, cluster: Cluster, { runs, latencies }: RunSet): Promise<Run> {
@@ -113,12 +113,12 @@ async function runOnce(bench: Bench, cluster: Cluster, { runs, latencies }: RunS
   return run;
 }
 
-/** How much of one store's speed another has, run by run. */
+/** How much of one cluster's speed another has, run by run. */
 export function ratio(slower: Report, faster: Report): Spread {
   return spread(slower.perSecond.map((each, i) => each / faster.perSecond[i]!));
 }
 
-function report(bench: Bench, sizes: Sizes, { runs, latencies }: RunSet, store: StoreName): Report {
+function report(bench: Bench, sizes: Sizes, { runs, latencies }: RunSet, { store, tls }: Cluster): Report {
   const { name, method, tasks, taskBytes, limit } = bench;
   const total = (of: (used: Used) => number) => runs.reduce((sum, { used }) => sum + of(used), 0);
   const perTask = (millis: number) => (millis * 1000) / (tasks * runs.length);
@@ -133,7 +133,7 @@ function report(bench: Bench, sizes: Sizes, { runs, latencies }: RunSet, store: 
     ...sizes,
     store,
     storeSettings: STORE_SETTINGS[store],
-    tls: false,
+    tls,
     perSecond: runs.map((run) => run.perSecond),
     tasksPerSecond: spread(runs.map(({ perSecond }) => perSecond)),
     latencyMillis:
