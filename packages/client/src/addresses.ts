@@ -62,7 +62,7 @@ export function noQueen(failed: readonly Failed[]): UsageError {
     ({ candidate, reason }) => `  ${formatAddress(candidate.address)} (${candidate.source}): ${reason}`,
   );
   if (failed.some((one) => one.isAboutKeys))
-    return new UsageError(['No Queen let us in. Tried:', ...tried].join('\n'), 'noQueen');
+    return new UsageError(['No Queen let us in. Tried:', ...tried].join('\n'), 'badKey');
   return new UsageError(
     [
       'No Queen answered. Tried:',

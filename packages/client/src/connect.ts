@@ -43,8 +43,8 @@ const TIMEOUT_MILLIS = 4_000;
 /**
  * Opens a session with a Queen. Without `queen` the address is that of HIVE_QUEEN, else the one that a Queen left in the
  * data folder, else 127.0.0.1:8080. Once open, a lost session is opened again for as long as the client lives.
- * @throws UsageError 'noQueen' when nobody answers in time or the key is refused, with what was tried and what to do;
- * 'badKey' when the key is none, or allows no client
+ * @throws UsageError 'noQueen' when nobody answers in time, with what was tried and what to do; 'badKey' when there is no
+ * key, or it is refused, or allows no client
  */
 export async function connect(options: ConnectOptions = {}): Promise<Hive> {
   const { local, timeoutMillis = TIMEOUT_MILLIS } = options;

@@ -116,7 +116,7 @@ const HEAD_START_MILLIS = 400;
 /**
  * The first of the candidates, in their order, that answers: the next one is tried when the one before has failed or is
  * slow. Gives up as soon as all have failed.
- * @throws UsageError 'noQueen' with a reason for each, within `timeoutMillis`
+ * @throws UsageError 'noQueen', or 'badKey' if it is for want of a key, with a reason for each, within `timeoutMillis`
  */
 export async function findQueen(
   list: readonly Candidate[],

@@ -25,6 +25,8 @@ export interface LinkHandlers {
   drained(): void;
   /** The Queen's heartbeat interval has passed once more. */
   ticked(): void;
+  /** The key was revoked, and there is no other: the link is closed. */
+  revoked(error: UsageError): void;
 }
 
 type State =
@@ -48,6 +50,8 @@ export class Link {
   #attempt = 0;
   /** Whether anybody listens; asked once. */
   readonly #tracesMessages = logMessage.enabled;
+  /** The Queen has said that the key is not valid any more; another one may be where the key came from. */
+  #isRevoked = false;
 
   constructor(look: () => Candidate[], who: WhoWeAre, handlers: LinkHandlers) {
     this.#look = look;
@@ -117,6 +121,7 @@ export class Link {
     this.#state = { name: 'open', session, isDismissed: false, timer: null };
     const { session: id, queen, name } = session.welcome;
     log('session %s with Queen %s, "%s"', id, queen, name);
+    this.#isRevoked = false;
     this.#armTimer();
     this.#handlers.opened(session.welcome);
   }
@@ -133,6 +138,7 @@ export class Link {
       return;
     }
     if (this.#state.name === 'open') this.#state.isDismissed = true;
+    if (message.code === 'keyRevoked') this.#isRevoked = true;
     connection.end();
   }
 
@@ -153,8 +159,14 @@ export class Link {
   }
 
   #redial(): void {
-    this.#dial(LIMITS.redialMillisMax).catch(() => {
-      if (!this.#isClosed) this.#wait();
+    this.#dial(LIMITS.redialMillisMax).catch((error: unknown) => {
+      if (this.#isClosed) return;
+      if (!this.#isRevoked || !(error instanceof UsageError) || error.code !== 'badKey') {
+        this.#wait();
+        return;
+      }
+      this.#state = { name: 'closed' };
+      this.#handlers.revoked(error);
     });
   }
 

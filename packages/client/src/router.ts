@@ -60,6 +60,7 @@ export class Router implements JobHost {
       message: (message) => this.#received(message as QueenToClient),
       lost: () => this.#lost(),
       drained: () => this.#drained(),
+      revoked: (error) => this.#fail(error),
       ticked: () => {
         for (const job of this.#jobs.values()) job.tick();
       },
@@ -73,7 +74,12 @@ export class Router implements JobHost {
   /** Ends every job that is attached to this client, fails whatever waits, and closes the session. */
   close(): Promise<void> {
     if (this.#closedWith !== null) return Promise.resolve();
-    const error = new UsageError('This client was closed.', 'closed');
+    this.#fail(new UsageError('This client was closed.', 'closed'));
+    return this.#link.close();
+  }
+
+  /** Everything that waits, and everything that is asked from now on, fails with this. */
+  #fail(error: UsageError): void {
     for (const job of [...this.#jobs.values()]) job.close(error);
     this.#closedWith = error;
     for (const { answer } of this.#requests.values()) answer.reject(error);
@@ -81,7 +87,6 @@ export class Router implements JobHost {
     for (const watcher of this.#watchers) watcher.fail(error);
     this.#watchers.clear();
     this.outputs.fail(error);
-    return this.#link.close();
   }
 
   get welcome(): Message<'Welcome'> | null {

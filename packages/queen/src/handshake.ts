@@ -87,7 +87,13 @@ export class Handshake {
     }
   }
 
-  /** Ends it without a word. */
+  /** It has said too much. */
+  refuse(): void {
+    this.#fail('it says too much');
+    this.drop('');
+  }
+
+  /** Ends it without a word, and not for its own fault. */
   drop(reason: string): void {
     this.#over(reason);
     this.#connection?.destroy();

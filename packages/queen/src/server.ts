@@ -50,7 +50,7 @@ export class QueenServer {
     this.#runtime = runtime;
     this.#keys = keys;
     this.#handshakeMillis = handshakeMillis;
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ noDelay: true }, (socket) => this.accept(socket));
   }
 
   /** @returns the address that was taken. @throws UsageError when none can be */
@@ -85,7 +85,8 @@ export class QueenServer {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  #accept(socket: Socket): void {
+  /** A connection, whoever dialled it: the Queen is the server of TLS, and the other end says Hello. */
+  accept(socket: Socket): void {
     const host = socket.remoteAddress ?? '?';
     const stranger = this.#strangers.admit(host, () => handshake.drop('others came'), performance.now());
     if (stranger === null) {
@@ -148,7 +149,7 @@ export class QueenServer {
   }
 
   #dropTooLong(): void {
-    for (const handshake of this.#greeting) if (handshake.isTooLong) handshake.drop('it says too much');
+    for (const handshake of this.#greeting) if (handshake.isTooLong) handshake.refuse();
   }
 
   #stopWatching(): void {

@@ -28,6 +28,8 @@ export interface RecoveryReport {
   readonly hardware: ReturnType<typeof hardware>;
   readonly store: 'sqlite';
   readonly storeSettings: string;
+  /** Its sessions are always secured. */
+  readonly tls: true;
   readonly restart?: RestartReport;
   readonly memory?: MemoryReport;
   readonly killed?: LossReport;
@@ -56,6 +58,7 @@ export async function measureRecovery(
     hardware: hardware(),
     store: 'sqlite',
     storeSettings: STORE_SETTINGS.sqlite,
+    tls: true,
     ...(measured as Pick<RecoveryReport, Part>),
   };
 }

@@ -11,7 +11,7 @@ export function printRecovery(report: RecoveryReport): string {
   const lines = [
     'recovery: processes are killed (SIGKILL) or frozen (SIGSTOP); how long until things go on, and what is left',
     `  hardware        ${hardware.cpu}, ${hardware.cores} cores, ${bytes(hardware.memoryBytes)}, Node ${hardware.node}, ${hardware.platform}`,
-    `  store           ${report.store}, ${report.storeSettings}`,
+    `  store           ${report.store}, ${report.storeSettings}; TLS on`,
   ];
   if (restart !== undefined) lines.push(...restartLines(restart));
   if (memory !== undefined) lines.push(...memoryLines(memory));

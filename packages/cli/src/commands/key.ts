@@ -96,7 +96,7 @@ const listCommand: CommandModule<object, ViewArguments> = {
 async function listKeys(argv: ViewArguments): Promise<void> {
   const folder = folderOf(argv);
   const keys = new Map(readIssued(folder).map((key) => [key.id, key]));
-  const revoked = await withQueen(argv, (hive) => hive.revokedKeys());
+  const revoked = await withQueen(argv, (hive) => hive.revokedKeys(), ['noQueen', 'badKey', 'notPermitted']);
   for (const { id, revokedAt } of revoked ?? []) {
     const known = keys.get(id);
     if (known !== undefined) keys.set(id, { ...known, revokedAt });
@@ -190,18 +190,17 @@ const retireCommand: CommandModule<object, ClientArguments> = {
 const changed = (isAlone: boolean, folder: string): string =>
   isAlone ? `No Queen answered, so the secret in ${folder} was changed without her. ` : '';
 
-/** What a Queen says; null when there is none. */
-async function withQueen<T>(argv: ClientArguments, ask: (hive: Hive) => Promise<T>): Promise<T | null> {
-  let hive: Hive;
+/** What a Queen says; null when there is none, or she says no in one of these ways. */
+async function withQueen<T>(
+  argv: ClientArguments,
+  ask: (hive: Hive) => Promise<T>,
+  without: readonly string[] = ['noQueen'],
+): Promise<T | null> {
   try {
-    hive = await connectTo(argv, 'hive key', LOOK_MILLIS);
-  } catch (error) {
-    if (error instanceof UsageError && error.code === 'noQueen') return null;
-    throw error;
-  }
-  try {
+    await using hive = await connectTo(argv, 'hive key', LOOK_MILLIS);
     return await ask(hive);
-  } finally {
-    await hive.close();
+  } catch (error) {
+    if (error instanceof UsageError && without.includes(error.code)) return null;
+    throw error;
   }
 }

@@ -306,6 +306,19 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     );
 
     test(
+      'takes a revoked key, also twice, beside everything else',
+      withStore(async (store) => {
+        appendInputs(store, JOB, [3]);
+        for (const at of [1, 2]) store.keep([{ type: 'keyRevoked', keyId: 'abc', at }]);
+        await store.commit();
+        store.keep([{ type: 'keyRevoked', keyId: 'abc', at: 3 }]);
+        await store.commit();
+        expect(values(store.readInputs({ job: JOB, ranges: [0, 3], pages: [0] }), 3)).toHaveLength(3);
+        expect(store.heldBytes).toBeGreaterThan(0);
+      }),
+    );
+
+    test(
       'closes while a commit is under way',
       withStore((store) => {
         appendInputs(

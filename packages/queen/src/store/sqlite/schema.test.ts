@@ -1,6 +1,7 @@
 /** docs/STORE.md describes every table and column, in their order, and no others. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { peerId } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { folder, removeFoldersAfterEach } from '../../testing/folders.ts';
@@ -92,4 +93,26 @@ describe('the tables', () => {
       lease_mark: 0,
     });
   });
+});
+
+test('a store of the first version is brought up to date, with all that it has', async () => {
+  const data = folder();
+  const open = () => new SqliteStore({ data }, () => '0'.repeat(32), 0);
+  const first = open();
+  [...first.recover()];
+  first.keep([submitted(JOB, 1), { type: 'droneJoined', drone: peerId('d'.repeat(32)), name: 'd', at: 5 }]);
+  await first.commit();
+  await first.close();
+  const database = new Database(join(data, 'hive.db'));
+  database.exec('DROP TABLE revoked_keys');
+  database.pragma('user_version = 1');
+  database.close();
+  const second = open();
+  expect([...second.recover()].map(({ type }) => type)).toEqual(['jobRecovered', 'droneJoined']);
+  second.keep([{ type: 'keyRevoked', keyId: 'abc', at: 1_700_000_000_123 }]);
+  await second.commit();
+  await second.close();
+  const third = open();
+  expect([...third.recover()].at(-1)).toEqual({ type: 'keyRevoked', keyId: 'abc', at: 1_700_000_000_123 });
+  await third.close();
 });
