@@ -17,7 +17,7 @@ beforeAll(async () => {
   const { queen: first, address } = await processes.startHive(2);
   queen = first;
   port = address.split(':')[1]!;
-  library = await connect({ queen: address });
+  library = await connect({ queen: address, data: join(folder, 'data') });
 });
 afterAll(async () => {
   await library.close();

@@ -3,6 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
+  copyFileSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -47,7 +49,7 @@ function openToOthers(path: string, mode: number): UsageError {
 export function createPrivateFile(path: string, text: string): boolean {
   const draft = writeDraft(path, text);
   try {
-    linkSync(draft, path);
+    linkOrCopy(draft, path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -56,6 +58,23 @@ export function createPrivateFile(path: string, text: string): boolean {
     rmSync(draft, { force: true });
   }
 }
+
+/** Some file systems have no links; there the file may be seen before it is whole, for the time of one write. */
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code)) throw error;
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+  }
+}
+const NO_LINKS: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+]);
 
 /** Replaces the file, so that a reader sees the old text or the new one. */
 export function replacePrivateFile(path: string, text: string): void {
