@@ -89,6 +89,26 @@ describe('the handshake', () => {
     expect(session.state).toBe('closed');
   });
 
+  test('goes no further than a Welcome that is not believed, and nothing is said to whoever said it', () => {
+    const asked: string[] = [];
+    const session = new Session('queen', ({ name }) => {
+      asked.push(name);
+      return false;
+    });
+    expect(session.mayReply).toBe(false);
+    expect(() => types(session, joined(frame('Welcome'), frame('Heartbeat')))).toThrow(
+      'not signed by a Queen',
+    );
+    expect([session.state, asked.length]).toEqual(['closed', 1]);
+    expect(types(session, frame('Welcome'))).toEqual([]);
+  });
+
+  test('over, whoever breaks the protocol is told so; before it, only a peer with whom a Queen speaks', () => {
+    expect(new Session(null).mayReply).toBe(true);
+    expect(sessionWith('queen', 'open').mayReply).toBe(true);
+    expect(new Session('queen').mayReply).toBe(false);
+  });
+
   test('frames are small before it and large after it', () => {
     const large = Uint8Array.of(0, 1, 0, 1);
     expect(() => types(new Session(null), large)).toThrow('frame of 65537 bytes; at most 65536');

@@ -83,7 +83,7 @@ async function runQueen(argv: QueenArguments): Promise<void> {
   const interruption = interrupted();
   sayWhereSheListens(queen, argv.port, journal);
   sayWhereHerStateIs(queen, store, journal);
-  sayWhoMayComeIn(queen, journal);
+  sayWhoMayComeIn(queen, store, journal);
   const summaries = new Summaries(queen, chatter);
   const signal = await interruption;
   journal.say('👑 Queen is going...', 'queenStopping', { signal });
@@ -131,14 +131,18 @@ function sayWhereHerStateIs(queen: Queen, { store, data }: StoreChoice, journal:
   });
 }
 
-function sayWhoMayComeIn({ isInsecure }: Queen, journal: Journal): void {
+function sayWhoMayComeIn({ isInsecure }: Queen, { data }: StoreChoice, journal: Journal): void {
   if (isInsecure) {
     process.stderr.write(`${insecureWarning()}\n`);
     journal.log(insecureWarning(false), 'insecure');
     return;
   }
+  const folder = data === defaultDataFolder() ? '' : ` --data ${data}`;
+  const hive = commandName('hive');
+  const own =
+    folder === '' ? 'this user on this machine has one' : `on this machine say "${hive} …${folder}"`;
   journal.say(
-    `   Only who has a key gets in; this user on this machine has one. "${commandName('hive')} key --role drone" makes one for another machine.`,
+    `   Only who has a key gets in: ${own}; "${hive} key --role drone${folder}" makes one for another machine.`,
     'secure',
   );
 }

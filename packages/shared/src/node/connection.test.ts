@@ -278,3 +278,35 @@ describe('the end', () => {
     expect(drone.heard).toEqual([]);
   });
 });
+
+describe('before the handshake is done', () => {
+  /** A peer that waits for Welcome, what the other end hears of it, and why it closed. */
+  async function greeting() {
+    const [far, near] = await wire();
+    const session = new Session('queen');
+    const heard: Buffer[] = [];
+    near.on('data', (chunk: Buffer) => heard.push(chunk));
+    const gone = new Promise((resolve) => near.once('close', resolve));
+    const closed = new Promise<Error | null>((resolve) => {
+      new Connection(far, session, { message: () => {}, closed: resolve });
+    });
+    return { near, closed, heard: gone.then(() => Buffer.concat(heard)) };
+  }
+
+  test.each([
+    ['garbage', Buffer.from('HTTP/1.1 400 Bad Request')],
+    ['a message out of turn', frameNamed('Heartbeat').frame],
+  ])('%s gets no answer: whoever said it may be no Queen', async (_what, bytes) => {
+    const { near, closed, heard } = await greeting();
+    near.write(bytes);
+    expect(await closed).toBeInstanceOf(ProtocolError);
+    expect(await heard).toHaveLength(0);
+  });
+
+  test('an alert of TLS is understood: a Queen wants a key', async () => {
+    const { near, closed, heard } = await greeting();
+    near.write(Buffer.from('15030300020246', 'hex'));
+    expect((await closed)?.message).toMatch(/speaks TLS.*leave out --insecure/);
+    expect(await heard).toHaveLength(0);
+  });
+});

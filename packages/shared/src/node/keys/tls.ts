@@ -15,7 +15,7 @@ import {
   type TlsOptions,
 } from 'node:tls';
 import { UsageError } from '../../errors.ts';
-import { type KeyIdentity, parseIdentity } from '../../key-identity.ts';
+import { type KeyIdentity, LOCAL_KEY_ID, parseIdentity } from '../../key-identity.ts';
 import { KEY_BYTES } from './derive.ts';
 import type { PeerKey } from './peer-key.ts';
 
@@ -134,11 +134,15 @@ function peerProblem(error: NodeJS.ErrnoException, { generation, role, keyId }: 
       'noTls',
     );
   }
-  if (code.startsWith('ERR_SSL_')) {
+  if (!code.startsWith('ERR_SSL_')) return error;
+  if (keyId === LOCAL_KEY_ID) {
     return new UsageError(
-      `The key (${role} ${keyId}, generation ${generation}) is refused there: it was revoked or retired, or belongs to another Hive. Run "hive key --role ${role}" where that Queen runs, and paste its line here.`,
+      `The secret of the data folder (generation ${generation}) is refused there: that Queen has another one. If she runs on this machine, name her folder with --data; if not, run "hive key --role client" (or drone) where she runs, and paste its line here.`,
       'badKey',
     );
   }
-  return error;
+  return new UsageError(
+    `The key (${role} ${keyId}, generation ${generation}) is refused there: it was revoked or retired, or belongs to another Hive. Run "hive key --role ${role}" where that Queen runs, and paste its line here.`,
+    'badKey',
+  );
 }
