@@ -40,14 +40,23 @@ export function accessOf(options: AccessOptions, role: Role): () => Access {
   hideKey();
   const insecure = options.insecure || (options.key === undefined && insecureOfEnvironment());
   if (insecure) return () => ({ kind: 'insecure', isForced: insecure === 'yes-really' });
-  const named = options.key === undefined ? keyOfEnvironment() : parseKey(options.key, 'The option "key"');
-  if (named !== null) {
-    const problem = role === 'client' && named.role === 'observer' ? null : roleProblem(named.role, role);
-    if (problem !== null) throw new UsageError(problem, 'badKey');
-    return () => ({ kind: 'key', key: named });
+  const given = options.key === undefined ? null : allowed(parseKey(options.key, 'The option "key"'), role);
+  if (given !== null) return () => ({ kind: 'key', key: given });
+  if (keyOfEnvironment() !== null) {
+    // A file may get another key while we run.
+    const named = (): Access => ({ kind: 'key', key: allowed(keyOfEnvironment()!, role) });
+    named();
+    return named;
   }
   const folder = options.data ?? defaultDataFolder();
   return () => ({ kind: 'key', key: localKey(folder) });
+}
+
+/** @throws UsageError 'badKey' when the key does not open sessions in this role */
+function allowed(key: PeerKey, role: Role): PeerKey {
+  const problem = role === 'client' && key.role === 'observer' ? null : roleProblem(key.role, role);
+  if (problem !== null) throw new UsageError(problem, 'badKey');
+  return key;
 }
 
 /** @throws UsageError 'noKey' */

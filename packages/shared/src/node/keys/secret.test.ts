@@ -140,6 +140,9 @@ describe('of all keys that may be named', () => {
     expect(() => idOf({})).toThrow(`Run "chmod 600 ${file}"`);
     chmodSync(file, 0o600);
     expect(idOf({})).toBe('key1');
+    const lasting = accessOf({}, 'client');
+    writeFileSync(file, named(5));
+    expect(lasting()).toMatchObject({ kind: 'key', key: { keyId: 'key5' } });
     writeFileSync(file, named(1).slice(0, -9));
     expect(() => idOf({})).toThrow(/^The file .*key, which HIVE_KEY_FILE names, is not a key/);
   });

@@ -106,6 +106,7 @@ function settled<T>(raw: Socket, socket: TLSSocket, event: string, take: () => T
     const closed = () => failed(new Error('the connection was closed during the TLS handshake'));
     // Two sockets, one fate; and an error that nobody listens to would end the process.
     raw.on('error', () => {});
+    socket.on('error', () => {});
     raw.once('close', closed);
     socket.on('error', failed);
     // Node tells only this way of errors after the handshake, at an end that no tls.Server looks after.
