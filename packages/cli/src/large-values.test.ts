@@ -47,12 +47,12 @@ class Cluster implements AsyncDisposable {
     this.queen = await startQueen({ port, isPortFixed: port !== 0, data: this.data, store: 'sqlite' });
   }
   drone(): ReturnType<typeof startDrone> {
-    const drone = startDrone({ queens: () => [this.queen.address], slots: 2 });
+    const drone = startDrone({ queens: () => [this.queen.address], data: this.data, slots: 2 });
     this.#drones.push(drone);
     return drone;
   }
   connect(): Promise<Hive> {
-    return connect({ queen: formatAddress(this.queen.address) });
+    return connect({ queen: formatAddress(this.queen.address), data: this.data });
   }
   async restart(): Promise<void> {
     const { port } = this.queen.address;

@@ -39,7 +39,7 @@ test('what was running and done after the backup is recorded once, and right, an
   let id: string;
   let forgotten: string;
   {
-    await using before = await connect({ queen: cluster.address });
+    await using before = await connect(cluster.access);
     ({ id } = await before.submit({ kind: 'sleep', inputs, attached: false }));
     await until(before, id, 5);
     await killQueen();
@@ -59,7 +59,7 @@ test('what was running and done after the backup is recorded once, and right, an
   }
   copy(backup, database);
   await cluster.restartQueen();
-  await using after = await connect({ queen: cluster.address });
+  await using after = await connect(cluster.access);
   incarnations.add((await after.status())['incarnation']);
   expect(incarnations.size).toBe(2);
   const job = await after.open(id);

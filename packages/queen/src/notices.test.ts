@@ -3,6 +3,7 @@ import { jobId, type Message } from '@hive/shared';
 import { afterEach, expect, test } from '@jest/globals';
 import { type Queen, startQueen } from './queen.ts';
 import type { Notice } from './scheduler/index.ts';
+import { TEST_KEYS } from './testing/keys.ts';
 import { TestPeer } from './testing/peer.ts';
 
 const JOB = jobId('018f3c5e-7a10-7c3e-9f2b-3d5a60c41e77');
@@ -16,7 +17,12 @@ afterEach(async () => {
 /** A Queen who notes what she tells, and a job of one echo task that has run. */
 async function runOne(isVerbose: boolean, display: string): Promise<Notice[]> {
   const told: Notice[] = [];
-  queen = await startQueen({ port: 0, onEvent: (event) => told.push(event), showValues: isVerbose });
+  queen = await startQueen({
+    port: 0,
+    keys: TEST_KEYS,
+    onEvent: (event) => told.push(event),
+    showValues: isVerbose,
+  });
   const drone = await TestPeer.drone(queen.address);
   const client = await TestPeer.client(queen.address);
   peers.push(drone, client);

@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { startQueen } from '../../queen.ts';
 import type { Notice } from '../../scheduler/index.ts';
 import { folder, removeFoldersAfterEach } from '../../testing/folders.ts';
+import { TEST_KEYS } from '../../testing/keys.ts';
 import { TestPeer } from '../../testing/peer.ts';
 import { JOB, OTHER, pageOf, recorded, submitted } from '../../testing/store-conformance.ts';
 import { BackgroundCheck } from './background-check.ts';
@@ -93,6 +94,7 @@ test('the Queen says so on her terminal and in her status, and goes on', async (
   });
   const queen = await startQueen({
     port: 0,
+    keys: TEST_KEYS,
     store: 'sqlite',
     data,
     storeCheck: AT_ONCE,

@@ -40,7 +40,9 @@ describe('the tables', () => {
     const data = folder();
     const database = new Database(join(data, 'hive.db'));
     migrate(database, 0);
-    database.exec('DROP TABLE queued_tasks; DROP INDEX result_pages_with_streams; PRAGMA user_version = 1');
+    database.exec(
+      'DROP TABLE revoked_keys; DROP TABLE queued_tasks; DROP INDEX result_pages_with_streams; PRAGMA user_version = 1',
+    );
     database.close();
     const store = new SqliteStore({ data }, () => '0'.repeat(32), 0);
     [...store.recover()];
@@ -95,7 +97,7 @@ describe('the tables', () => {
   });
 });
 
-test('a store of the first version is brought up to date, with all that it has', async () => {
+test('a store from before there were keys is brought up to date, with all that it has', async () => {
   const data = folder();
   const open = () => new SqliteStore({ data }, () => '0'.repeat(32), 0);
   const first = open();
@@ -105,7 +107,7 @@ test('a store of the first version is brought up to date, with all that it has',
   await first.close();
   const database = new Database(join(data, 'hive.db'));
   database.exec('DROP TABLE revoked_keys');
-  database.pragma('user_version = 1');
+  database.pragma('user_version = 3');
   database.close();
   const second = open();
   expect([...second.recover()].map(({ type }) => type)).toEqual(['jobRecovered', 'droneJoined']);

@@ -102,10 +102,7 @@ export function prepareWrites(database: Database.Database): Statements {
     ),
     forgetRetries: sql('UPDATE attempts SET retry_at = NULL WHERE job = ? AND retry_at IS NOT NULL'),
 
-    insertDrone: sql('INSERT OR REPLACE INTO drones (id, name, joined_at) VALUES (?, ?, ?)'),
-    deleteDrone: sql('DELETE FROM drones WHERE id = ?'),
-
-    insertRevoked: sql('INSERT OR REPLACE INTO revoked_keys (id, revoked_at) VALUES (?, ?)'),
+    ...preparePeers(sql),
 
     removeInputs: sql(
       `INSERT OR IGNORE INTO removals (job, what) SELECT number, 'inputs' FROM jobs
@@ -116,5 +113,13 @@ export function prepareWrites(database: Database.Database): Statements {
        OR EXISTS (SELECT 1 FROM result_pages WHERE job = @job) OR EXISTS (SELECT 1 FROM attempts WHERE job = @job)
        OR EXISTS (SELECT 1 FROM dropped_results WHERE job = @job)`,
     ),
+  };
+}
+
+function preparePeers(sql: (text: string) => Database.Statement) {
+  return {
+    insertDrone: sql('INSERT OR REPLACE INTO drones (id, name, joined_at) VALUES (?, ?, ?)'),
+    deleteDrone: sql('DELETE FROM drones WHERE id = ?'),
+    insertRevoked: sql('INSERT OR REPLACE INTO revoked_keys (id, revoked_at) VALUES (?, ?)'),
   };
 }
