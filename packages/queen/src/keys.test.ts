@@ -157,11 +157,15 @@ test('neither the secret nor a key is in what the Queen keeps, but in the one fi
     bytes,
     ...(['hex', 'base64', 'base64url'] as const).map((form) => Buffer.from(bytes.toString(form))),
   ]);
-  const holding = readdirSync(data).filter((name) => {
-    const contents = readFileSync(join(data, name));
+  const entries = readdirSync(data, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  const holding = files.filter((path) => {
+    const contents = readFileSync(path);
     return forms.some((form) => contents.includes(form));
   });
-  expect(holding).toEqual(['hive.secret']);
+  expect(holding).toEqual([join(data, 'hive.secret')]);
   expect(statSync(join(data, 'hive.secret')).mode & 0o777).toBe(0o600);
   await start();
 });

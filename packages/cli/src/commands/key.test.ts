@@ -181,9 +181,11 @@ describe('no key is to be found', () => {
     const keys = forms(client, drone);
     expect(queen.text.length + worker.text.length).toBeGreaterThan(1_000);
     for (const one of [queen, ...said]) expect(found(`${one.text}${one.stderr}`, keys)).toEqual([]);
-    for (const name of readdirSync(join(folder, 'data'))) {
-      if (name === 'hive.secret') continue;
-      expect([name, found(readFileSync(join(folder, 'data', name), 'latin1'), keys)]).toEqual([name, []]);
+    const entries = readdirSync(join(folder, 'data'), { recursive: true, withFileTypes: true });
+    for (const entry of entries) {
+      if (!entry.isFile() || entry.name === 'hive.secret') continue;
+      const text = readFileSync(join(entry.parentPath, entry.name), 'latin1');
+      expect([entry.name, found(text, keys)]).toEqual([entry.name, []]);
     }
     for (const log of ['queen.log', 'drone.log'])
       expect(found(readFileSync(join(folder, log), 'utf8'), keys)).toEqual([]);
