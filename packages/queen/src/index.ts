@@ -3,6 +3,7 @@ export { HeapPolicy } from './heap-policy.ts';
 export * from './queen.ts';
 export * from './scheduler/index.ts';
 export { MemoryStore } from './store/memory-store.ts';
+export { composeInputs } from './store/pages.ts';
 export { StoreError } from './store/sqlite/errors.ts';
 export { type SqliteOptions, SqliteStore } from './store/sqlite/sqlite-store.ts';
 export type { Attempt, ResultPage, Store } from './store/store.ts';

@@ -7,8 +7,9 @@
  */
 import type { LeaseOrder } from '@hive/drone';
 import type { Effects, SchedulerEvent, Send, State, StoreRecord } from '@hive/queen';
-import type { Message } from '@hive/shared';
+import type { Message, Millis } from '@hive/shared';
 import { CommitAudit } from './audit/commits.ts';
+import { DrainAudit } from './audit/drains.ts';
 import { ReaderAudit } from './audit/readers.ts';
 import { RecordAudit } from './audit/records.ts';
 import { restProblem } from './audit/rest.ts';
@@ -31,6 +32,7 @@ export class Auditor {
   readonly #records: RecordAudit;
   readonly #readers: ReaderAudit;
   readonly #commits: CommitAudit;
+  readonly #drains: DrainAudit;
   /** Steps between two looks at the whole state; 1 looks after every step. */
   readonly #stateEvery: number;
   steps = 0;
@@ -44,6 +46,7 @@ export class Auditor {
     this.#records = new RecordAudit(fail, planOf);
     this.#readers = new ReaderAudit(fail, this.#records);
     this.#commits = new CommitAudit(fail);
+    this.#drains = new DrainAudit(fail);
   }
 
   fail(text: string): never {
@@ -55,12 +58,14 @@ export class Auditor {
   stepped(event: SchedulerEvent, effects: Effects, state: State): void {
     this.steps++;
     this.#commits.stepped(effects);
-    this.#records.stepped(effects, state.now);
+    this.#records.stepped(event, effects, state.now);
+    this.#drains.stepped(effects, state);
     if (this.steps % this.#stateEvery === 0) {
       const problem = stateProblem(state);
       if (problem !== null) this.fail(`after ${event.type}: ${problem}`);
     }
     if (event.type !== 'settled') return;
+    this.#records.settled(state);
     const problem = restProblem(state);
     if (problem !== null) this.fail(`G5: ${problem}`);
   }
@@ -68,7 +73,8 @@ export class Auditor {
   recovered(durable: readonly StoreRecord[], effects: Effects, state: State): void {
     this.#commits.recovered(durable.length, effects);
     this.#records.recovered(durable, state);
-    this.#records.stepped(effects, state.now);
+    this.#drains.recovered();
+    this.#records.stepped(null, effects, state.now);
     const problem = stateProblem(state);
     if (problem !== null) this.fail(`after recovery: ${problem}`);
   }
@@ -107,6 +113,11 @@ export class Auditor {
     this.#running.taskStopped(process, order, index);
   }
 
+  /** What a task of a graph job is given. */
+  inputGiven(process: Process, plan: JobPlan, index: number, input: Uint8Array): void {
+    this.#records.inputGiven(plan, process.name, index, input);
+  }
+
   // Clients
 
   accepted(plan: JobPlan, count: number, sealed: boolean): void {
@@ -128,15 +139,35 @@ export class Auditor {
     this.#records.jobDone(plan, message);
   }
 
+  /** Nobody will submit this job. */
+  gaveUp(plan: JobPlan): void {
+    this.#records.gaveUp(plan);
+  }
+
+  // What is known, for those who draw what happens next
+
+  willNeverBe(plan: JobPlan): boolean {
+    return this.#records.willNeverBe(plan);
+  }
+  comesAfterUnknown(plan: JobPlan): boolean {
+    return this.#records.comesAfterUnknown(plan);
+  }
+  mayBeRetried(plan: JobPlan): boolean {
+    return this.#records.mayBeRetried(plan);
+  }
+  isSubmitted(plan: JobPlan): boolean {
+    return this.#records.bookOf(plan).lives > 0;
+  }
+  isRemoved(plan: JobPlan): boolean {
+    return this.#records.bookOf(plan).isRemoved;
+  }
+
   // The end
 
   /** Every job has ended, and in the right way. */
-  finish(): void {
-    this.#records.finish();
+  finish(now: Millis): void {
+    this.#records.finish(now);
     this.#running.finish();
-  }
-  isSubmitted(plan: JobPlan): boolean {
-    return this.#records.bookOf(plan).isSubmitted;
   }
   /** The name of a job that was submitted and has not ended, or null. */
   get openJob(): string | null {

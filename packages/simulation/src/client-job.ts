@@ -6,7 +6,7 @@
  * asked for from the reader's cursor on.
  */
 import { type Message, PageBuilder } from '@hive/shared';
-import { inputOf, type JobPlan } from './plan.ts';
+import { inputOf, type JobPlan, parentsOf } from './plan.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -177,7 +177,7 @@ class OrderedJob implements ClientJob {
     while (builder.count < tasks && builder.bytes < PAGE_BYTES) builder.push(inputOf(plan, this.#next++));
     const page = builder.take();
     this.#credit -= page.data.length + 4 * page.count;
-    this.#say({ type: 'Append', job: plan.id, ...page });
+    this.#say({ type: 'Append', job: plan.id, ...page, ...parentLists(plan, page) });
   }
 
   #results(message: Message<'Results'>): void {
@@ -198,6 +198,8 @@ class OrderedJob implements ClientJob {
 
   #ended(message: Message<'JobDone'>): void {
     this.#world.auditor.jobDone(this.order.plan, message);
+    // It ends once more when it has been retried; that is for others to read.
+    if (this.isDone) return;
     this.#hasEnded = true;
     if (this.isDone) this.#done();
   }
@@ -206,15 +208,38 @@ class OrderedJob implements ClientJob {
   }
 
   #refused({ code, message }: Message<'Refused'>): void {
-    const { plan } = this.order;
-    if (code === 'storeLow' || (code === 'unknownJob' && this.order.isFollower)) {
-      const session = this.#session;
-      this.#process.after(this.#random.between(300, 900), () => {
-        if (session === this.#session) this.connected();
-      });
-      return;
-    }
-    if (code === 'jobDiffers') return;
-    this.#world.auditor.fail(`${plan.name} was refused: ${code} ${message}`);
+    const { plan, isFollower } = this.order;
+    const { auditor } = this.#world;
+    if (code === 'unknownJob' && auditor.isRemoved(plan)) this.#isRefused = true;
+    else if (code === 'storeLow' || (code === 'unknownJob' && isFollower)) this.#tryLater();
+    else if (code === 'badSpec' && auditor.comesAfterUnknown(plan)) this.#waitForOthers();
+    else if (code !== 'jobDiffers') auditor.fail(`${plan.name} was refused: ${code} ${message}`);
   }
+  /** A job that it shall come after is not here yet, or never will be. */
+  #waitForOthers(): void {
+    const { auditor } = this.#world;
+    const others = this.order.plan.spec.after ?? [];
+    this.#isRefused = others.some(({ job }) => auditor.willNeverBe(this.#world.planOf(job)));
+    if (this.#isRefused) auditor.gaveUp(this.order.plan);
+    else this.#tryLater();
+  }
+  #tryLater(): void {
+    const session = this.#session;
+    this.#process.after(this.#random.between(300, 900), () => {
+      if (session === this.#session) this.connected();
+    });
+  }
+}
+
+function parentLists(
+  plan: JobPlan,
+  { first, count }: { readonly first: number; readonly count: number },
+): { readonly parents?: readonly number[] } {
+  if (plan.graph === undefined) return {};
+  const parents: number[] = [];
+  for (let index = first; index < first + count; index++) {
+    const own = parentsOf(plan, index);
+    parents.push(own.length, ...own);
+  }
+  return { parents };
 }

@@ -24,10 +24,12 @@ export class SimClient {
   #heardAt = 0;
   #saidAt = 0;
   #requests = 0;
+  /** Who waits for the answer to a request. */
+  readonly #asked = new Map<number, (answer: Message<'Answer'> | Message<'Refused'>) => void>();
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, random: Random = world.random.fork()) {
     this.#world = world;
-    this.random = world.random.fork();
+    this.random = random;
     this.peer = this.random.hex(32) as PeerId;
     this.process = new Process(name, world.time);
     this.process.onReading = (isReading) => this.#connection?.end.read(isReading);
@@ -49,6 +51,7 @@ export class SimClient {
   }
 
   start(order: JobOrder): void {
+    if (!this.process.isAlive && !order.isFollower) this.#world.auditor.gaveUp(order.plan);
     this.process.run(() => {
       const job = newClientJob(
         this.#world,
@@ -74,6 +77,16 @@ export class SimClient {
     this.#world.auditor.cancelled(job, indices ?? null);
     const id = this.#world.planOf(job).id;
     this.say({ type: 'Cancel', request, job: id, ...(indices === undefined ? {} : { indices }) });
+  }
+
+  /** Asks for something to be changed; what is said while there is no session is lost, and so are answers. */
+  manage(
+    what: Pick<Message<'Manage'>, 'action' | 'job' | 'drone'>,
+    answered: (answer: Message<'Answer'> | Message<'Refused'>) => void,
+  ): void {
+    const request = ++this.#requests;
+    this.#asked.set(request, answered);
+    this.say({ type: 'Manage', request, ...what });
   }
 
   kill(): void {
@@ -156,6 +169,10 @@ export class SimClient {
     }
     if (message.type === 'Goodbye' && message.code !== 'silent' && message.code !== 'stopping') {
       this.#world.auditor.fail(`the Queen blames ${this.process.name}: ${message.code} ${message.message}`);
+    }
+    if ((message.type === 'Answer' || message.type === 'Refused') && message.request !== undefined) {
+      this.#asked.get(message.request)?.(message);
+      this.#asked.delete(message.request);
     }
     const { job } = message as { job?: string };
     if (job !== undefined) this.jobs.get(job)?.receive(message);

@@ -48,7 +48,7 @@ export function drawJob(random: Random, name: string): JobOrder {
 }
 
 /** Somebody else who reads a job. Only a detached job keeps its pages for him. */
-export function drawFollower(random: Random, { plan }: JobOrder): JobOrder {
+export function drawFollower(random: Random, { plan }: Pick<JobOrder, 'plan'>): JobOrder {
   return {
     plan,
     order: random.pick(['seq', 'index'] as const),

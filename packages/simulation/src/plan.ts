@@ -2,7 +2,8 @@
  * What a simulated job is, decided beforehand from the seed: its inputs, what every attempt of every task does and how
  * long it takes, the right result, and how its client behaves. The auditor knows it too, and so knows what must come out.
  */
-import { encodeMsgpack, type JobId, type Spec } from '@hive/shared';
+import { encodeMsgpack, type JobId, type Spec, writeU32 } from '@hive/shared';
+import { digest, type GraphShape, parentsIn } from './graph-plan.ts';
 import { mix } from './random.ts';
 
 /** How one attempt of a task goes. */
@@ -45,6 +46,13 @@ export interface JobPlan {
   /** Bytes added to each result. */
   readonly padBytes: number;
   readonly troubles: Troubles;
+  /** What depends on what; absent where nothing does. */
+  readonly graph?: GraphShape;
+}
+
+/** The parents of a task, all with lower indices. */
+export function parentsOf({ graph, seed }: JobPlan, index: number): readonly number[] {
+  return graph === undefined ? [] : parentsIn(graph, seed, index);
 }
 
 /** 32 bits that depend on everything given. */
@@ -70,11 +78,20 @@ export function inputOf(plan: JobPlan, index: number): Uint8Array {
 
 /** What a task makes of its input: the bytes themselves must have arrived for the result to be right. */
 export function transform(plan: JobPlan, input: Uint8Array): Uint8Array {
+  if (plan.graph !== undefined) return summaryOf(plan, input);
   const result = new Uint8Array(input.length + 1 + plan.padBytes);
   result[0] = plan.seed & 0xff;
   for (let i = 0; i < input.length; i++) result[i + 1] = input[i]! ^ 0x5a;
   return result;
 }
+/** Of a graph job, whose inputs hold results: results that do not grow from one generation to the next. */
+function summaryOf(plan: JobPlan, input: Uint8Array): Uint8Array {
+  const result = new Uint8Array(5 + plan.padBytes);
+  result[0] = plan.seed & 0xff;
+  writeU32(result, 1, digest(input));
+  return result;
+}
+/** Of a job that is no graph: what a task gives. */
 export function resultOf(plan: JobPlan, index: number): Uint8Array {
   return transform(plan, inputOf(plan, index));
 }

@@ -2,12 +2,21 @@
  * A simulated Queen: the real Scheduler and the real CommitPipeline, joined to simulated sockets, disk and clock as
  * runtime.ts and server.ts of packages/queen join them to real ones. Whatever passes is shown to the auditor.
  */
-import { CommitPipeline, type Effects, Scheduler, type SchedulerEvent, type Send } from '@hive/queen';
+import {
+  CommitPipeline,
+  composeInputs,
+  type Effects,
+  type InputRef,
+  Scheduler,
+  type SchedulerEvent,
+  type Send,
+} from '@hive/queen';
 import {
   agreeOnVersion,
   LIMITS,
   type Message,
   type Millis,
+  type Page,
   ProtocolError,
   Session,
   type SessionNumber,
@@ -92,6 +101,7 @@ export class SimQueen {
   /** kill -9: its sockets close, and what was not durable is gone. */
   crash(): void {
     this.process.kill();
+    this.store.crash();
     this.#world.network.accept = null;
     for (const wire of this.#world.network.wires) wire.cut('both');
     this.#connections.clear();
@@ -209,8 +219,7 @@ export class SimQueen {
   }
 
   #complete({ message, inputs, results }: Send): Message | null {
-    if (inputs !== undefined)
-      return { ...(message as Message<'TaskAssign'>), ...this.store.readInputs(inputs) };
+    if (inputs !== undefined) return { ...(message as Message<'TaskAssign'>), ...this.#inputs(inputs) };
     if (results === undefined) return message;
     const stored = this.store.readResults(results.job, results.seq);
     if (stored === undefined) return null;
@@ -221,6 +230,12 @@ export class SimQueen {
       data: page.data,
       ...(failures.length === 0 ? {} : { failures }),
     };
+  }
+
+  #inputs(ref: InputRef): Pick<Page, 'sizes' | 'data'> {
+    const own = this.store.readInputs(ref);
+    if (ref.parts === undefined) return own;
+    return composeInputs(own, ref.parts, (seq) => this.store.readResults(ref.job, seq)?.page);
   }
 
   #commitFailed(): void {

@@ -2,13 +2,13 @@
  * What a durable store hands to a Queen that opens it: each job as a whole, folded from the records that were durable, as
  * the SQLite store does from its tables. Written anew, so that the two can disagree.
  */
-import type { JobRecovered, StoreRecord } from '@hive/queen';
+import type { JobRecovered, PageSplit, StoreRecord } from '@hive/queen';
 import { IntervalSet } from '@hive/shared';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type Draft = Omit<
   Writable<JobRecovered>,
-  'recorded' | 'inputs' | 'results' | 'failedTasks' | 'failedIndices' | 'cancelledIndices'
+  'recorded' | 'inputs' | 'results' | 'failedTasks' | 'failedIndices' | 'cancelledIndices' | 'parents'
 > & {
   recorded: IntervalSet;
   inputs: Map<number, JobRecovered['inputs'][number]>;
@@ -16,6 +16,8 @@ type Draft = Omit<
   failedTasks: Map<number, Writable<JobRecovered['failedTasks'][number]>>;
   failedIndices: number[];
   cancelledIndices: number[];
+  /** Of a graph job, by the first index of their page. */
+  parents: Map<number, JobRecovered['parents'][number]>;
 };
 type Of<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
 
@@ -51,12 +53,12 @@ function draftOf({ job, spec, owner, order, at }: Of<'jobSubmitted'>): Draft {
     mark: 0,
     message: null,
     endedAt: null,
+    reopenedAt: null,
     inputs: new Map(),
     results: new Map(),
     failedIndices: [],
     cancelledIndices: [],
-    // Jobs here are no graphs.
-    parents: [],
+    parents: new Map(),
     streams: [],
     failedTasks: new Map(),
   };
@@ -64,10 +66,13 @@ function draftOf({ job, spec, owner, order, at }: Of<'jobSubmitted'>): Draft {
 
 function finished(draft: Draft): JobRecovered {
   const isActive = draft.endedAt === null;
+  // What an ended attached job has left of its inputs is on its way out.
+  const hasInputs = isActive || draft.spec.attached === false;
   return {
     ...draft,
     recorded: [...draft.recorded],
-    inputs: [...draft.inputs.values()],
+    inputs: hasInputs ? [...draft.inputs.values()] : [],
+    parents: hasInputs ? [...draft.parents.values()] : [],
     results: [...draft.results.values()],
     failedTasks: isActive ? [...draft.failedTasks.values()] : [],
   };
@@ -79,6 +84,7 @@ function add(job: Draft, record: StoreRecord): void {
       const { first, count, data } = record.page;
       job.appended += count;
       job.inputs.set(first, { first, count, bytes: data.length });
+      if (record.parents !== undefined) job.parents.set(first, { first, count, lists: record.parents });
       break;
     }
     case 'tasksQueued': {
@@ -100,6 +106,7 @@ function add(job: Draft, record: StoreRecord): void {
       break;
     case 'inputsDropped':
       job.inputs.delete(record.first);
+      job.parents.delete(record.first);
       break;
     case 'resultsDropped':
       for (const seq of record.seqs) job.results.delete(seq);
@@ -113,6 +120,9 @@ function add(job: Draft, record: StoreRecord): void {
       job.endedAt = record.at;
       if (record.state === 'cancelled')
         job.counts = { ...job.counts, cancelled: job.appended - job.counts.succeeded - job.counts.failed };
+      break;
+    case 'jobReopened':
+      reopen(job, record);
       break;
     default:
       throw new Error(`a log with ${record.type}`);
@@ -134,6 +144,27 @@ function addResults(job: Draft, { seq, page, failures }: Of<'resultsRecorded'>):
     (outcome === 'cancelled' ? job.cancelledIndices : job.failedIndices).push(index);
   }
   for (let index = first; index < first + count; index++) job.failedTasks.delete(index);
+}
+
+function reopen(job: Draft, { failed, splits, cancelled, at }: Of<'jobReopened'>): void {
+  for (const [first, end] of failed) job.recorded.delete(first, end);
+  for (const split of splits) splitPage(job, split);
+  job.counts = { ...job.counts, failed: 0, cancelled };
+  job.failedIndices = [];
+  job.failedTasks.clear();
+  job.reopenedAt = at;
+  job.state = 'running';
+  job.endedAt = null;
+  job.message = null;
+}
+function splitPage(job: Draft, { seq, parts }: PageSplit): void {
+  const whole = job.results.get(seq);
+  if (whole === undefined) throw new Error(`page ${seq} is cut and is not there`);
+  job.results.delete(seq);
+  for (const part of parts) {
+    job.results.set(part.seq, { ...part, bytes: Math.ceil((whole.bytes * part.count) / whole.count) });
+    job.seq = Math.max(job.seq, part.seq);
+  }
 }
 
 function addAttempt(job: Draft, { failure, retryAt }: Of<'attemptFailed'>): void {

@@ -10,10 +10,12 @@ import { Auditor } from './auditor.ts';
 import { SimClient } from './client.ts';
 import type { JobOrder } from './client-job.ts';
 import { type DroneOptions, SimDrone } from './drone.ts';
+import { extrasOf, withExtras } from './extras.ts';
 import { Faults } from './faults.ts';
 import { drawDrone, drawFollower, drawJob } from './generate.ts';
 import { narrowLimits, withLimits } from './knobs.ts';
 import { Network } from './network.ts';
+import { Operator } from './operator.ts';
 import type { JobPlan } from './plan.ts';
 import { SimQueen } from './queen.ts';
 import { Random } from './random.ts';
@@ -87,6 +89,8 @@ class Simulation implements World {
   readonly #drones: SimDrone[] = [];
   readonly #clients: SimClient[] = [];
   readonly #seconds: number;
+  readonly #extras: Random | null;
+  readonly #operator: Operator | null;
 
   constructor(options: SimulationOptions, random: Random) {
     this.#options = options;
@@ -111,7 +115,9 @@ class Simulation implements World {
     this.#queenId = random.hex(32);
     this.#queen = this.#open([]);
     this.#seconds = options.seconds ?? random.pick([5, 20, 60]);
+    this.#extras = extrasOf(options.seed);
     this.#populate();
+    this.#operator = this.#newOperator();
   }
 
   readonly planOf = (job: string): JobPlan => {
@@ -132,6 +138,7 @@ class Simulation implements World {
       const faults = new Faults(this, victims, this.random.pick([150, 600, 3_000]));
       this.time.advance(this.#seconds * 1_000);
       faults.heal();
+      this.#operator?.heal();
       this.#untilQuiet();
       this.#finish();
     } catch (error) {
@@ -156,8 +163,17 @@ class Simulation implements World {
     for (let n = 0; n < clients; n++) this.#clients.push(new SimClient(this, `client-${n}`));
     for (const client of this.#clients) {
       const jobs = random.int(1, 4);
-      for (let n = 0; n < jobs; n++) this.#plan(client, drawJob(random, `j${this.#plans.size}`));
+      for (let n = 0; n < jobs; n++) this.#plan(client, this.#drawOrder());
     }
+  }
+  #drawOrder(): JobOrder {
+    const order = drawJob(this.random, `j${this.#plans.size}`);
+    return this.#extras === null ? order : withExtras(this.#extras, order, [...this.#plans.values()]);
+  }
+  #newOperator(): Operator | null {
+    if (this.#extras === null) return null;
+    const cluster = { drones: this.#drones, clients: this.#clients, plans: this.#plans };
+    return new Operator(this, cluster, this.#extras.fork());
   }
 
   #open(log: readonly StoreRecord[]): SimQueen {
@@ -210,8 +226,10 @@ class Simulation implements World {
     for (const client of this.#clients) {
       if (!client.process.isAlive) continue;
       for (const job of client.jobs.values()) {
-        const isOrphan = job.order.isFollower && !this.auditor.isSubmitted(job.order.plan);
-        if (!job.isDone && !isOrphan) return `${client.process.name} waits for ${job.order.plan.name}`;
+        const { plan, isFollower } = job.order;
+        const isGone = !this.auditor.isSubmitted(plan) || this.auditor.isRemoved(plan);
+        if (!job.isDone && !(isFollower && isGone))
+          return `${client.process.name} waits for ${job.order.plan.name}`;
       }
     }
     const open = this.auditor.openJob;
@@ -219,6 +237,7 @@ class Simulation implements World {
     for (const drone of this.#drones) {
       if (!drone.process.isAlive || !drone.isIdle) return `${drone.options.name} is not idle`;
     }
+    if (this.#operator?.isDone === false) return 'a Drone is still drained';
     if (!this.#queen.process.isAlive || !this.#queen.isIdle) return 'the Queen is not idle';
     return leftovers(this.#queen.scheduler.state);
   }
@@ -229,8 +248,9 @@ class Simulation implements World {
     for (const drone of this.#drones.slice(0, -1)) drone.drain();
     this.time.advance(20_000);
     for (const client of this.#clients) client.leave();
+    this.#operator?.client.leave();
     this.time.advance(LIMITS.abandonMillis + 5_000);
-    this.auditor.finish();
+    this.auditor.finish(this.time.now);
     const left = leftovers(this.#queen.scheduler.state);
     if (left !== null) this.auditor.fail(left);
   }

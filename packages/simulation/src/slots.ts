@@ -172,6 +172,7 @@ export class SimSlot {
     }
     const index = indexAt(run.order.ranges, position);
     const n = auditor.taskStarted(process, run.order, position, index);
+    if (run.plan.graph !== undefined) auditor.inputGiven(process, run.plan, index, inputAt(run, position));
     const attempt = attemptOf(run.plan, index, n);
     if (attempt.millis === 0 && attempt.ends !== 'crashes') {
       auditor.taskStopped(process, run.order, index);

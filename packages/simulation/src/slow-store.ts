@@ -1,11 +1,15 @@
 /**
  * The memory store behind a disk that takes its time and sometimes fails: commits end later, or with an error, and nothing
  * is durable before they do. It counts records, so that the auditor knows what was durable when a message left.
+ *
+ * A crash in the middle of a commit is one of two: the process is killed, and what it has given to the system is written
+ * to its end; or the power goes, and the transaction is torn (`write-ahead-log.ts`).
  */
 import { MemoryStore, type Store, type StoreRecord } from '@hive/queen';
 import type { Random } from './random.ts';
 import { foldLog } from './recovered.ts';
 import type { VirtualTime } from './virtual-time.ts';
+import { WriteAheadLog } from './write-ahead-log.ts';
 
 /** How the disk is now; the faults change it. */
 export interface Disk {
@@ -19,9 +23,10 @@ export class SlowStore extends MemoryStore {
   readonly disk: Disk;
   readonly #time: VirtualTime;
   readonly #random: Random;
-  /** All records that it was given, and how many of them are durable. */
+  /** All records that it was given; the disk has some of them. */
   readonly log: StoreRecord[] = [];
-  durable = 0;
+  readonly #wal = new WriteAheadLog();
+  #isPowerless = false;
 
   /** @param log what was durable when the process before this one ended */
   constructor(time: VirtualTime, random: Random, disk: Disk, log: readonly StoreRecord[] = []) {
@@ -30,17 +35,28 @@ export class SlowStore extends MemoryStore {
     this.#random = random;
     this.disk = disk;
     this.keep(log);
-    this.durable = log.length;
+    this.#wal.write(log);
+    this.#wal.sync();
   }
 
   get kept(): number {
     return this.log.length;
   }
+  /** Records that are durable. */
+  get durable(): number {
+    return this.#wal.durable;
+  }
   get durableLog(): readonly StoreRecord[] {
-    return this.log.slice(0, this.durable);
+    return this.#wal.recover();
   }
   override recover(): StoreRecord[] {
     return foldLog(this.durableLog);
+  }
+
+  /** Its process has ended at once, or its machine has. */
+  crash(): void {
+    this.#isPowerless = this.#random.chance(0.6);
+    if (this.#isPowerless) this.#wal.tear(this.#random);
   }
 
   override keep(records: readonly StoreRecord[]): void {
@@ -53,22 +69,23 @@ export class SlowStore extends MemoryStore {
     return this.#commit() as null;
   }
   #commit(): Promise<void> | null {
-    const covered = this.kept;
+    this.#wal.write(this.log.slice(this.durable));
     const fails = this.#random.chance(this.disk.failShare);
     const [low, high] = this.disk.commitMillis;
     if (fails && this.#random.chance(0.3)) throw new Error('the disk failed at once');
     const millis = this.#random.between(low, high);
     if (millis === 0 && !fails) {
-      this.durable = covered;
+      this.#wal.sync();
       return null;
     }
     return soon((done, failed) => {
       this.#time.after(millis, () => {
+        if (this.#isPowerless) return;
         if (fails) {
           failed(new Error('the disk failed'));
           return;
         }
-        this.durable = covered;
+        this.#wal.sync();
         done();
       });
     });

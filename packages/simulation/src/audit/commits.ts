@@ -1,4 +1,7 @@
-/** What waits for a commit never leaves before everything that was appended before it is durable. Checked by tagging. */
+/**
+ * What waits for a commit never leaves before everything that was appended before it is durable. Checked by tagging. And
+ * what a crash leaves is what a commit has left: never half a step, never less than somebody was told.
+ */
 import type { Effects, Send } from '@hive/queen';
 import type { Fail } from '../auditor.ts';
 
@@ -7,6 +10,10 @@ export class CommitAudit {
   /** Records that had been appended when a send was issued. */
   readonly #after = new WeakMap<Send, number>();
   #appended = 0;
+  /** Records that were appended when a step was over. */
+  #wholes = new Set([0]);
+  /** The most records on which something rests that has left, and what that was. */
+  #promised = { records: 0, by: '' };
 
   constructor(fail: Fail) {
     this.#fail = fail;
@@ -14,12 +21,17 @@ export class CommitAudit {
 
   stepped({ append, afterCommit }: Effects): void {
     this.#appended += append.length;
+    this.#wholes.add(this.#appended);
     for (const send of afterCommit) this.#after.set(send, this.#appended);
   }
 
   /** The Queen was killed: what was not durable is gone, and so is whatever waited for it. */
   recovered(durable: number, effects: Effects): void {
+    const { records, by } = this.#promised;
+    if (durable < records) this.#fail(`G1: ${by} rests on record ${records}, and ${durable} are left`);
+    if (!this.#wholes.has(durable)) this.#fail(`G6: a step was torn: ${durable} records are left`);
     this.#appended = durable;
+    this.#wholes = new Set([durable]);
     this.stepped(effects);
   }
 
@@ -33,6 +45,7 @@ export class CommitAudit {
         );
       }
       this.#after.delete(send);
+      if (after > this.#promised.records) this.#promised = { records: after, by: send.message.type };
     }
   }
 }

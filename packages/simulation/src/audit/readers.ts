@@ -2,9 +2,12 @@
 import { type Message, PageCutter } from '@hive/shared';
 import type { Fail } from '../auditor.ts';
 import { type JobPlan, resultOf } from '../plan.ts';
-import type { JobBook, RecordAudit } from './records.ts';
+import type { JobBook } from './book.ts';
+import type { RecordAudit } from './records.ts';
 
 interface Reader {
+  /** The job's life in which it began to read; what it read of another proves nothing. */
+  readonly life: number;
   readonly seen: Set<number>;
   /** The last seq, or the next index. */
   cursor: number;
@@ -22,13 +25,15 @@ export class ReaderAudit {
   }
 
   read(key: object, plan: JobPlan, order: 'seq' | 'index', message: Message<'Results'>): void {
-    const reader = this.#readerOf(key);
+    const book = this.#records.bookOf(plan);
+    if (book.isRemoved) return;
+    const reader = this.#readerOf(key, book);
     if (message.last) reader.hasEnd = true;
+    if (reader.life !== book.lives) return;
     if (message.count === 0) {
       if (!message.last) this.#fail(`an empty page of ${plan.name} that is not the last`);
       return;
     }
-    const book = this.#records.bookOf(plan);
     if (order === 'index') this.#checkOrder(reader, book, message);
     else if (message.seq <= reader.cursor) this.#fail(`page ${message.seq} of ${plan.name} came again`);
     reader.cursor = order === 'index' ? message.first + message.count : message.seq;
@@ -46,7 +51,7 @@ export class ReaderAudit {
     }
   }
 
-  #checkPage({ seen }: Reader, { plan, outcomes }: JobBook, message: Message<'Results'>): void {
+  #checkPage({ seen }: Reader, { plan, outcomes, values }: JobBook, message: Message<'Results'>): void {
     const failed = new Set((message.failures ?? []).map(({ index }) => index));
     const cutter = new PageCutter(message);
     for (let index = message.first; index < message.first + message.count; index++) {
@@ -57,25 +62,28 @@ export class ReaderAudit {
       if (failed.has(index) !== (outcome !== 'succeeded'))
         this.#fail(`G2: task ${index} of ${plan.name} ${outcome}, but its reader was told otherwise`);
       if (failed.has(index)) continue;
-      if (Buffer.compare(cutter.cut(index, 1).data, resultOf(plan, index)) !== 0)
+      const value = plan.graph === undefined ? resultOf(plan, index) : values.get(index)!;
+      if (Buffer.compare(cutter.cut(index, 1).data, value) !== 0)
         this.#fail(`G2: task ${index} of ${plan.name} was delivered with the wrong value`);
     }
   }
 
   /** The reader has been told that nothing follows. */
   done(key: object, plan: JobPlan): void {
-    const { seen, hasEnd } = this.#readerOf(key);
-    const { outcomes } = this.#records.bookOf(plan);
+    const book = this.#records.bookOf(plan);
+    const { seen, hasEnd, life } = this.#readerOf(key, book);
+    const { outcomes } = book;
+    if (book.isRemoved || life !== book.lives) return;
     if (!hasEnd) this.#fail(`${plan.name} was read without its end`);
     for (const index of outcomes.keys()) {
       if (!seen.has(index)) this.#fail(`G2: the result of task ${index} of ${plan.name} never came`);
     }
   }
 
-  #readerOf(key: object): Reader {
+  #readerOf(key: object, { lives }: JobBook): Reader {
     let reader = this.#readers.get(key);
     if (reader === undefined) {
-      reader = { seen: new Set(), cursor: 0, hasEnd: false };
+      reader = { life: lives, seen: new Set(), cursor: 0, hasEnd: false };
       this.#readers.set(key, reader);
     }
     return reader;

@@ -2,58 +2,45 @@
  * What is recorded (G2): one outcome per task, the right value; how often a task is tried and when (G4); and that nothing
  * is given out that must not run. The books are kept from the store's records and from TaskAssign alone.
  */
-import type { Effects, State, StoreRecord } from '@hive/queen';
+import type { Effects, SchedulerEvent, State, StoreRecord } from '@hive/queen';
 import { type Failure, type Message, type Millis, PageCutter } from '@hive/shared';
 import type { Fail } from '../auditor.ts';
 import { type JobPlan, resultOf } from '../plan.ts';
+import { forget, forgetLife, isOpen, type JobBook, newBook } from './book.ts';
+import { EndingAudit } from './endings.ts';
+import { GraphAudit } from './graphs.ts';
 
-export type Recorded = 'succeeded' | 'failed' | 'cancelled';
-export interface JobBook {
-  readonly plan: JobPlan;
-  isSubmitted: boolean;
-  appended: number;
-  isSealed: boolean;
-  state: string | null;
-  readonly outcomes: Map<number, Recorded>;
-  readonly counts: Record<Recorded, number>;
-  /** What is known of tasks that failed and may be tried again. */
-  readonly failed: Map<number, { failures: number; crashes: number; retryAt: Millis }>;
-  isCancelAsked: boolean;
-  readonly cancelAsked: Set<number>;
-  isClientKilled: boolean;
-  /** What its client was told to be durable: this many inputs, and how it ended; null before Accepted. */
-  acknowledged: { count: number; isSealed: boolean; state: string | null } | null;
-}
+/** What may be recorded of a job that has ended. */
+const AFTER_THE_END: ReadonlySet<StoreRecord['type']> = new Set([
+  'resultsDropped',
+  'inputsDropped',
+  'jobRemoved',
+  'jobReopened',
+  'jobSubmitted',
+]);
 type RecordOf<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
 
 export class RecordAudit {
   readonly #fail: Fail;
   readonly #planOf: (job: string) => JobPlan;
   readonly #books = new Map<string, JobBook>();
+  readonly #graphs: GraphAudit;
+  readonly #endings: EndingAudit;
+  /** What the records of this step come of; null in recovery. */
+  #event: SchedulerEvent | null = null;
   recorded = 0;
 
   constructor(fail: Fail, planOf: (job: string) => JobPlan) {
     this.#fail = fail;
     this.#planOf = planOf;
+    this.#graphs = new GraphAudit(fail);
+    this.#endings = new EndingAudit(fail, (job) => this.#book(job));
   }
 
   bookOf(plan: JobPlan): JobBook {
     let book = this.#books.get(plan.id);
     if (book === undefined) {
-      book = {
-        plan,
-        isSubmitted: false,
-        appended: 0,
-        isSealed: false,
-        state: null,
-        outcomes: new Map(),
-        counts: { succeeded: 0, failed: 0, cancelled: 0 },
-        failed: new Map(),
-        isCancelAsked: false,
-        cancelAsked: new Set(),
-        isClientKilled: false,
-        acknowledged: null,
-      };
+      book = newBook(plan);
       this.#books.set(plan.id, book);
     }
     return book;
@@ -65,27 +52,27 @@ export class RecordAudit {
   /** The books as the durable records alone have them (G6), against what clients were told (G1) and what was recovered. */
   recovered(durable: readonly StoreRecord[], state: State): void {
     this.recorded = 0;
+    this.#event = null;
+    this.#endings.recovered(state.now);
     for (const book of this.#books.values()) forget(book);
     for (const record of durable) this.#noted(record, 'at' in record ? record.at : 0);
     for (const book of this.#books.values()) {
       this.#checkAcknowledged(book);
-      if (book.isSubmitted) this.#checkRecovered(book, state);
+      if (book.lives > 0) this.#checkRecovered(book, state);
     }
   }
 
-  #checkAcknowledged({ plan, acknowledged, isSubmitted, appended, isSealed, state }: JobBook): void {
+  #checkAcknowledged({ plan, acknowledged, lives, appended, isSealed, state }: JobBook): void {
     if (acknowledged === null) return;
     const { count, isSealed: wasSealed, state: ended } = acknowledged;
-    const isThere =
-      isSubmitted && appended >= count && (isSealed || !wasSealed) && (ended ?? state) === state;
+    const isThere = lives > 0 && appended >= count && (isSealed || !wasSealed) && (ended ?? state) === state;
     if (!isThere) this.#fail(`G1: of ${plan.name} something was acknowledged that is not durable`);
   }
-  #checkRecovered({ plan, appended, isSealed, outcomes, counts, state: ended }: JobBook, state: State): void {
+  #checkRecovered(book: JobBook, state: State): void {
+    const { plan, appended, isSealed, outcomes, counts, state: ended } = book;
     const job = state.jobs.get(plan.id);
-    if (job === undefined) {
-      if (ended === null) this.#fail(`G6: ${plan.name} was not recovered`);
-      return;
-    }
+    if ((job === undefined) !== book.isRemoved) this.#fail(`G6: whether ${plan.name} is there was lost`);
+    if (job === undefined) return;
     const isSame =
       job.appended === appended &&
       job.isSealed === isSealed &&
@@ -96,9 +83,17 @@ export class RecordAudit {
     if (!isSame) this.#fail(`G6: ${plan.name} was not recovered as it was committed`);
   }
 
-  stepped({ append, now }: Effects, at: Millis): void {
+  /** @param event null: what recovery itself has done */
+  stepped(event: SchedulerEvent | null, { append, now }: Effects, at: Millis): void {
+    this.#event = event;
     for (const record of append) this.#noted(record, at);
     for (const { message } of now) if (message.type === 'TaskAssign') this.#assigned(message, at);
+  }
+  /** A turn is over. */
+  settled(state: State): void {
+    this.#endings.settled(this.#books.values(), state);
+    for (const book of this.#books.values())
+      if (book.plan.graph !== undefined && isOpen(book)) this.#graphs.settled(book);
   }
 
   #noted(record: StoreRecord, now: Millis): void {
@@ -106,27 +101,22 @@ export class RecordAudit {
     if (!('job' in record) || record.type === 'jobRecovered') return;
     const book = this.#book(record.job);
     const { name } = book.plan;
-    if (book.state !== null && record.type !== 'resultsDropped' && record.type !== 'jobRemoved') {
-      if (record.type === 'jobSubmitted') this.#fail(`G2: ${name} was submitted again after its end`);
-      if (record.type !== 'inputsDropped') this.#fail(`${record.type} of ${name} after its end`);
-    }
+    if (book.state !== null && !AFTER_THE_END.has(record.type))
+      this.#fail(`${record.type} of ${name} after its end`);
     switch (record.type) {
       case 'jobSubmitted':
-        book.isSubmitted = true;
-        if (record.spec.range !== undefined) {
-          book.appended = record.spec.range.count;
-          book.isSealed = true;
-        }
+        this.#submitted(book, record);
         break;
       case 'inputsAppended':
         if (record.page.first !== book.appended) this.#fail(`inputs of ${name} with a gap or twice`);
         book.appended += record.page.count;
+        if (now > 0) book.appends.set(record.page.first, { end: book.appended, at: now });
         break;
       case 'jobSealed':
         book.isSealed = true;
         break;
       case 'resultsRecorded':
-        this.#resultsRecorded(book, record);
+        this.#resultsRecorded(book, record, now);
         break;
       case 'attemptFailed':
         this.#attemptFailed(book, record, now);
@@ -134,11 +124,29 @@ export class RecordAudit {
       case 'jobEnded':
         this.#jobEnded(book, record);
         break;
+      case 'jobReopened':
+        this.#jobReopened(book, record);
+        break;
+      case 'jobRemoved':
+        this.#endings.removed(book, this.#event, now);
+        book.isRemoved = true;
+        book.acknowledged = null;
+        break;
       default:
     }
   }
 
-  #resultsRecorded(book: JobBook, { page, failures }: RecordOf<'resultsRecorded'>): void {
+  #submitted(book: JobBook, { spec, at }: RecordOf<'jobSubmitted'>): void {
+    if (book.lives > 0 && !book.isRemoved) this.#fail(`G2: ${book.plan.name} was submitted twice`);
+    forgetLife(book);
+    book.lives++;
+    book.submittedAt = at;
+    if (spec.range === undefined) return;
+    book.appended = spec.range.count;
+    book.isSealed = true;
+  }
+
+  #resultsRecorded(book: JobBook, { page, failures }: RecordOf<'resultsRecorded'>, now: Millis): void {
     const { plan, outcomes, counts } = book;
     const byIndex = new Map(failures.map((failure) => [failure.index, failure]));
     const cutter = new PageCutter(page);
@@ -148,8 +156,8 @@ export class RecordAudit {
       const failure = byIndex.get(index);
       const outcome =
         failure === undefined ? 'succeeded' : failure.outcome === 'cancelled' ? 'cancelled' : 'failed';
-      if (failure === undefined) this.#checkValue(plan, index, cutter.cut(index, 1).data);
-      else this.#checkFailure(book, failure);
+      if (failure === undefined) this.#checkValue(book, index, cutter.cut(index, 1).data);
+      else this.#checkFailure(book, failure, now);
       outcomes.set(index, outcome);
       counts[outcome]++;
       book.failed.delete(index);
@@ -157,20 +165,30 @@ export class RecordAudit {
     }
   }
 
-  #checkValue(plan: JobPlan, index: number, value: Uint8Array): void {
-    if (Buffer.compare(resultOf(plan, index), value) !== 0) {
-      this.#fail(
-        `G2: task ${index} of ${plan.name} has the wrong result: ${Buffer.from(value).toString('hex')}`,
-      );
+  #checkValue(book: JobBook, index: number, value: Uint8Array): void {
+    const { plan } = book;
+    if (plan.graph !== undefined) this.#graphs.succeeded(book, index, value);
+    else if (Buffer.compare(resultOf(plan, index), value) !== 0) {
+      const text = Buffer.from(value).toString('hex');
+      this.#fail(`G2: task ${index} of ${plan.name} has the wrong result: ${text}`);
     }
   }
 
-  /** A failure that is final has used up its attempts, or says that another one is pointless. */
-  #checkFailure({ plan, failed, cancelAsked }: JobBook, failure: Failure): void {
-    const { index, outcome } = failure;
+  /** A failure that is final has used up its attempts, or says why another one is pointless. */
+  #checkFailure(book: JobBook, failure: Failure, now: Millis): void {
+    const { plan, failed, cancelAsked } = book;
+    const { index, outcome, code } = failure;
     const says = `task ${index} of ${plan.name} ended as ${outcome}`;
     if (outcome === 'cancelled') {
       if (!cancelAsked.has(index)) this.#fail(`${says}, but nobody asked for that`);
+      return;
+    }
+    if (code === 'parentFailed') {
+      this.#graphs.parentFailed(book, index);
+      return;
+    }
+    if (code === 'queueTimeout') {
+      this.#endings.queueTimedOut(book, failure, now);
       return;
     }
     if (failure.retryable === false) return;
@@ -202,6 +220,7 @@ export class RecordAudit {
     const book = this.#book(job);
     const { name } = book.plan;
     if (book.state !== null) this.#fail(`a lease of ${name} was given out after its end`);
+    this.#endings.assigned(book);
     for (let i = 0; i < ranges.length; i += 2) {
       const [first, count] = [ranges[i]!, ranges[i + 1]!];
       if (count === 0) this.#fail(`a lease of ${name} with an empty range`);
@@ -211,43 +230,72 @@ export class RecordAudit {
         const retryAt = book.failed.get(index)?.retryAt ?? 0;
         if (now < retryAt)
           this.#fail(`G4: task ${index} of ${name} is retried ${retryAt - now} ms too early`);
+        if (book.plan.graph !== undefined) this.#graphs.assigned(book, index);
       }
     }
   }
 
-  #jobEnded(book: JobBook, { state }: RecordOf<'jobEnded'>): void {
+  #jobEnded(book: JobBook, { state, at }: RecordOf<'jobEnded'>): void {
     const { plan, outcomes, counts, appended } = book;
+    const unrun = state === 'cancelled' ? appended - outcomes.size : 0;
+    book.ends.push({ state, counts: { ...counts, appended, cancelled: counts.cancelled + unrun } });
     book.state = state;
+    book.endedAt = at;
     if (state === 'cancelled') {
-      if (!book.isCancelAsked && !book.isClientKilled) this.#fail(`${plan.name} was cancelled by nobody`);
+      this.#endings.cancelled(book);
       return;
     }
+    if (state === 'failed' && this.#endings.mayFailEarly(book, at)) return;
     if (!book.isSealed || outcomes.size !== appended)
       this.#fail(`${plan.name} ended as ${state} with ${outcomes.size} of ${appended} outcomes`);
     if ((state === 'succeeded') !== (counts.failed === 0))
       this.#fail(`${plan.name} ended as ${state} with ${counts.failed} failures`);
   }
 
+  /** Another round: exactly what has failed has no outcome any more, and may be tried as often as before. */
+  #jobReopened(book: JobBook, { failed, at }: RecordOf<'jobReopened'>): void {
+    const { plan, outcomes, counts, acknowledged } = book;
+    if (book.state === null || !book.isSealed) this.#fail(`${plan.name} was reopened before its end`);
+    for (const [first, end] of failed) {
+      for (let index = first; index < end; index++) {
+        if (outcomes.get(index) !== 'failed')
+          this.#fail(`G2: task ${index} of ${plan.name} runs again and has not failed`);
+        outcomes.delete(index);
+        counts.failed--;
+      }
+    }
+    if (counts.failed !== 0) this.#fail(`${counts.failed} failed tasks of ${plan.name} do not run again`);
+    book.failed.clear();
+    book.state = null;
+    book.reopenedAt = at;
+    if (acknowledged !== null) acknowledged.state = null;
+  }
+
   // What clients are told
 
   accepted(plan: JobPlan, count: number, sealed: boolean): void {
     const book = this.bookOf(plan);
+    // What was said in an earlier life may be heard in a later one.
+    if (book.isRemoved || book.lives > 1) return;
     if (count > book.appended) this.#fail(`${plan.name} was accepted with inputs that were never appended`);
     if (sealed && !book.isSealed) this.#fail(`${plan.name} was accepted as sealed and is not`);
     book.acknowledged = { count, isSealed: sealed, state: book.acknowledged?.state ?? null };
   }
   jobDone(plan: JobPlan, { state, counts }: Message<'JobDone'>): void {
-    const book = this.bookOf(plan);
-    const { succeeded, failed, cancelled } = book.counts;
-    const unrun = state === 'cancelled' ? book.appended - book.outcomes.size : 0;
-    const isRight =
-      state === book.state &&
-      counts.appended === book.appended &&
-      counts.succeeded === succeeded &&
-      counts.failed === failed &&
-      counts.cancelled === cancelled + unrun;
-    if (book.acknowledged !== null) book.acknowledged.state = state;
-    if (!isRight) this.#fail(`JobDone of ${plan.name} says ${JSON.stringify({ state, counts })}`);
+    const { ends, lives, acknowledged, state: now } = this.bookOf(plan);
+    const isRight = ends.some(
+      (end) =>
+        end.state === state &&
+        (['appended', 'succeeded', 'failed', 'cancelled'] as const).every(
+          (count) => end.counts[count] === counts[count],
+        ),
+    );
+    if (acknowledged !== null && now === state) acknowledged.state = state;
+    if (!isRight && lives === 1)
+      this.#fail(`JobDone of ${plan.name} says ${JSON.stringify({ state, counts })}`);
+  }
+  inputGiven(plan: JobPlan, who: string, index: number, input: Uint8Array): void {
+    this.#graphs.given(this.bookOf(plan), who, index, input);
   }
   cancelAsked(job: string, indices: readonly number[] | null): void {
     const book = this.#book(job);
@@ -258,27 +306,35 @@ export class RecordAudit {
     this.bookOf(plan).isClientKilled = true;
   }
 
+  gaveUp(plan: JobPlan): void {
+    this.bookOf(plan).isGivenUp = true;
+  }
+
+  // What those want to know who draw what happens next
+
+  /** It was never submitted and never will be, or is not there any more. */
+  willNeverBe(plan: JobPlan): boolean {
+    const { lives, isRemoved, isGivenUp, isClientKilled } = this.bookOf(plan);
+    return isRemoved || (lives === 0 && (isGivenUp || isClientKilled));
+  }
+  /** One of the jobs that it comes after was not there, or is not there now. */
+  comesAfterUnknown({ spec }: JobPlan): boolean {
+    return (spec.after ?? []).length > 0;
+  }
+  mayBeRetried(plan: JobPlan): boolean {
+    const { state, isRemoved } = this.bookOf(plan);
+    return !isRemoved && (state === 'failed' || state === 'cancelled');
+  }
+
   /** G7: every job that was ever submitted has ended. */
-  finish(): void {
+  finish(now: Millis): void {
     const open = this.openJob;
     if (open !== null) this.#fail(`G7: ${open} has not ended`);
+    this.#endings.finish(this.#books.values(), now);
   }
   /** The name of a job that was submitted and has not ended. */
   get openJob(): string | null {
-    for (const { plan, isSubmitted, state } of this.#books.values()) {
-      if (isSubmitted && state === null) return plan.name;
-    }
+    for (const book of this.#books.values()) if (isOpen(book)) return book.plan.name;
     return null;
   }
-}
-
-/** Takes out of a book what a store's records say. */
-function forget(book: JobBook): void {
-  book.isSubmitted = false;
-  book.appended = 0;
-  book.isSealed = false;
-  book.state = null;
-  book.outcomes.clear();
-  book.failed.clear();
-  for (const outcome of ['succeeded', 'failed', 'cancelled'] as const) book.counts[outcome] = 0;
 }

@@ -64,7 +64,21 @@ function partsOf(job: Job): Part[] {
     for (const [first, end] of openTasks(lease)) parts.push([first, end, `lease ${lease.number}`]);
   }
   if (job.nextFresh < job.appended) parts.push([job.nextFresh, job.appended, 'fresh']);
+  for (const index of blockedTasks(job)) parts.push([index, index + 1, 'waiting for its parents']);
   return parts;
+}
+/** Tasks of a graph job that have a parent without an outcome. */
+function blockedTasks({ graph, appended, recorded }: Job): number[] {
+  const blocked: number[] = [];
+  for (let index = 0; graph !== null && index < appended; index++) {
+    if (recorded.has(index)) continue;
+    for (const parent of graph.parents(index)) {
+      if (recorded.has(parent)) continue;
+      blocked.push(index);
+      break;
+    }
+  }
+  return blocked;
 }
 function openTasks({ ranges, done, end }: Lease): [number, number][] {
   const tasks: [number, number][] = [];
@@ -189,9 +203,9 @@ function deadlinesProblem(state: State): string | null {
     if (drone?.quarantine != null) owned.push(drone.quarantine);
     if (watch !== null) owned.push(watch.deadline);
   }
-  for (const { abandonDeadline, retryDeadline } of state.jobs.values()) {
-    if (abandonDeadline !== null) owned.push(abandonDeadline);
-    if (retryDeadline !== null) owned.push(retryDeadline);
+  for (const { abandonDeadline, retryDeadline, deadline, queueDeadline } of state.jobs.values()) {
+    for (const each of [abandonDeadline, retryDeadline, deadline, queueDeadline])
+      if (each !== null) owned.push(each);
   }
   for (const { heapPosition } of owned) if (heapPosition >= 0) set++;
   return set === state.deadlines.size

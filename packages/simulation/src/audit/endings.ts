@@ -1,0 +1,127 @@
+/**
+ * Why jobs start and end: `after` others, halted after failures, at their deadline, their tasks after too long in the
+ * queue, and removed when their time is over. Every end has one of its reasons, and every reason brings its end.
+ */
+import type { SchedulerEvent, State } from '@hive/queen';
+import { type Failure, LIMITS, type Millis } from '@hive/shared';
+import type { Fail } from '../auditor.ts';
+import { isOpen, type JobBook, startOf } from './book.ts';
+
+type BookOf = (job: string) => JobBook;
+
+/** What is due happens within this time, if the Queen runs. */
+const LATE_MILLIS = 100;
+/** Stretches of tasks that were appended close together count as one: this part of the limit may be missing. */
+const QUEUE_PART = 1 / 16;
+
+export class EndingAudit {
+  readonly #fail: Fail;
+  readonly #bookOf: BookOf;
+  /** When the Queen was started last. */
+  #recoveredAt: Millis = 0;
+  /** When each job was last seen to wait for others, or was started anew. */
+  readonly #heldAt = new Map<JobBook, Millis>();
+
+  constructor(fail: Fail, bookOf: BookOf) {
+    this.#fail = fail;
+    this.#bookOf = bookOf;
+  }
+
+  recovered(now: Millis): void {
+    this.#recoveredAt = now;
+  }
+
+  /** A task is given out: what its job comes after has ended. */
+  assigned({ plan }: JobBook): void {
+    for (const { job, on } of plan.spec.after ?? []) {
+      const other = this.#bookOf(job);
+      const isRight = on === 'end' ? other.ends.length > 0 : other.ends.at(-1)?.state === 'succeeded';
+      if (!isRight) this.#fail(`${plan.name} was started before ${other.plan.name} had ended with ${on}`);
+    }
+  }
+
+  /** A job has ended as cancelled. */
+  cancelled(book: JobBook): void {
+    if (book.isCancelAsked || book.isClientKilled || this.#cannotStart(book)) return;
+    this.#fail(`${book.plan.name} was cancelled by nobody`);
+  }
+  /** Why a job may end as failed before all its tasks have outcomes. */
+  mayFailEarly(book: JobBook, now: Millis): boolean {
+    const { deadlineMillis } = book.plan.spec;
+    return isHalted(book) || (deadlineMillis !== undefined && now >= startOf(book) + deadlineMillis);
+  }
+
+  /** A task has waited in the queue for too long. */
+  queueTimedOut({ plan, appends, submittedAt }: JobBook, { index }: Failure, now: Millis): void {
+    const limit = plan.spec.queueTimeoutMillis;
+    let since = submittedAt;
+    for (const [first, { end, at }] of appends) if (index >= first && index < end) since = at;
+    if (limit === undefined || now - since < limit * (1 - QUEUE_PART) - 1)
+      this.#fail(`task ${index} of ${plan.name} timed out after ${now - since} ms in the queue`);
+  }
+
+  /** After a turn: every reason to end has brought its end. */
+  settled(books: Iterable<JobBook>, { now, jobs }: State): void {
+    for (const book of books) {
+      if (!isOpen(book)) continue;
+      const { name, spec } = book.plan;
+      if (isHalted(book)) this.#fail(`${name} goes on with ${book.counts.failed} failures`);
+      if (this.#cannotStart(book)) this.#fail(`${name} waits for a job that has not succeeded`);
+      const due = Math.max(startOf(book) + (spec.deadlineMillis ?? 1e12), this.#recoveredAt);
+      if (now > due + LATE_MILLIS) this.#fail(`${name} goes on after its deadline`);
+      if (spec.queueTimeoutMillis === undefined) continue;
+      const job = jobs.get(book.plan.id);
+      if (job?.isWaitingForOthers === true) this.#heldAt.set(book, now);
+      else if (job !== undefined) this.#checkQueue(book, job.nextFresh, now);
+    }
+  }
+  #checkQueue(book: JobBook, nextFresh: number, now: Millis): void {
+    if (nextFresh >= book.appended || book.outcomes.has(nextFresh)) return;
+    let since = Math.max(this.#recoveredAt, startOf(book), this.#heldAt.get(book) ?? 0);
+    for (const [first, { end, at }] of book.appends)
+      if (nextFresh >= first && nextFresh < end) since = Math.max(since, at);
+    if (now - since > book.plan.spec.queueTimeoutMillis! + LATE_MILLIS)
+      this.#fail(`task ${nextFresh} of ${book.plan.name} still waits after ${now - since} ms in the queue`);
+  }
+
+  /** A job is removed: it has ended, and its time is over or somebody said so. */
+  removed({ plan, state, endedAt }: JobBook, event: SchedulerEvent | null, now: Millis): void {
+    const { name, spec } = plan;
+    if (state === null) this.#fail(`${name} was removed and has not ended`);
+    if (event === null || isCollecting(event, plan.id)) return;
+    const isPrivate = spec.hidden === true && spec.attached !== false;
+    if (!isPrivate && now < endedAt + (spec.retentionMillis ?? LIMITS.retentionMillis))
+      this.#fail(`${name} was removed ${now - endedAt} ms after its end`);
+  }
+
+  /** At rest nothing is kept longer than it shall be, unless somebody reads it or waits for it. */
+  finish(books: Iterable<JobBook>, now: Millis): void {
+    for (const { plan, lives, state, isRemoved, endedAt } of books) {
+      if (lives === 0 || isRemoved || state === null) continue;
+      const { retentionMillis = LIMITS.retentionMillis } = plan.spec;
+      if (now > Math.max(endedAt + retentionMillis, this.#recoveredAt) + 5_000)
+        this.#fail(`G7: ${plan.name} is still there ${now - endedAt} ms after its end`);
+    }
+  }
+
+  /** One of those that it comes after has ended otherwise than was asked. */
+  #cannotStart({ plan }: JobBook): boolean {
+    return (plan.spec.after ?? []).some(({ job, on }) => {
+      const { state } = this.#bookOf(job);
+      return on === 'success' && state !== null && state !== 'succeeded';
+    });
+  }
+}
+
+function isHalted({ plan, counts, isSealed, appended }: JobBook): boolean {
+  const { failures, share } = plan.spec.haltOn ?? {};
+  if (counts.failed === 0) return false;
+  if (failures !== undefined && counts.failed >= failures) return true;
+  return share !== undefined && isSealed && counts.failed >= share * appended;
+}
+
+function isCollecting(event: SchedulerEvent, job: string): boolean {
+  if (event.type !== 'messageReceived' || event.message.type !== 'Manage') return false;
+  const { action, job: only } = event.message;
+  return action === 'gc' && (only === undefined || only === job);
+}
