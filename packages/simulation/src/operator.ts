@@ -78,7 +78,8 @@ export class Operator {
   /** Somebody wants the results of the job as it goes on. */
   #readAnew(plan: JobPlan): void {
     const alive = this.#cluster.clients.filter(({ process }) => process.isAlive);
-    if (alive.length === 0 || this.#isRead(plan)) return;
+    // What the owner of an attached job has received is gone.
+    if (alive.length === 0 || this.#isRead(plan) || plan.spec.attached !== false) return;
     this.#random.pick(alive).start(drawFollower(this.#random.fork(), { plan }));
   }
 

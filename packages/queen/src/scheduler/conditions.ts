@@ -24,6 +24,8 @@ export function conditionProblem(state: State, { spec }: Message<'Submit'>): str
 /** Puts a new or recovered job's conditions in force. */
 export function watchConditions(state: State, job: Job): void {
   waitForOthers(state, job);
+  // It may be among the ready ones already.
+  state.ready.update(job);
   if (!job.isActive) return;
   const { deadlineMillis } = job.spec;
   if (deadlineMillis !== undefined) {

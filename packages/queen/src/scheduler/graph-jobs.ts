@@ -70,13 +70,21 @@ export function graphAdvanced(
     if (failed.has(task) && job.spec.graph === 'failChildren') graph.failing.push(task);
     else {
       for (const child of graph.children(task)) {
-        if (!graph.parentEnded(child) || job.recorded.has(child)) continue;
+        if (!graph.parentEnded(child) || job.recorded.has(child) || isElsewhere(job, child)) continue;
         job.returned.add(child, child + 1);
         queueAnew(state, job, child, child + 1);
       }
     }
   }
   failDescendants(state, job);
+  // A report of a lost lease brings nothing else that would put the job among the ready ones.
+  state.ready.update(job);
+}
+
+/** After a restart its Drone may still run it: it is held for that Drone, or has been adopted. */
+function isElsewhere(job: Job, task: number): boolean {
+  if (job.isHeld && job.held.has(task)) return true;
+  return job.hasOverlaps && isLeased(job, task);
 }
 
 /** Level by level, without recursion: recording a failure comes back here and only adds to the list. */

@@ -2,7 +2,7 @@
  * What an operator changes: failed tasks of an ended job run again, a Drone gets no more work, old jobs go before their
  * time, a key is not valid any more.
  */
-import type { Message, RefusalCode } from '@hive/shared';
+import type { JobId, Message, RefusalCode } from '@hive/shared';
 import { watchConditions } from './conditions.ts';
 import type { DroneState } from './drone.ts';
 import { removeJob } from './ending.ts';
@@ -64,9 +64,21 @@ function retry(state: State, { job: id }: Message<'Manage'>): Outcome {
       text: 'The inputs of an attached job go with it, so nothing is left to run again. Submit it detached to be able to retry it.',
     };
   }
+  const gone = neverStarted(job) ? missingBefore(state, job) : undefined;
+  if (gone !== undefined) {
+    return {
+      code: 'badSpec',
+      text: `It shall come after job ${gone}, which is not here any more. Submit it again without that.`,
+    };
+  }
   reopen(state, job);
   return { body: { ...(summaryOf(state, job) as object), retried: tasks } };
 }
+
+const neverStarted = (job: Job): boolean => job.succeeded === 0 && job.mark === 0;
+/** A job that must have succeeded first, and of which nothing is known. */
+const missingBefore = (state: State, { spec }: Job): JobId | undefined =>
+  spec.after?.find(({ job, on }) => on === 'success' && !state.jobs.has(job))?.job;
 
 function reopen(state: State, job: Job): void {
   state.ended.delete(job);
@@ -105,6 +117,8 @@ function drain(state: State, { drone: wanted }: Message<'Manage'>, isDraining: b
   const drone = findDrone(state, wanted ?? '');
   if (typeof drone === 'string') return { code: 'badSpec', text: drone };
   drone.isDraining = isDraining;
+  if (isDraining) state.drained.add(drone.peer);
+  else state.drained.delete(drone.peer);
   drone.update();
   if (isDraining) takeBack(state, drone);
   return { body: { drone: drone.peer, name: drone.name, draining: isDraining, leases: drone.leases.size } };

@@ -89,6 +89,7 @@ function droneJoined(state: State, peer: PeerSession, hello: Message<'Hello'>): 
     profile,
     joinedAt: state.now,
   });
+  drone.isDraining = state.drained.has(peer.peer);
   peer.drone = drone;
   profile.drones.add(drone);
   profile.slots += slots;

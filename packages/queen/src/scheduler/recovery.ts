@@ -49,6 +49,8 @@ function resume(state: State, job: Job): void {
   if (job.isHeld) for (const index of job.failedTasks.keys()) job.held.delete(index, index + 1);
   scheduleRetries(state, job);
   watchConditions(state, job);
+  // What it comes after may have ended otherwise than was asked.
+  if (!job.isActive) return;
   rebuildGraph(state, job);
   maybeFinish(state, job);
   state.touch(job);

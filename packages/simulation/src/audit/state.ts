@@ -67,11 +67,11 @@ function partsOf(job: Job): Part[] {
   for (const index of blockedTasks(job)) parts.push([index, index + 1, 'waiting for its parents']);
   return parts;
 }
-/** Tasks of a graph job that have a parent without an outcome. */
-function blockedTasks({ graph, appended, recorded }: Job): number[] {
+/** Tasks of a graph job that have a parent without an outcome; after a restart they may be held as well. */
+function blockedTasks({ graph, appended, recorded, held }: Job): number[] {
   const blocked: number[] = [];
   for (let index = 0; graph !== null && index < appended; index++) {
-    if (recorded.has(index)) continue;
+    if (recorded.has(index) || held.has(index)) continue;
     for (const parent of graph.parents(index)) {
       if (recorded.has(parent)) continue;
       blocked.push(index);
