@@ -99,7 +99,8 @@ class OrderedJob implements ClientJob {
     this.#isAccepted = false;
     this.#credit = 0;
     const { plan, isFollower } = this.order;
-    if (isFollower) this.#subscribe();
+    // One that has ended may have been removed: submitted again it would run again.
+    if (isFollower || this.#hasEnded) this.#subscribe();
     else this.#say({ type: 'Submit', job: plan.id, spec: plan.spec });
   }
   disconnected(): void {

@@ -87,6 +87,10 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
     cancelLease(state, lease, 'its tasks were done elsewhere meanwhile');
     return;
   }
+  if (isTooEarly(lease)) {
+    cancelLease(state, lease, 'what its tasks depend on has no result any more');
+    return;
+  }
   for (const [first, end] of lease.intervals(lease.done, lease.end)) claim(state, job, first, end);
   // Some of them may have failed elsewhere and wait for a retry, which this lease is then.
   if (job.failedTasks.size > 0) job.hasOverlaps = true;
@@ -130,6 +134,17 @@ function needsIt(lease: Lease): boolean {
   if (!lease.job.isActive) return false;
   for (const [first, end] of lease.intervals(lease.done, lease.end)) {
     if (!lease.job.recorded.covers(first, end)) return true;
+  }
+  return false;
+}
+
+/** It was given on the strength of a parent's result that was not durable when the Queen ended. */
+function isTooEarly(lease: Lease): boolean {
+  const { graph, recorded } = lease.job;
+  if (graph === null) return false;
+  for (const [first, end] of lease.intervals(lease.done, lease.end)) {
+    for (let task = first; task < end; task++)
+      for (const parent of graph.parents(task)) if (!recorded.has(parent)) return true;
   }
   return false;
 }
