@@ -53,6 +53,8 @@ export class SimClient {
   start(order: JobOrder): void {
     if (!this.process.isAlive && !order.isFollower) this.#world.auditor.gaveUp(order.plan);
     this.process.run(() => {
+      // A client reads a job once at a time.
+      if (this.jobs.get(order.plan.id)?.isDone === false) return;
       const job = newClientJob(
         this.#world,
         this.process,

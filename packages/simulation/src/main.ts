@@ -67,11 +67,21 @@ function summarise(): void {
   const seconds = (performance.now() - startedAt) / 1_000;
   const steps = sum((result) => result.steps);
   console.log(
-    `${results.length} seeds held, ${failed.length} did not${failed.length === 0 ? '' : `: ${failed.join(' ')}`}`,
+    `${counted(results.length, 'seed')} held, ${failed.length} did not${failed.length === 0 ? '' : `: ${failed.join(' ')}`}`,
   );
   console.log(
-    `${(sum((result) => result.virtualMillis) / 1_000).toFixed(0)} virtual seconds, ${sum((result) => result.recorded)} tasks of ${sum((result) => result.jobs)} jobs, ${steps} steps in ${seconds.toFixed(1)} s: ${Math.round(steps / seconds)} steps/s`,
+    `${(sum((result) => result.virtualMillis) / 1_000).toFixed(0)} virtual seconds, ${counted(
+      sum((result) => result.recorded),
+      'task',
+    )} of ${counted(
+      sum((result) => result.jobs),
+      'job',
+    )}, ${counted(steps, 'step')} in ${seconds.toFixed(1)} s: ${Math.round(steps / seconds)} steps/s`,
   );
   if (results.length === 1) console.log(`trace ${results[0]!.hash}`);
   process.exitCode = failed.length === 0 ? 0 : 1;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

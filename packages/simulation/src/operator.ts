@@ -27,8 +27,9 @@ export class Operator {
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly #everyMillis: Millis;
-  /** Drones that it has drained, as far as it knows. */
-  readonly #drained = new Set<SimDrone>();
+  /** Drones that it has drained, as far as it knows, and by which of its drains. */
+  readonly #drained = new Map<SimDrone, number>();
+  #drains = 0;
   #isOver = false;
 
   constructor(world: World, cluster: Cluster, random: Random) {
@@ -86,20 +87,22 @@ export class Operator {
   #drain(): void {
     const drone = this.#pick(this.#cluster.drones.filter(({ process }) => process.isAlive));
     if (drone === null) return;
-    this.#drained.add(drone);
+    this.#drained.set(drone, ++this.#drains);
     this.client.manage({ action: 'drain', drone: drone.peer }, () => {});
   }
   #resume(): void {
-    const drone = this.#pick([...this.#drained]);
+    const drone = this.#pick([...this.#drained.keys()]);
     if (drone !== null) this.#tell(drone);
   }
   #tell(drone: SimDrone): void {
+    const drain = this.#drained.get(drone);
     this.client.manage({ action: 'resume', drone: drone.peer }, (answer) => {
-      if (answer.type === 'Answer') this.#drained.delete(drone);
+      // It may have been drained again meanwhile.
+      if (answer.type === 'Answer' && this.#drained.get(drone) === drain) this.#drained.delete(drone);
     });
   }
   #resumeAll(): void {
-    for (const drone of this.#drained) {
+    for (const drone of this.#drained.keys()) {
       if (drone.process.isAlive) this.#tell(drone);
       else this.#drained.delete(drone);
     }
