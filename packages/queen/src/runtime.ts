@@ -4,7 +4,7 @@
  *
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
-import type { Message, Page, RefusalCode, SessionNumber } from '@hive/shared';
+import type { JobId, Message, Page, RefusalCode, SessionNumber } from '@hive/shared';
 import { LIMITS, UsageError } from '@hive/shared';
 import type { Connection, Keyring } from '@hive/shared/node';
 import debug from 'debug';
@@ -306,7 +306,7 @@ export class Runtime {
     if (inputs !== undefined) return { ...(message as Message<'TaskAssign'>), ...this.#inputs(inputs) };
     if (results === undefined) return message;
     const stored = this.#store.readResults(results.job, results.seq);
-    if (stored === undefined) return null;
+    if (stored === undefined) return this.#removed(results.job);
     const { page, failures, streams } = stored;
     return {
       ...(message as Message<'Results'>),
@@ -315,6 +315,13 @@ export class Runtime {
       ...(failures.length === 0 ? {} : { failures }),
       ...(streams.length === 0 ? {} : { streams }),
     };
+  }
+
+  /** A page that is not there any more. If the whole job has gone meanwhile, whoever waits for it must hear of that. */
+  #removed(job: JobId): Message | null {
+    if (this.scheduler.state.jobs.has(job)) return null;
+    const message = `The results of job ${job} were removed before they could be sent; keep jobs longer.`;
+    return { type: 'Refused', job, code: 'unknownJob', message };
   }
 
   #inputs(ref: InputRef): Pick<Page, 'sizes' | 'data'> {

@@ -222,7 +222,10 @@ export class SimQueen {
     if (inputs !== undefined) return { ...(message as Message<'TaskAssign'>), ...this.#inputs(inputs) };
     if (results === undefined) return message;
     const stored = this.store.readResults(results.job, results.seq);
-    if (stored === undefined) return null;
+    if (stored === undefined) {
+      if (this.scheduler.state.jobs.has(results.job)) return null;
+      return { type: 'Refused', job: results.job, code: 'unknownJob', message: 'removed' };
+    }
     const { page, failures } = stored;
     return {
       ...(message as Message<'Results'>),

@@ -17,6 +17,7 @@ import { narrowLimits, withLimits } from './knobs.ts';
 import { Network } from './network.ts';
 import { Operator } from './operator.ts';
 import type { JobPlan } from './plan.ts';
+import { PowerCuts } from './power-cuts.ts';
 import { SimQueen } from './queen.ts';
 import { Random } from './random.ts';
 import { type Disk, SlowStore } from './slow-store.ts';
@@ -91,6 +92,7 @@ class Simulation implements World {
   readonly #seconds: number;
   readonly #extras: Random | null;
   readonly #operator: Operator | null;
+  readonly #powerCuts: PowerCuts | null;
 
   constructor(options: SimulationOptions, random: Random) {
     this.#options = options;
@@ -118,6 +120,7 @@ class Simulation implements World {
     this.#extras = extrasOf(options.seed);
     this.#populate();
     this.#operator = this.#newOperator();
+    this.#powerCuts = this.#newPowerCuts();
   }
 
   readonly planOf = (job: string): JobPlan => {
@@ -139,6 +142,7 @@ class Simulation implements World {
       this.time.advance(this.#seconds * 1_000);
       faults.heal();
       this.#operator?.heal();
+      this.#powerCuts?.heal();
       this.#untilQuiet();
       this.#finish();
     } catch (error) {
@@ -174,6 +178,11 @@ class Simulation implements World {
     if (this.#extras === null) return null;
     const cluster = { drones: this.#drones, clients: this.#clients, plans: this.#plans };
     return new Operator(this, cluster, this.#extras.fork());
+  }
+  #newPowerCuts(): PowerCuts | null {
+    if (this.#extras === null) return null;
+    const store = () => this.#queen.store;
+    return new PowerCuts(this, this.#extras.fork(), store, (millis) => this.#crashQueen(millis));
   }
 
   #open(log: readonly StoreRecord[]): SimQueen {

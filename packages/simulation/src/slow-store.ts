@@ -27,6 +27,8 @@ export class SlowStore extends MemoryStore {
   readonly log: StoreRecord[] = [];
   readonly #wal = new WriteAheadLog();
   #isPowerless = false;
+  /** Called when a commit begins. */
+  onCommit: (() => void) | null = null;
 
   /** @param log what was durable when the process before this one ended */
   constructor(time: VirtualTime, random: Random, disk: Disk, log: readonly StoreRecord[] = []) {
@@ -70,6 +72,7 @@ export class SlowStore extends MemoryStore {
   }
   #commit(): Promise<void> | null {
     this.#wal.write(this.log.slice(this.durable));
+    this.onCommit?.();
     const fails = this.#random.chance(this.disk.failShare);
     const [low, high] = this.disk.commitMillis;
     if (fails && this.#random.chance(0.3)) throw new Error('the disk failed at once');

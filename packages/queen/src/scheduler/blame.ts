@@ -4,11 +4,11 @@
  * and from then on runs alone on its Drone, so that nobody else is hurt and nothing else can be to blame. A crash counts
  * only against a task that was alone.
  */
-import type { Failure } from '@hive/shared';
+import { type Failure, IntervalSet } from '@hive/shared';
 import type { DroneState } from './drone.ts';
 import { endAttempt } from './failures.ts';
 import type { Job, Suspect } from './job.ts';
-import type { Lease } from './lease.ts';
+import { isLeased, type Lease } from './lease.ts';
 import { queueAnew } from './queue-waits.ts';
 import type { State } from './state.ts';
 
@@ -24,9 +24,9 @@ export const mustBeAlone = (suspect: Suspect): boolean => suspect.losses >= ALON
 export function suspectLease(state: State, lease: Lease): Failure | null {
   const { job } = lease;
   const losses = lease.losses + 1;
-  const intervals = [...lease.intervals(lease.done, lease.end)].flatMap(([first, end]) => [
-    ...job.recorded.gaps(first, end),
-  ]);
+  const intervals = [...lease.intervals(lease.done, lease.end)]
+    .flatMap(([first, end]) => [...job.recorded.gaps(first, end)])
+    .flatMap(([first, end]) => onlyHere(job, lease, first, end));
   const tasks = intervals.reduce((sum, [first, end]) => sum + end - first, 0);
   if (tasks === 1 && lease.losses >= ALONE_FROM_LOSSES) return crashed(state, lease, intervals[0]![0]);
   for (const [first, end] of intervals) {
@@ -36,6 +36,17 @@ export function suspectLease(state: State, lease: Lease): Failure | null {
     if (middle < end) addSuspect(job, { first: middle, end, losses });
   }
   return null;
+}
+
+/** Those of some tasks that neither wait for a retry nor run elsewhere: after an adoption there may be two copies. */
+function onlyHere(job: Job, lease: Lease, first: number, end: number): (readonly [number, number])[] {
+  if (job.failedCount === 0 && !job.hasOverlaps) return [[first, end]];
+  const tasks = new IntervalSet();
+  for (let index = first; index < end; index++) {
+    const isWaiting = job.failedTasks.get(index)?.retryAt != null;
+    if (!isWaiting && !(job.hasOverlaps && isLeased(job, index, lease))) tasks.add(index, index + 1);
+  }
+  return [...tasks];
 }
 
 /** A task was alone on its Drone when the process was lost: it did it. */

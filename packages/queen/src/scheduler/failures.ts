@@ -37,6 +37,8 @@ export function endAttempt(
   scheduleRetry(state, job, retryAt);
   // It may have been given back by another lease of an adopted task, and would not wait.
   job.returned.delete(failure.index, failure.index + 1);
+  // After a restart the report of a lease that goes on comes after it was adopted: nobody else has this task.
+  if (job.isHeld) job.held.delete(failure.index, failure.index + 1);
   // Too many tasks waiting for a retry: no fresh ones until some have had it.
   state.ready.update(job);
   return false;

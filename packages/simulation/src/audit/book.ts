@@ -21,7 +21,7 @@ export interface JobBook {
   isSealed: boolean;
   state: JobState | null;
   endedAt: Millis;
-  /** Of this life, oldest first; a job that is retried has several. */
+  /** Oldest first; a job that was retried, or submitted again, has several. */
   readonly ends: End[];
   /** When its last round began; null for the first one. */
   reopenedAt: Millis | null;
@@ -71,6 +71,7 @@ export function newBook(plan: JobPlan): JobBook {
 /** Takes out of a book what a store's records say. */
 export function forget(book: JobBook): void {
   book.lives = 0;
+  book.ends.length = 0;
   forgetLife(book);
 }
 /** It was removed, and is submitted as if it had never been there. */
@@ -78,7 +79,6 @@ export function forgetLife(book: JobBook): void {
   book.appended = 0;
   book.isSealed = false;
   book.state = null;
-  book.ends.length = 0;
   book.reopenedAt = null;
   book.isRemoved = false;
   book.outcomes.clear();

@@ -35,7 +35,7 @@ export class EndingAudit {
   assigned({ plan }: JobBook): void {
     for (const { job, on } of plan.spec.after ?? []) {
       const other = this.#bookOf(job);
-      const isRight = on === 'end' ? other.ends.length > 0 : other.ends.at(-1)?.state === 'succeeded';
+      const isRight = other.ends.some(({ state }) => on === 'end' || state === 'succeeded');
       if (!isRight) this.#fail(`${plan.name} was started before ${other.plan.name} had ended with ${on}`);
     }
   }
