@@ -24,6 +24,8 @@ export class SimClient {
   #heardAt = 0;
   #saidAt = 0;
   #requests = 0;
+  /** What it is to start when it is not frozen any more. */
+  readonly #awaited = new Set<JobOrder>();
   /** Who waits for the answer to a request. */
   readonly #asked = new Map<number, (answer: Message<'Answer'> | Message<'Refused'>) => void>();
 
@@ -52,7 +54,9 @@ export class SimClient {
 
   start(order: JobOrder): void {
     if (!this.process.isAlive && !order.isFollower) this.#world.auditor.gaveUp(order.plan);
+    this.#awaited.add(order);
     this.process.run(() => {
+      this.#awaited.delete(order);
       // A client reads a job once at a time.
       if (this.jobs.get(order.plan.id)?.isDone === false) return;
       const job = newClientJob(
@@ -96,6 +100,7 @@ export class SimClient {
     this.process.kill();
     this.#connection?.end.destroy();
     for (const job of this.jobs.values()) job.stop();
+    for (const { plan, isFollower } of this.#awaited) if (!isFollower) this.#world.auditor.gaveUp(plan);
   }
   /** It says goodbye and goes. */
   leave(): void {
