@@ -1,7 +1,7 @@
 /** One reader's look at one job: every result is right, comes once, and in the end none is missing. */
 import type { JobSummary, TaskResult } from '@hive/client';
 import type { Plan } from './plan.ts';
-import { problemOf, successesOf } from './work.ts';
+import { haltsAfter, problemOf, successesOf } from './work.ts';
 
 /** Wrong results may be many; a few are enough to look into. */
 const PROBLEMS_MAX = 5;
@@ -43,6 +43,11 @@ export class Check {
       return;
     }
     const succeeded = successesOf(this.#plan);
+    const halted = haltsAfter(this.#plan);
+    if (halted !== null) {
+      this.#endHalted({ state, counts }, halted);
+      return;
+    }
     const expected = succeeded === count ? 'succeeded' : 'failed';
     if (state !== expected) this.problem(`it ended as ${state}, not ${expected}`);
     if (counts.appended !== count) this.problem(`it has ${counts.appended} tasks, not ${count}`);
@@ -53,6 +58,14 @@ export class Check {
     if (isWhole && this.#seen !== count) {
       this.problem(`${this.#seen} of ${count} results came; task ${this.#isSeen.indexOf(0)} is missing`);
     }
+  }
+
+  /** It was given up as soon as so many tasks had failed; who ran before that is up to chance. */
+  #endHalted({ state, counts }: Pick<JobSummary, 'state' | 'counts'>, failures: number): void {
+    if (state !== 'failed') this.problem(`it ended as ${state}, and should have been halted`);
+    if (counts.failed < failures)
+      this.problem(`it was halted after ${counts.failed} failures, not ${failures}`);
+    if (counts.succeeded > successesOf(this.#plan)) this.problem(`${counts.succeeded} tasks succeeded`);
   }
 
   problem(text: string): void {

@@ -2,12 +2,13 @@
  * A client as a process of its own: submits what it is told to, reads results, checks each, and says what it was promised.
  * It may be killed or frozen at any moment; whatever it has not said, nobody relies on.
  */
-import { connect, type Hive, type JobHandle } from '@hive/client';
+import { connect, type GraphTask, type Hive, type JobHandle } from '@hive/client';
 import type { ProcessesAccess } from '@hive/local';
 import { Check } from './check.ts';
+import { parentsOf } from './graphs.ts';
 import type { FromClient, ToClient } from './ipc.ts';
 import type { Plan } from './plan.ts';
-import { inputOf, kindOf, submissionOf } from './work.ts';
+import { inputOf, kindOf, settingsOf, submissionOf } from './work.ts';
 
 const CALLS_IN_FLIGHT = 32;
 /** A slow reader rests this long after every so many results. */
@@ -82,7 +83,8 @@ async function run(
 
 async function submit(hive: Hive, plan: Plan, isAgain: boolean, check: Check) {
   if (plan.work === 'calls') return calls(hive, plan, check);
-  const job = await hive.submit(submissionOf(plan));
+  const isGraph = plan.work === 'graph' || plan.work === 'hopeless';
+  const job = await (isGraph ? submitGraph(hive, plan) : hive.submit(submissionOf(plan)));
   say({ type: plan.isAttached ? 'accepted' : 'sealed', job: plan.id });
   if (plan.reading !== 'none') await read(job, plan, plan.reading, check);
   else if (!plan.isAttached) return null;
@@ -90,6 +92,17 @@ async function submit(hive: Hive, plan: Plan, isAgain: boolean, check: Check) {
   // What the one before has confirmed of an attached job is gone.
   check.end(summary, plan.reading !== 'none' && !(isAgain && plan.isAttached));
   return summary.state;
+}
+
+function submitGraph(hive: Hive, plan: Plan): Promise<JobHandle> {
+  const whenParentFails = plan.seed % 2 === 0 ? 'failChildren' : 'runChildren';
+  const graph = hive.graph(kindOf(plan), { ...settingsOf(plan), whenParentFails });
+  const tasks: GraphTask[] = [];
+  for (let index = 0; index < plan.count; index++) {
+    const after = parentsOf(index).map((parent) => tasks[parent]!);
+    tasks.push(graph.task(inputOf(plan, index), { after }));
+  }
+  return graph.submit();
 }
 
 async function readOthers(hive: Hive, plan: Plan, check: Check) {

@@ -8,9 +8,10 @@ import { ClientChild } from './client-child.ts';
 import type { FromClient } from './ipc.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import type { Log } from './log.ts';
-import { drawPlan } from './plan.ts';
+import { drawPlan, type Forerunner, maybeAfter } from './plan.ts';
 import type { Random } from './random.ts';
 import type { Tally } from './tally.ts';
+import { isPartial, successesOf } from './work.ts';
 
 export interface LoadOptions {
   readonly access: ProcessesAccess;
@@ -21,6 +22,8 @@ export interface LoadOptions {
 
 const JOBS_EACH = 6;
 const PACE_MILLIS = 50;
+/** Jobs of which others may come after. */
+const FORERUNNERS = 10;
 const STOP_MILLIS_MAX = 10_000;
 
 export class Load {
@@ -177,10 +180,19 @@ export class Load {
       client.send({ type: 'read', plan: unread.plan });
       return;
     }
-    const plan = drawPlan(random, this.#options.slots);
+    const plan = maybeAfter(random, drawPlan(random, this.#options.slots), this.#forerunners());
     this.#tally.jobs++;
     this.#ledger.open(plan, client.name);
     client.send({ type: 'submit', plan, isAgain: false });
+  }
+
+  /** Detached jobs that were acknowledged lately and that nobody cancels. */
+  #forerunners(): Forerunner[] {
+    const { acknowledged } = this.#ledger;
+    return acknowledged
+      .slice(-FORERUNNERS)
+      .filter(({ plan }) => plan.cancelAfterMillis === null)
+      .map(({ plan }) => ({ plan, succeeds: !isPartial(plan) && successesOf(plan) === plan.count }));
   }
 
   /** A job of a client that was killed goes on under the same id, with one that does not have it under way itself. */

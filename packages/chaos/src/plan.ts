@@ -17,6 +17,14 @@ export type Work =
   | 'sleep'
   /** Hashing in which some inputs are wrong, so some tasks fail for good. */
   | 'blemished'
+  /** As `blemished`, and given up after a few failures: some tasks never run. */
+  | 'halting'
+  /** Tasks that depend on one another, echoed: results are what was handed from task to task. */
+  | 'graph'
+  /** A graph in which every task fails, be it for its parents. */
+  | 'hopeless'
+  /** Inputs over 1 MiB, which the Drones pull from the client. */
+  | 'large'
   /** Every attempt runs into its time limit, is tried again, and ends as timed out. */
   | 'endless'
   /** Single calls, many in flight; nobody but their client knows of them. */
@@ -37,6 +45,11 @@ export interface Plan {
     readonly retries?: number;
     readonly attemptTimeout?: number;
     readonly backoff?: number;
+    readonly backoffMax?: number;
+    readonly labels?: { readonly [name: string]: string };
+    readonly haltOn?: { readonly failures: number };
+    /** Ids of jobs that come first, with ":end" where any end will do. */
+    readonly after?: readonly string[];
   };
   /** Whether whoever submits it reads its results in order, as they finish, slowly, or leaves them to others. */
   readonly reading: 'ordered' | 'asFinished' | 'slow' | 'none';
@@ -48,7 +61,7 @@ export interface Plan {
 export function drawPlan(random: Random, slotsMax: number): Plan {
   const work = random.pick(MIX);
   const { count, size } = SIZES[work](random);
-  const isAttached = work === 'calls' || random.chance(0.5);
+  const isAttached = work === 'calls' || work === 'large' || random.chance(0.5);
   const reading = isAttached
     ? random.pick(['ordered', 'asFinished', 'asFinished', 'slow'] as const)
     : random.pick(['none', 'none', 'ordered', 'asFinished'] as const);
@@ -70,6 +83,7 @@ export function drawPlan(random: Random, slotsMax: number): Plan {
 const MIX: readonly Work[] = [
   ...(['echo', 'echo', 'echo', 'hash', 'hash', 'generate', 'generate', 'range'] as const),
   ...(['sleep', 'sleep', 'sleep', 'blemished', 'endless', 'calls', 'calls'] as const),
+  ...(['graph', 'graph', 'hopeless', 'halting', 'large', 'large'] as const),
 ];
 
 const SIZES: Readonly<Record<Work, (random: Random) => { count: number; size: number }>> = {
@@ -82,6 +96,10 @@ const SIZES: Readonly<Record<Work, (random: Random) => { count: number; size: nu
   range: (random) => ({ size: 0, count: random.magnitude(1, 200_000) }),
   sleep: (random) => ({ size: random.magnitude(10, 2_500), count: random.magnitude(1, 30) }),
   blemished: (random) => ({ size: 64, count: random.magnitude(2, 5_000) }),
+  halting: (random) => ({ size: 64, count: random.magnitude(20, 5_000) }),
+  graph: (random) => ({ size: random.magnitude(8, 500), count: random.magnitude(6, 600) }),
+  hopeless: (random) => ({ size: 8, count: random.magnitude(6, 300) }),
+  large: (random) => ({ size: random.int(1_050_000, 3_000_000), count: random.int(1, 5) }),
   endless: (random) => ({ size: 0, count: random.int(1, 4) }),
   calls: (random) => ({ size: 64, count: random.magnitude(10, 3_000) }),
 };
@@ -94,7 +112,27 @@ function optionsOf(random: Random, work: Work, slotsMax: number): Plan['options'
     ...(work === 'endless'
       ? { attemptTimeout: random.int(50, 300), retries: random.int(0, 2), backoff: 100 }
       : {}),
+    // A Drone that finds the client away counts a failed attempt.
+    ...(work === 'large' ? { retries: 1_000, backoff: 100, backoffMax: 500 } : {}),
+    ...(work === 'halting' ? { haltOn: { failures: random.int(1, 5) } } : {}),
+    // Every Drone here has them; jobs that ask for them wait in lines of their own.
+    ...(random.chance(0.2) ? { labels: { os: process.platform, arch: process.arch } } : {}),
   };
+}
+
+/** A job of which others may come after the end, or after the success: nobody cancels it, and it needs no client. */
+export interface Forerunner {
+  readonly plan: Plan;
+  readonly succeeds: boolean;
+}
+const AFTER_SHARE = 0.25;
+
+/** The same job, now and then to start when some others have ended. */
+export function maybeAfter(random: Random, plan: Plan, others: readonly Forerunner[]): Plan {
+  if (plan.work === 'calls' || others.length === 0 || !random.chance(AFTER_SHARE)) return plan;
+  const chosen = new Set([random.pick(others), random.pick(others)]);
+  const after = [...chosen].map(({ plan: { id }, succeeds }) => (succeeds ? id : `${id}:end`));
+  return { ...plan, options: { ...plan.options, after } };
 }
 
 /** A UUIDv7 by its form; its time is of no importance here. */

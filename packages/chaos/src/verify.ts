@@ -9,7 +9,9 @@ import { Check } from './check.ts';
 import type { Cluster } from './cluster.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import type { Log } from './log.ts';
+import type { Plan } from './plan.ts';
 import type { Tally } from './tally.ts';
+import { isPartial } from './work.ts';
 
 const QUIET_MILLIS_MAX = 30_000;
 const POLL_MILLIS = 100;
@@ -122,8 +124,27 @@ export function verifyTables(data: string, ledger: Ledger, log: Log, jobsMax: nu
         job === undefined ? 'it is not in the tables' : coverProblem(pages.all(job) as PageRow[], entry);
       if (problem !== null) log.problem(`${entry.plan.work} job ${entry.plan.id}: ${problem}`);
     }
+    for (const { plan } of ledger.entries.values()) verifyOrder(database, plan, log);
   } finally {
     database.close();
+  }
+}
+
+/** Nothing of a job was done before those that come first had ended. */
+function verifyOrder(database: Database.Database, plan: Plan, log: Log): void {
+  if (plan.options.after === undefined) return;
+  const began = database
+    .prepare(
+      'SELECT min(recorded_at) FROM result_pages JOIN jobs ON job = number WHERE id = ? AND drone IS NOT NULL',
+    )
+    .pluck()
+    .get(plan.id) as string | null;
+  const ended = database.prepare('SELECT ended_at FROM jobs WHERE id = ?').pluck();
+  for (const first of plan.options.after) {
+    const at = ended.get(first.replace(':end', '')) as string | null | undefined;
+    // Times are RFC 3339 in one time zone, which sort as texts.
+    if (began !== null && (at == null || began < at))
+      log.problem(`${plan.work} job ${plan.id} began at ${began}, and ${first} ended at ${at ?? 'no time'}`);
   }
 }
 
@@ -131,10 +152,10 @@ function coverProblem(pages: readonly PageRow[], { plan }: Entry): string | null
   let end = 0;
   for (const { first, count } of pages) {
     if (first < end) return `task ${first} was recorded twice`;
-    if (first > end && plan.cancelAfterMillis === null) return `task ${end} was not recorded`;
+    if (first > end && !isPartial(plan)) return `task ${end} was not recorded`;
     end = first + count;
   }
-  if (end < plan.count && plan.cancelAfterMillis === null) return `task ${end} was not recorded`;
+  if (end < plan.count && !isPartial(plan)) return `task ${end} was not recorded`;
   return end > plan.count ? `task ${end - 1} was recorded, which does not exist` : null;
 }
 

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import type { SubmitOptions, TaskResult } from '@hive/client';
 import { generateBytes } from '@hive/shared/node';
+import { composedOf } from './graphs.ts';
 import type { Plan } from './plan.ts';
 import { mix } from './random.ts';
 
@@ -17,15 +18,16 @@ export type Expected =
   | { readonly outcome: 'succeeded'; readonly value: unknown }
   | { readonly outcome: 'failed' | 'timedOut' };
 
+/** What is asked of a job, whatever its tasks are. */
+export function settingsOf({ id, work, isAttached, options }: Plan) {
+  const name = `${work} ${id.slice(0, 8)}`;
+  return { ...options, id, attached: isAttached, crashLimit: CRASH_LIMIT, name };
+}
+
+/** Of a job that is no graph. */
 export function submissionOf(plan: Plan): SubmitOptions {
-  const { id, work, count, isAttached, options, size } = plan;
-  const common = {
-    ...options,
-    id,
-    attached: isAttached,
-    crashLimit: CRASH_LIMIT,
-    name: `${work} ${id.slice(0, 8)}`,
-  };
+  const { work, count, size } = plan;
+  const common = settingsOf(plan);
   switch (work) {
     case 'generate':
       return { ...common, kind: 'hash', params: { generate: size }, range: rangeOf(plan) };
@@ -37,7 +39,7 @@ export function submissionOf(plan: Plan): SubmitOptions {
 }
 
 export function kindOf({ work }: Plan): string {
-  if (work === 'echo' || work === 'calls') return 'echo';
+  if (work === 'echo' || work === 'range' || work === 'calls' || work === 'graph') return 'echo';
   return work === 'sleep' || work === 'endless' ? 'sleep' : 'hash';
 }
 
@@ -58,9 +60,14 @@ export function inputOf(plan: Plan, index: number): unknown {
     case 'endless':
       return ENDLESS_MILLIS;
     case 'blemished':
+    case 'halting':
       return isBlemished(plan, index) ? { n } : textOf(n, size);
     case 'hash':
+    case 'graph':
+    case 'hopeless':
       return textOf(n, size);
+    case 'large':
+      return generateBytes(n, size - (n % 1_000));
     case 'echo':
     case 'calls':
       if (n % 3 === 0) return n;
@@ -81,22 +88,38 @@ const isBlemished = ({ seed }: Plan, index: number): boolean => mix(seed, index)
 export function expectedOf(plan: Plan, index: number): Expected {
   const { work, size } = plan;
   if (work === 'endless') return { outcome: 'timedOut' };
-  if (work === 'blemished' && isBlemished(plan, index)) return { outcome: 'failed' };
+  if (isFailing(plan, index)) return { outcome: 'failed' };
+  if (work === 'graph')
+    return { outcome: 'succeeded', value: composedOf(index, (task) => inputOf(plan, task)) };
   const input = inputOf(plan, index);
   if (work === 'generate') {
     return { outcome: 'succeeded', value: hash('sha256', generateBytes(input as number, size)) };
   }
-  const isHash = work === 'hash' || work === 'blemished';
-  return { outcome: 'succeeded', value: isHash ? hash('sha256', input as string) : input };
+  const isHash = kindOf(plan) === 'hash';
+  return { outcome: 'succeeded', value: isHash ? hash('sha256', input as string | Uint8Array) : input };
 }
 
 /** How many tasks of a plan end well. */
 export function successesOf(plan: Plan): number {
   if (plan.work === 'endless') return 0;
-  if (plan.work !== 'blemished') return plan.count;
-  let successes = 0;
-  for (let i = 0; i < plan.count; i++) if (!isBlemished(plan, i)) successes++;
+  let successes = plan.count;
+  for (let i = 0; i < plan.count; i++) if (isFailing(plan, i)) successes--;
   return successes;
+}
+/** A task that fails for good, whoever runs it. */
+function isFailing(plan: Plan, index: number): boolean {
+  const { work } = plan;
+  return work === 'hopeless' || ((work === 'blemished' || work === 'halting') && isBlemished(plan, index));
+}
+/** So many failures end the job before its time; null if they do not come. */
+export function haltsAfter(plan: Plan): number | null {
+  const failures = plan.options.haltOn?.failures;
+  if (failures === undefined || plan.count - successesOf(plan) < failures) return null;
+  return failures;
+}
+/** Whether some of its tasks may have no outcome in the end. */
+export function isPartial(plan: Plan): boolean {
+  return plan.cancelAfterMillis !== null || haltsAfter(plan) !== null;
 }
 
 /** What is wrong with a result, or null. */
