@@ -205,7 +205,8 @@ export class ThreadTask implements Task {
     this.#stream ??= new StreamReader(
       this.streamBytes,
       (piece) => this.#pull({ position, ...piece }),
-      (text) => new TaskFailure('streamFailed', text),
+      // Whoever has the value may be away for a moment: its client dials again, or another one takes the job up.
+      (text) => new TaskFailure('streamFailed', text, true),
     );
     return this.#stream.chunks();
   }

@@ -22,6 +22,7 @@ import { canonical, type Job } from './job.ts';
 import { summaryOf } from './queries.ts';
 import { noteAppended } from './queue-limit.ts';
 import type { PeerSession, State } from './state.ts';
+import { pullAgain } from './streams.ts';
 
 /** Kinds that every build of the Drone knows; others must be on offer when a job asks for them. */
 const BUILT_IN_KINDS = ['command', 'echo', 'function', 'hash', 'sleep'];
@@ -151,6 +152,7 @@ function attach(state: State, client: PeerSession, job: Job): void {
     bytes: job.inputCredit,
   });
   state.touch(job);
+  pullAgain(state, job);
   if (!job.isActive) tellEndTo(state, job, client.session);
 }
 

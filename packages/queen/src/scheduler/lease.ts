@@ -11,6 +11,7 @@ import {
   InvariantError,
   type LeaseNumber,
   LIMITS,
+  type Message,
   type Millis,
   type PeerId,
 } from '@hive/shared';
@@ -48,6 +49,8 @@ export class Lease {
   busyMillis = 0;
   /** Processes that were lost with these tasks before; at least 2: it is alone on its Drone. */
   losses = 0;
+  /** What its Drone has asked of the owner's client and not got yet; asked again when the client has come back. */
+  pulls: Map<string, Message<'StreamGet'>> | null = null;
   /** The opening of the store in which it was assigned, when that is not this one. */
   incarnation: Incarnation | null = null;
 
