@@ -147,12 +147,26 @@ export class Load {
     this.#clients.splice(this.#clients.indexOf(client), 1);
     for (const entry of this.#ledger.heldBy(client.name)) {
       entry.holder = null;
-      // Calls have no id that another client could take up.
-      if (entry.plan.work === 'calls') entry.isDone = true;
+      // Calls have no id that another client could take up; large inputs are with the client that has died.
+      if (entry.plan.work === 'calls' || entry.plan.work === 'large') entry.isDone = true;
+      if (entry.plan.work === 'large') this.#giveUp(entry);
     }
     for (const entry of this.#reading.get(client)!) entry.readers--;
     this.#reading.delete(client);
     if (!this.#isStopped) this.#startClient();
+  }
+
+  /** Nobody can go on with it: it is cancelled, if the Queen has it at all. */
+  #giveUp({ plan }: Entry): void {
+    const given = this.#observer
+      .cancel(plan.id, 'its client was killed')
+      .catch((error: Error & { code?: string }) => {
+        if (error.code !== 'unknownJob') this.#log.problem(`job ${plan.id}: ${error.message}`);
+      })
+      .then(() => {
+        this.#cancelling.delete(given);
+      });
+    this.#cancelling.add(given);
   }
 
   #giveWork(): void {

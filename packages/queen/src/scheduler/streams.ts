@@ -1,7 +1,7 @@
 /**
  * Values over 1 MiB pass through: a Drone's StreamGet goes to the client that owns the job, its chunks come back to the
  * Drone that holds the lease. The Queen keeps no bytes; both are driven by the reader. She remembers what was asked, so
- * that a client that comes back, or another that takes the job up, is asked for what is still missing.
+ * that a client that comes back, or another that submits the job again, is asked for what is still missing.
  */
 import type { Message } from '@hive/shared';
 import type { DroneState } from './drone.ts';
