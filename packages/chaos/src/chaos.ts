@@ -150,7 +150,7 @@ async function underLoad(run: Run, cluster: Cluster, observer: Hive): Promise<vo
 
 /** Half of what killed clients have left is taken up again, the rest is ended; then all that was promised is read. */
 async function finish({ ledger, log, tally }: Run, _: Cluster, load: Load, observer: Hive): Promise<void> {
-  ledger.orphans.forEach((entry, i) => {
+  ledger.takeable.forEach((entry, i) => {
     if (i % 2 === 0) load.takeUp(entry);
   });
   const isFinished = await eventually(() => load.unfinished.length === 0, FINISH_MILLIS_MAX);

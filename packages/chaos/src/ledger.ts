@@ -48,6 +48,10 @@ export class Ledger {
   get orphans(): Entry[] {
     return this.select((entry) => entry.holder === null && !entry.isDone);
   }
+  /** Orphans that another client can go on with: large inputs were with the client that has died. */
+  get takeable(): Entry[] {
+    return this.orphans.filter(({ plan }) => plan.work !== 'large');
+  }
   /** Detached jobs that were acknowledged: they must be whole, whoever died. */
   get acknowledged(): Entry[] {
     return this.select((entry) => entry.isPromised && !entry.plan.isAttached);

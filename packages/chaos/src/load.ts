@@ -147,8 +147,8 @@ export class Load {
     this.#clients.splice(this.#clients.indexOf(client), 1);
     for (const entry of this.#ledger.heldBy(client.name)) {
       entry.holder = null;
-      // Calls have no id that another client could take up; large inputs are with the client that has died.
-      if (entry.plan.work === 'calls' || entry.plan.work === 'large') entry.isDone = true;
+      // Calls have no id that another client could take up.
+      if (entry.plan.work === 'calls') entry.isDone = true;
       if (entry.plan.work === 'large') this.#giveUp(entry);
     }
     for (const entry of this.#reading.get(client)!) entry.readers--;
@@ -180,7 +180,7 @@ export class Load {
   #giveSome(client: ClientChild): void {
     const random = this.#random;
     const choice = random.next();
-    const orphan = this.#ledger.orphans.find((entry) => !this.#reading.get(client)!.has(entry));
+    const orphan = this.#ledger.takeable.find((entry) => !this.#reading.get(client)!.has(entry));
     if (choice < 0.3 && orphan !== undefined) {
       this.takeUp(orphan, client);
       return;
