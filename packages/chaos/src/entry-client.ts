@@ -2,7 +2,7 @@
  * A client as a process of its own: submits what it is told to, reads results, checks each, and says what it was promised.
  * It may be killed or frozen at any moment; whatever it has not said, nobody relies on.
  */
-import { connect, type GraphTask, type Hive, type JobHandle } from '@hive/client';
+import { connect, type GraphTask, type Hive, type JobHandle, UsageError } from '@hive/client';
 import type { ProcessesAccess } from '@hive/local';
 import { Check } from './check.ts';
 import { parentsOf } from './graphs.ts';
@@ -83,8 +83,8 @@ async function run(
 
 async function submit(hive: Hive, plan: Plan, isAgain: boolean, check: Check) {
   if (plan.work === 'calls') return calls(hive, plan, check);
-  const isGraph = plan.work === 'graph' || plan.work === 'hopeless';
-  const job = await (isGraph ? submitGraph(hive, plan) : hive.submit(submissionOf(plan)));
+  const job = await takeOn(hive, plan, isAgain);
+  if (job === null) return null;
   say({ type: plan.isAttached ? 'accepted' : 'sealed', job: plan.id });
   if (plan.reading !== 'none') await read(job, plan, plan.reading, check);
   else if (!plan.isAttached) return null;
@@ -92,6 +92,18 @@ async function submit(hive: Hive, plan: Plan, isAgain: boolean, check: Check) {
   // What the one before has confirmed of an attached job is gone.
   check.end(summary, plan.reading !== 'none' && !(isAgain && plan.isAttached));
   return summary.state;
+}
+
+/** Null: the client before this one had appended a part of its inputs, with which no other can go on. It is ended. */
+async function takeOn(hive: Hive, plan: Plan, isAgain: boolean): Promise<JobHandle | null> {
+  const isGraph = plan.work === 'graph' || plan.work === 'hopeless';
+  try {
+    return await (isGraph ? submitGraph(hive, plan) : hive.submit(submissionOf(plan)));
+  } catch (error) {
+    if (!isAgain || !(error instanceof UsageError) || error.code !== 'jobDiffers') throw error;
+    await hive.cancel(plan.id, 'nobody has the rest of its inputs');
+    return null;
+  }
 }
 
 function submitGraph(hive: Hive, plan: Plan): Promise<JobHandle> {

@@ -3,7 +3,7 @@
  * the SQLite store does from its tables. Written anew, so that the two can disagree.
  */
 import type { JobRecovered, PageSplit, StoreRecord } from '@hive/queen';
-import { IntervalSet } from '@hive/shared';
+import { cutPage, IntervalSet, type Page } from '@hive/shared';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type Draft = Omit<
@@ -12,7 +12,7 @@ type Draft = Omit<
 > & {
   recorded: IntervalSet;
   inputs: Map<number, JobRecovered['inputs'][number]>;
-  results: Map<number, JobRecovered['results'][number]>;
+  results: Map<number, Page>;
   failedTasks: Map<number, Writable<JobRecovered['failedTasks'][number]>>;
   failedIndices: number[];
   cancelledIndices: number[];
@@ -73,7 +73,12 @@ function finished(draft: Draft): JobRecovered {
     recorded: [...draft.recorded],
     inputs: hasInputs ? [...draft.inputs.values()] : [],
     parents: hasInputs ? [...draft.parents.values()] : [],
-    results: [...draft.results.values()],
+    results: [...draft.results].map(([seq, { first, count, data }]) => ({
+      seq,
+      first,
+      count,
+      bytes: data.length,
+    })),
     failedTasks: isActive ? [...draft.failedTasks.values()] : [],
   };
 }
@@ -130,10 +135,10 @@ function add(job: Draft, record: StoreRecord): void {
 }
 
 function addResults(job: Draft, { seq, page, failures }: Of<'resultsRecorded'>): void {
-  const { first, count, data } = page;
+  const { first, count } = page;
   job.seq = seq;
   job.recorded.add(first, first + count);
-  job.results.set(seq, { seq, first, count, bytes: data.length });
+  job.results.set(seq, page);
   const cancelled = failures.filter(({ outcome }) => outcome === 'cancelled').length;
   job.counts = {
     succeeded: job.counts.succeeded + count - failures.length,
@@ -162,7 +167,7 @@ function splitPage(job: Draft, { seq, parts }: PageSplit): void {
   if (whole === undefined) throw new Error(`page ${seq} is cut and is not there`);
   job.results.delete(seq);
   for (const part of parts) {
-    job.results.set(part.seq, { ...part, bytes: Math.ceil((whole.bytes * part.count) / whole.count) });
+    job.results.set(part.seq, cutPage(whole, part.first, part.count));
     job.seq = Math.max(job.seq, part.seq);
   }
 }

@@ -56,4 +56,9 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
   },
   { seed: 6244, found: 'as seed 3859' },
   { seed: 6497, found: 'a task failed in an adopted lease and was still held for its Drone' },
+  { seed: 10250, found: 'a Drone handed a cancelled lease back and was never told to forget its job' },
+  {
+    seed: 12328,
+    found: 'parts of a result page cost a reader more than they held, and the credit for the rest never came',
+  },
 ];

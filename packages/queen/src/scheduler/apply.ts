@@ -158,11 +158,14 @@ function replacePage(job: Job, seq: number, parts: PageSplit['parts']): void {
   const whole = job.results.bySeq(seq);
   if (whole === undefined) return;
   job.results.delete(seq);
+  // Which bytes a part has is the store's to know. Readers are charged too little first and the rest with the last part, so
+  // that none of them waits for credit that its client does not owe.
+  let left = whole.cost - 4 * whole.count;
   for (const part of parts) {
-    // Which bytes a part has is the store's to know; its share of the page is good enough for credit's bounds.
-    const { streamBytes = 0, cost } = whole;
-    const share = part.count / whole.count;
-    job.results.add({ ...part, cost: Math.ceil(cost * share), streamBytes: streamBytes * share });
+    const rest = part === parts[parts.length - 1] ? left : 0;
+    left -= rest;
+    const streamBytes = ((whole.streamBytes ?? 0) * part.count) / whole.count;
+    job.results.add({ ...part, cost: rest + 4 * part.count, streamBytes });
     job.seq = Math.max(job.seq, part.seq);
     job.graph?.noteResults(part.first, part.count, part.seq);
   }

@@ -401,6 +401,8 @@ export function retracted(state: State, drone: DroneState, message: Message<'Ret
   if (message.end === 0) {
     const successor = removeLease(state, lease);
     if (successor !== null) startSuccessor(state, successor);
+    // If the job has ended, its Drone may forget it now.
+    state.touch(lease.job);
   }
 }
 
