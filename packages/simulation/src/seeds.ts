@@ -61,4 +61,8 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
     seed: 12328,
     found: 'parts of a result page cost a reader more than they held, and the credit for the rest never came',
   },
+  {
+    seed: 31613,
+    found: 'a job whose queued tasks had all been cancelled one by one stayed among the ready ones',
+  },
 ];
