@@ -238,7 +238,7 @@ export class SimQueen {
   #inputs(ref: InputRef): Pick<Page, 'sizes' | 'data'> {
     const own = this.store.readInputs(ref);
     if (ref.parts === undefined) return own;
-    return composeInputs(own, ref.parts, (seq) => this.store.readResults(ref.job, seq)?.page);
+    return composeInputs(own, ref.parts, (seq) => this.store.readResults(ref.job, seq));
   }
 
   #commitFailed(): void {

@@ -65,4 +65,8 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
     seed: 31613,
     found: 'a job whose queued tasks had all been cancelled one by one stayed among the ready ones',
   },
+  {
+    seed: 1_000_196,
+    found: 'a stretch of queued tasks was taken for overdue some milliseconds before it was',
+  },
 ];

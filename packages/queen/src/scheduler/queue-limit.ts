@@ -40,7 +40,9 @@ export function noteReleased(state: State, job: Job): void {
 /** Whole milliseconds, as the store has them; up, because nothing may end before its time. */
 function noteQueued(state: State, job: Job, first: number, limit: Millis): void {
   const at = Math.ceil(state.now);
-  state.commit({ type: 'tasksQueued', job: job.id, first, at, overdueUpTo: at - limit });
+  // What is over by now, with all that a wait was rounded by, need not be told apart any more.
+  const overdueUpTo = Math.floor(state.now) - (dueAt(0, limit) as number);
+  state.commit({ type: 'tasksQueued', job: job.id, first, at, overdueUpTo });
 }
 
 /** The deadline: tasks that have waited too long end as timed out, so many at a time. */
@@ -57,6 +59,8 @@ function expireFresh(state: State, job: Job, limit: Millis, now: Millis): void {
   const end = Math.min(next?.first ?? job.appended, first + TIMED_OUT_AT_ONCE);
   job.nextFresh = end;
   timeOut(state, job, first, end, limit);
+  // All of them may have had an outcome before, so that nothing was recorded and the job is still taken for ready.
+  state.ready.update(job);
 }
 
 function expireAgain(state: State, job: Job, limit: Millis, now: Millis): void {

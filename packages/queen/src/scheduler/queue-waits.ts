@@ -36,7 +36,9 @@ export function queueBack(state: State, job: Job, first: number, end: number): v
     unknown = unknown.flatMap((part) => [...tasks.gaps(...part)]);
   for (const [from, to] of unknown) {
     const since = job.graph === null ? stretchAt(job, to - 1) : state.now;
-    addQueued(state, job, from, to, dueAt(since, limit) > state.now ? since : state.now);
+    // They may have begun to wait this much after their stretch did, and the set rounds down once more.
+    const latest = Math.min(state.now, since + Math.ceil(limit * SHARE));
+    addQueued(state, job, from, to, dueAt(since, limit) > state.now ? latest : state.now);
   }
 }
 

@@ -11,15 +11,16 @@ type BookOf = (job: string) => JobBook;
 
 /** What is due happens within this time, if the Queen runs. */
 const LATE_MILLIS = 100;
-/** Stretches of tasks that were appended close together count as one: this part of the limit may be missing. */
-const QUEUE_PART = 1 / 16;
+/** What began to wait at about the same time ends together: a queue time limit may be passed by this part of it. */
+const QUEUE_PART = 1 / 32;
 
 export class EndingAudit {
   readonly #fail: Fail;
   readonly #bookOf: BookOf;
   /** When the Queen was started last. */
   #recoveredAt: Millis = 0;
-  /** When each job was last seen to wait for others, or was started anew. */
+  /** Jobs that had to wait when they were last looked at, and when each was last found to have waited. */
+  readonly #held = new Set<JobBook>();
   readonly #heldAt = new Map<JobBook, Millis>();
 
   constructor(fail: Fail, bookOf: BookOf) {
@@ -56,12 +57,12 @@ export class EndingAudit {
     const limit = plan.spec.queueTimeoutMillis;
     let since = submittedAt;
     for (const [first, { end, at }] of appends) if (index >= first && index < end) since = at;
-    if (limit === undefined || now - since < limit * (1 - QUEUE_PART) - 1)
+    if (limit === undefined || now - since < limit)
       this.#fail(`task ${index} of ${plan.name} timed out after ${now - since} ms in the queue`);
   }
 
   /** After a turn: every reason to end has brought its end. */
-  settled(books: Iterable<JobBook>, { now, jobs }: State): void {
+  settled(books: Iterable<JobBook>, { now, jobs, missingDrones }: State): void {
     for (const book of books) {
       if (!isOpen(book)) continue;
       const { name, spec } = book.plan;
@@ -71,8 +72,13 @@ export class EndingAudit {
       if (now > due + LATE_MILLIS) this.#fail(`${name} goes on after its deadline`);
       if (spec.queueTimeoutMillis === undefined) continue;
       const job = jobs.get(book.plan.id);
-      if (job?.isWaitingForOthers === true) this.#heldAt.set(book, now);
-      else if (job !== undefined) this.#checkQueue(book, job.nextFresh, now);
+      // Nothing ends while Drones of before a restart are awaited; the children of a graph wait for their parents.
+      const isHeld = job?.isWaitingForOthers === true || missingDrones.size > 0;
+      if (isHeld || this.#held.has(book)) this.#heldAt.set(book, now);
+      if (isHeld) this.#held.add(book);
+      else this.#held.delete(book);
+      if (job !== undefined && !isHeld && spec.graph === undefined)
+        this.#checkQueue(book, job.nextFresh, now);
     }
   }
   #checkQueue(book: JobBook, nextFresh: number, now: Millis): void {
@@ -80,7 +86,8 @@ export class EndingAudit {
     let since = Math.max(this.#recoveredAt, startOf(book), this.#heldAt.get(book) ?? 0);
     for (const [first, { end, at }] of book.appends)
       if (nextFresh >= first && nextFresh < end) since = Math.max(since, at);
-    if (now - since > book.plan.spec.queueTimeoutMillis! + LATE_MILLIS)
+    const limit = book.plan.spec.queueTimeoutMillis!;
+    if (now - since > limit * (1 + QUEUE_PART) + LATE_MILLIS)
       this.#fail(`task ${nextFresh} of ${book.plan.name} still waits after ${now - since} ms in the queue`);
   }
 
