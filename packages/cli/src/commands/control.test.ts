@@ -194,9 +194,9 @@ describe('a detached job', () => {
     await ended(id);
     const [bad, good, none] = await Promise.all(['1', '0', '2'].map((index) => run('task', id, index)));
     expect(bad!.stdout).toMatch(
-      /^Task +1 of job .* \(sleep\)\nState +has failed for good\n +1\. failed \(badInput\) after [0-9.]+ m?s on drone-\d, \d{4}-.*Z\n +sleep takes a number/,
+      /^Task +1 of job .* \(sleep\)\nState +failed for good\n +1\. failed \(badInput\) after [0-9.]+ m?s on drone-\d, \d{4}-.*Z\n +sleep takes a number/,
     );
-    expect(good!.stdout).toMatch(/State +has succeeded\n +1\. succeeded after [0-9.]+ m?s on drone-\d/);
+    expect(good!.stdout).toMatch(/State +succeeded\n +1\. succeeded after [0-9.]+ m?s on drone-\d/);
     expect(none!.stderr).toMatch(/has no task 2; it has 2/);
     expect((await run('retry', id)).stdout).toBe(`Job ${id} is running: 1 task will run again.\n`);
     expect(await ended(id)).toMatchObject({ counts: { succeeded: 1, failed: 1 } });

@@ -37,7 +37,7 @@ const STATES: Readonly<Record<string, string>> = {
   running: 'runs',
   held: 'may still run on a Drone that has not come back since the Queen was restarted',
   waitingForRetry: 'has failed, and waits to be tried again',
-  failed: 'has failed for good',
+  failed: 'failed for good',
   cancelled: 'was cancelled before it ran',
 };
 
@@ -57,7 +57,7 @@ export function formatStory({ job, index, name, state, drone, attempts }: TaskSt
 }
 
 function endWords(outcome = 'succeeded'): string {
-  return outcome === 'cancelled' ? 'was cancelled' : `has ${wordsOf(outcome)}`;
+  return outcome === 'cancelled' ? 'was cancelled' : wordsOf(outcome);
 }
 
 function formatAttempt(attempt: AttemptInfo, number: number): string[] {

@@ -2,7 +2,7 @@
  * What people and dashboards ask: plain data, bounded in size whatever the cluster's. Reading only; nothing here may
  * change the state.
  */
-import { LIMITS, type Message, type Plain } from '@hive/shared';
+import { type JobState, LIMITS, type Message, type Plain } from '@hive/shared';
 import { leaseLength } from './assign.ts';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
@@ -217,9 +217,17 @@ function taskOf(job: Job, index: number): Body {
   return { index, state: job.isActive ? 'queued' : 'cancelled', ...tries };
 }
 
+const STATE_WORDS: Readonly<Record<JobState, string>> = {
+  waiting: 'is waiting',
+  running: 'is running',
+  succeeded: 'has succeeded',
+  failed: 'has failed',
+  cancelled: 'was cancelled',
+};
+
 /** Sentences: why the job is where it is, and what was chosen for it. */
 export function explain(state: State, job: Job): string[] {
-  const lines = [`The job "${job.label}" (kind ${job.kind}) is ${job.state}.`];
+  const lines = [`The job "${job.label}" (kind ${job.kind}) ${STATE_WORDS[job.state]}.`];
   const { counts } = job;
   lines.push(
     `${counts.succeeded} of ${counts.appended}${job.isSealed ? '' : ' (so far)'} tasks have succeeded, ${counts.failed} have failed, ${counts.running} are with Drones, ${job.readyTasks} are ready, ${waitingForRetry(job)} wait for a retry.`,
