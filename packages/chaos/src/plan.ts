@@ -25,6 +25,8 @@ export type Work =
   | 'hopeless'
   /** Inputs over 1 MiB, which the Drones pull from the client. */
   | 'large'
+  /** Values over 1 MiB, echoed: their way in and out is through files at the Queen. */
+  | 'bulky'
   /** Every attempt runs into its time limit, is tried again, and ends as timed out. */
   | 'endless'
   /** Single calls, many in flight; nobody but their client knows of them. */
@@ -61,7 +63,7 @@ export interface Plan {
 export function drawPlan(random: Random, slotsMax: number): Plan {
   const work = random.pick(MIX);
   const { count, size } = SIZES[work](random);
-  const isAttached = work === 'calls' || work === 'large' || random.chance(0.5);
+  const isAttached = work === 'calls' || work === 'large' || (work !== 'bulky' && random.chance(0.5));
   const reading = isAttached
     ? random.pick(['ordered', 'asFinished', 'asFinished', 'slow'] as const)
     : random.pick(['none', 'none', 'ordered', 'asFinished'] as const);
@@ -83,7 +85,7 @@ export function drawPlan(random: Random, slotsMax: number): Plan {
 const MIX: readonly Work[] = [
   ...(['echo', 'echo', 'echo', 'hash', 'hash', 'generate', 'generate', 'range'] as const),
   ...(['sleep', 'sleep', 'sleep', 'blemished', 'endless', 'calls', 'calls'] as const),
-  ...(['graph', 'graph', 'hopeless', 'halting', 'large', 'large'] as const),
+  ...(['graph', 'graph', 'hopeless', 'halting', 'large', 'large', 'bulky', 'bulky'] as const),
 ];
 
 const SIZES: Readonly<Record<Work, (random: Random) => { count: number; size: number }>> = {
@@ -100,6 +102,7 @@ const SIZES: Readonly<Record<Work, (random: Random) => { count: number; size: nu
   graph: (random) => ({ size: random.magnitude(8, 500), count: random.magnitude(6, 600) }),
   hopeless: (random) => ({ size: 8, count: random.magnitude(6, 300) }),
   large: (random) => ({ size: random.int(1_050_000, 3_000_000), count: random.int(1, 5) }),
+  bulky: (random) => ({ size: random.int(1_050_000, 3_000_000), count: random.int(1, 5) }),
   endless: (random) => ({ size: 0, count: random.int(1, 4) }),
   calls: (random) => ({ size: 64, count: random.magnitude(10, 3_000) }),
 };

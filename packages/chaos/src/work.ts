@@ -21,7 +21,8 @@ export type Expected =
 /** What is asked of a job, whatever its tasks are. */
 export function settingsOf({ id, work, isAttached, options }: Plan) {
   const name = `${work} ${id.slice(0, 8)}`;
-  return { ...options, id, attached: isAttached, crashLimit: CRASH_LIMIT, name };
+  const raw = work === 'bulky' ? { encoding: 'raw' as const } : {};
+  return { ...options, ...raw, id, attached: isAttached, crashLimit: CRASH_LIMIT, name };
 }
 
 /** Of a job that is no graph. */
@@ -38,9 +39,18 @@ export function submissionOf(plan: Plan): SubmitOptions {
   }
 }
 
+const KINDS: { readonly [W in Plan['work']]?: string } = {
+  echo: 'echo',
+  range: 'echo',
+  calls: 'echo',
+  graph: 'echo',
+  bulky: 'echo',
+  sleep: 'sleep',
+  endless: 'sleep',
+};
+
 export function kindOf({ work }: Plan): string {
-  if (work === 'echo' || work === 'range' || work === 'calls' || work === 'graph') return 'echo';
-  return work === 'sleep' || work === 'endless' ? 'sleep' : 'hash';
+  return KINDS[work] ?? 'hash';
 }
 
 function rangeOf({ seed, count }: Plan): { start: number; step: number; count: number } {
@@ -67,6 +77,7 @@ export function inputOf(plan: Plan, index: number): unknown {
     case 'hopeless':
       return textOf(n, size);
     case 'large':
+    case 'bulky':
       return generateBytes(n, size - (n % 1_000));
     case 'echo':
     case 'calls':
@@ -135,6 +146,8 @@ export function problemOf(plan: Plan, result: TaskResult): string | null {
 }
 
 export function isSame(a: unknown, b: unknown): boolean {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
   return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
 }
-const show = (value: unknown): string => JSON.stringify(value)?.slice(0, 80) ?? 'nothing';
+const show = (value: unknown): string =>
+  value instanceof Uint8Array ? `${value.length} bytes` : (JSON.stringify(value)?.slice(0, 80) ?? 'nothing');
