@@ -3,6 +3,7 @@ import { UsageError } from '@hive/shared';
 import type { Argv, CommandModule } from 'yargs';
 import { callBench } from './call.ts';
 import { type Cluster, type ClusterOptions, type StoreName, startCluster } from './cluster.ts';
+import { connectionsCommand } from './connections/command.ts';
 import { echoBench } from './echo.ts';
 import { hashBench } from './hash.ts';
 import { parseSize, positive } from './options.ts';
@@ -129,6 +130,7 @@ export const benchCommand: CommandModule = {
       .command(call)
       .command(hash)
       .command(recoveryCommand)
+      .command(connectionsCommand)
       .demandCommand(1, 'Say what to measure: echo, call, hash or recovery.'),
   handler: () => {},
 };
