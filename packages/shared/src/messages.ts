@@ -155,7 +155,7 @@ const SCHEMAS = {
     signature: optional(bytes),
   },
   Reject: { code, message: text },
-  Heartbeat: {},
+  Heartbeat: { everyMillis: optional(u32) },
   Goodbye: { code: optional(code), message: text },
 
   // Client to Queen

@@ -136,6 +136,7 @@ class SwarmDrone {
   }
 
   #received(session: Session, message: Message): void {
+    if (message.type === 'Heartbeat') this.#heartbeatMillis = message.everyMillis ?? this.#heartbeatMillis;
     if (message.type !== 'Welcome') return;
     session.open();
     this.#isOpen = true;

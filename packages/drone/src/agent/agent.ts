@@ -97,7 +97,9 @@ export class Agent {
   };
 
   readonly #messages: MessageHandlers = {
-    Heartbeat: () => {},
+    Heartbeat: (session, { everyMillis }) => {
+      if (everyMillis !== undefined) session.heartbeatMillis = Math.max(1, everyMillis);
+    },
     Goodbye: (session) => this.#queens.close(session, 'stopping', 'the Queen said goodbye'),
     JobSpec: (session, { job, spec }) => void session.specs.set(job as JobId, spec),
     ForgetJob: (session, { job }) => void session.specs.delete(job as JobId),

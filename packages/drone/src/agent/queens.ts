@@ -31,7 +31,7 @@ export interface AgentSession {
   readonly link: LinkNumber;
   readonly queen: Queen;
   readonly incarnation: Incarnation;
-  readonly heartbeatMillis: Millis;
+  heartbeatMillis: Millis;
   heardAt: Millis;
   saidAt: Millis;
   /** Leases that the Queen may still send without being asked again. */

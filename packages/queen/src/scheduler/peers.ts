@@ -41,6 +41,7 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     heardAt: state.now,
     messageAt: state.now,
     heartbeatMillis: LIMITS.heartbeatMillis,
+    toldHeartbeatMillis: LIMITS.heartbeatMillis,
     silence: state.deadlines.create((now) => maybeLost(state, session, now)),
     drone: null,
     isClogged: false,
@@ -51,8 +52,32 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
   state.sessionOfPeer.set(hello.peer, peer);
   if (hello.role === 'drone') droneJoined(state, peer, hello);
   peer.heartbeatMillis = intervalFor(state);
+  peer.toldHeartbeatMillis = peer.heartbeatMillis;
   state.deadlines.set(peer.silence, state.now + silenceMillis(peer));
   state.send(session, welcome(state, event, peer.heartbeatMillis));
+}
+
+/** An interval that is off by more than this share of it is told anew. */
+const INTERVAL_SHARE = 0.2;
+
+/**
+ * Answers a Drone's Heartbeat. So many Drones may have come since it joined that its interval is too short, or gone: then
+ * the answer says how long it is now. A longer one holds here at once; a shorter one only when the Drone is heard again, so
+ * that nobody is taken for lost before it can know.
+ */
+export function answerDrone(state: State, session: SessionNumber): void {
+  const peer = state.sessions.get(session);
+  if (peer === undefined) return;
+  const told = peer.toldHeartbeatMillis;
+  peer.heartbeatMillis = told;
+  const everyMillis = intervalFor(state);
+  if (Math.abs(everyMillis - told) <= INTERVAL_SHARE * Math.min(everyMillis, told)) {
+    state.send(session, { type: 'Heartbeat' });
+    return;
+  }
+  peer.toldHeartbeatMillis = everyMillis;
+  peer.heartbeatMillis = Math.max(told, everyMillis);
+  state.send(session, { type: 'Heartbeat', everyMillis });
 }
 
 function welcome(

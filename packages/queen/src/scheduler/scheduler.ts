@@ -25,7 +25,7 @@ import { expireEnded } from './ending.ts';
 import { graphAdvanced } from './graph-jobs.ts';
 import { keysRetired } from './keys.ts';
 import { manage } from './manage.ts';
-import { bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
+import { answerDrone, bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
 import { rebalance, watchForImbalance } from './rebalance.ts';
 import { droneIsBack, droneIsGone, recover, releaseHeld } from './recovery.ts';
@@ -180,7 +180,7 @@ const outOfTurn = (_: State, __: unknown, { type }: Message): never => {
 
 const DRONE_HANDLERS: DroneHandlers = {
   Hello: outOfTurn,
-  Heartbeat: (state, drone) => answerHeartbeat(state, drone.session),
+  Heartbeat: (state, drone) => answerDrone(state, drone.session),
   Goodbye: (state, drone, { message }) => {
     farewell(state, drone.session, message);
     droneIsGone(state, drone.peer, true);

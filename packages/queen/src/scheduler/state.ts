@@ -59,7 +59,9 @@ export interface PeerSession {
   /** When a whole message was last heard; a long one takes its time on a slow line. */
   messageAt: Millis;
   /** The interval that it was told in Welcome, and by which it is judged. */
+  /** The interval by which its silence is judged, and the one that it was told last. */
   heartbeatMillis: Millis;
+  toldHeartbeatMillis: Millis;
   readonly silence: Deadline;
   /** Null for a client. */
   drone: DroneState | null;
