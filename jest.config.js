@@ -1,3 +1,6 @@
+// No test may look for Queens outside of itself.
+process.env['DISCOVERY_PORT'] ??= '0';
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',

@@ -35,7 +35,11 @@ export class DroneLines {
       case 'connected':
         this.#trouble = '';
         return `✅ Connected to Queen! ${event.name} at ${formatAddress(event.address)}`;
+      case 'listening':
+        return `👂 Drone is listening on port ${event.address.port}, and waits for a Queen to dial it: hive queen --scan HOST:${event.address.port}`;
       case 'disconnected':
+        if (event.retryMillis === null)
+          return `⏳ The Queen at ${formatAddress(event.address)} is gone: ${inWords(event.reason)}`;
         return this.#troubleText(formatAddress(event.address), event.reason, event.retryMillis);
       case 'rejected':
         return `❌ The Queen at ${formatAddress(event.address)} does not want this Drone: ${event.message}`;

@@ -3,7 +3,7 @@
  * before the command line is, because an option with a value would swallow the word behind it.
  */
 import { UsageError } from '@hive/shared';
-import type { Insecure } from '@hive/shared/node';
+import { type Insecure, insecureOfEnvironment, LISTEN_HOST, LOOPBACK } from '@hive/shared/node';
 
 export interface InsecureArguments {
   readonly insecure?: boolean | undefined;
@@ -36,6 +36,11 @@ export function readInsecure(args: readonly string[]): string[] {
 
 export function insecureOf({ insecure, insecureYesReally }: InsecureArguments): Insecure {
   return insecureYesReally ? 'yes-really' : insecure === true;
+}
+
+/** Where to listen unless told otherwise: everywhere, but without keys on this machine only, unless that was forced. */
+export function listenHost(insecure: Insecure): string {
+  return (insecure || insecureOfEnvironment()) === true ? LOOPBACK : LISTEN_HOST;
 }
 
 /** What it means, in red where there is colour. */

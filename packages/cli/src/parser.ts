@@ -7,6 +7,7 @@ import { UsageError } from '@hive/shared';
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { benchCommand } from './commands/bench.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { drainCommand } from './commands/drain.ts';
 import { droneCommand } from './commands/drone.ts';
 import { dronesCommand } from './commands/drones.ts';
@@ -45,6 +46,7 @@ const COMMANDS = [
   cancelCommand,
   retryCommand,
   gcCommand,
+  doctorCommand,
   keyCommand,
   benchCommand,
 ] as readonly CommandModule[];

@@ -1,20 +1,16 @@
 /** Where a Queen may be found, in the order in which it is looked for, and what to say when none was. */
 import { UsageError } from '@hive/shared';
 import {
-  type Address,
   DEFAULT_PORT,
   defaultDataFolder,
   formatAddress,
   LOOPBACK,
+  type Place,
   parseAddress,
   readQueenAddress,
 } from '@hive/shared/node';
 
-/** An address, and who says so. */
-export interface Candidate {
-  readonly address: Address;
-  readonly source: string;
-}
+export type Candidate = Place;
 
 export interface WhereToLook {
   readonly queen?: string | readonly string[] | undefined;
@@ -57,13 +53,26 @@ const ABOUT_KEYS: readonly unknown[] = ['noKey', 'badKey', 'noTls', 'openSecret'
 export const isAboutKeys = (error: unknown): boolean =>
   ABOUT_KEYS.includes((error as { code?: unknown }).code);
 
-export function noQueen(failed: readonly Failed[]): UsageError {
-  const tried = failed.map(
-    ({ candidate, reason }) => `  ${formatAddress(candidate.address)} (${candidate.source}): ${reason}`,
-  );
+/** None of these answered, or none let us in. */
+export class NoQueenError extends UsageError {
+  readonly failed: readonly Failed[];
+  constructor(message: string, code: 'noQueen' | 'badKey', failed: readonly Failed[]) {
+    super(message, code);
+    this.failed = failed;
+  }
+}
+
+/** @param others in which other ways one was looked for, each with what came of it */
+export function noQueen(failed: readonly Failed[], others: readonly string[] = []): NoQueenError {
+  const tried = [
+    ...failed.map(
+      ({ candidate, reason }) => `  ${formatAddress(candidate.address)} (${candidate.source}): ${reason}`,
+    ),
+    ...others.map((other) => `  ${other}`),
+  ];
   if (failed.some((one) => one.isAboutKeys))
-    return new UsageError(['No Queen let us in. Tried:', ...tried].join('\n'), 'badKey');
-  return new UsageError(
+    return new NoQueenError(['No Queen let us in. Tried:', ...tried].join('\n'), 'badKey', failed);
+  return new NoQueenError(
     [
       'No Queen answered. Tried:',
       ...tried,
@@ -71,6 +80,7 @@ export function noQueen(failed: readonly Failed[]): UsageError {
       'or name one: connect({ queen: "host:port" }), --queen host:port, or HIVE_QUEEN=host:port.',
     ].join('\n'),
     'noQueen',
+    failed,
   );
 }
 

@@ -5,9 +5,9 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LIMITS, UsageError } from '@hive/shared';
 import { accessOf, type Insecure, randomPeerId } from '@hive/shared/node';
-import { candidates } from './addresses.ts';
 import { Hive } from './hive.ts';
 import { Router } from './router.ts';
+import { finderFor } from './search.ts';
 
 export interface ConnectOptions {
   /** Addresses of Queens, `host:port`, tried in this order; several in one text are separated by commas. */
@@ -24,6 +24,10 @@ export interface ConnectOptions {
   readonly key?: string;
   /** Plain TCP without keys, with a Queen who was started so: on this machine only, unless it is `yes-really`. */
   readonly insecure?: Insecure;
+  /** Ports to look through for a Queen when she is found in no other way: "host:5000-5100", several separated by commas. */
+  readonly scan?: string;
+  /** UDP port by which Queens of the network are found; 0: not at all. Default: DISCOVERY_PORT, else 8080. */
+  readonly discoveryPort?: number;
   /** What people see in lists; default: the program's name and the host's. */
   readonly name?: string;
   /** How long to wait for a Queen, in milliseconds; default 4,000. */
@@ -42,7 +46,8 @@ const TIMEOUT_MILLIS = 4_000;
 
 /**
  * Opens a session with a Queen. Without `queen` the address is that of HIVE_QUEEN, else the one that a Queen left in the
- * data folder, else 127.0.0.1:8080. Once open, a lost session is opened again for as long as the client lives.
+ * data folder, else 127.0.0.1:8080, else those of Queens in this network, else what `scan` finds. Once open, a lost session
+ * is opened again for as long as the client lives, at a new address if the Queen has one.
  * @throws UsageError 'noQueen' when nobody answers in time, with what was tried and what to do; 'badKey' when there is no
  * key, or it is refused, or allows no client
  */
@@ -51,9 +56,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Hive> {
   if (!local) return open(options, timeoutMillis, async () => {});
   const started = await startLocal(local === true ? {} : local);
   try {
-    return await open({ ...options, queen: started.address, key: started.key }, timeoutMillis, () =>
-      started.stop(),
-    );
+    const own = { queen: started.address, key: started.key, discoveryPort: 0 };
+    return await open({ ...options, ...own }, timeoutMillis, () => started.stop());
   } catch (error) {
     await started.stop();
     throw error;
@@ -65,10 +69,9 @@ async function open(
   timeoutMillis: number,
   ended: () => Promise<void>,
 ): Promise<Hive> {
-  const { queen, data } = options;
   const name = (options.name ?? defaultName()).slice(0, LIMITS.nameMax);
   const access = accessOf(options, 'client');
-  const router = new Router(() => candidates({ queen, data }), { peer: randomPeerId(), name, access });
+  const router = new Router(finderFor(options, access), { peer: randomPeerId(), name, access });
   await router.open(timeoutMillis);
   return new Hive(router, ended);
 }

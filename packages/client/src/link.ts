@@ -7,10 +7,10 @@
  * It must never hand out a session twice, nor leave a socket or timer behind when closed.
  */
 import { type ClientToQueen, LIMITS, type Message, redialDelay, UsageError } from '@hive/shared';
-import { type Connection, describeMessage, formatAddress } from '@hive/shared/node';
+import { type Connection, describeMessage, formatAddress, type QueenFinder } from '@hive/shared/node';
 import debug from 'debug';
-import type { Candidate } from './addresses.ts';
-import { findQueen, type OpenSession, type WhoWeAre } from './greeting.ts';
+import type { OpenSession, WhoWeAre } from './greeting.ts';
+import { search } from './search.ts';
 
 const log = debug('hive:client:link');
 const logMessage = debug('hive:client:message');
@@ -42,7 +42,7 @@ type State =
   | { readonly name: 'closed' };
 
 export class Link {
-  readonly #look: () => Candidate[];
+  readonly #finder: QueenFinder;
   readonly #who: WhoWeAre;
   readonly #handlers: LinkHandlers;
   #state: State = { name: 'dialling', abort: new AbortController() };
@@ -53,8 +53,8 @@ export class Link {
   /** The Queen has said that the key is not valid any more; another one may be where the key came from. */
   #isRevoked = false;
 
-  constructor(look: () => Candidate[], who: WhoWeAre, handlers: LinkHandlers) {
-    this.#look = look;
+  constructor(finder: QueenFinder, who: WhoWeAre, handlers: LinkHandlers) {
+    this.#finder = finder;
     this.#who = who;
     this.#handlers = handlers;
   }
@@ -72,6 +72,7 @@ export class Link {
       await this.#dial(timeoutMillis);
     } catch (error) {
       this.#state = { name: 'closed' };
+      await this.#finder.close();
       throw error;
     }
   }
@@ -87,6 +88,7 @@ export class Link {
     this.#state = { name: 'closed' };
     if (state.name === 'dialling') state.abort.abort();
     if (state.name === 'waiting') clearTimeout(state.timer);
+    await this.#finder.close();
     if (state.name !== 'open') return;
     stopTimer(state);
     const { connection } = state.session;
@@ -99,10 +101,10 @@ export class Link {
   async #dial(timeoutMillis: number): Promise<void> {
     const abort = new AbortController();
     this.#state = { name: 'dialling', abort };
-    const found = this.#look();
-    for (const { address, source } of found) log('may dial %s (%s)', formatAddress(address), source);
-    const session = await findQueen(
-      found,
+    for (const { address, source } of this.#finder.known())
+      log('may dial %s (%s)', formatAddress(address), source);
+    const session = await search(
+      this.#finder,
       this.#who,
       {
         message: (connection, message) => this.#received(connection, message),

@@ -15,7 +15,7 @@ import {
   StreamServer,
   UsageError,
 } from '@hive/shared';
-import type { Candidate } from './addresses.ts';
+import type { QueenFinder } from '@hive/shared/node';
 import { Deferred } from './deferred.ts';
 import type { WhoWeAre } from './greeting.ts';
 import type { CancelOptions, JobHost } from './job.ts';
@@ -50,12 +50,12 @@ export class Router implements JobHost {
   #closedWith: Error | null = null;
   readonly #handlers: Handlers;
 
-  constructor(look: () => Candidate[], who: WhoWeAre) {
+  constructor(finder: QueenFinder, who: WhoWeAre) {
     this.#handlers = this.#makeHandlers();
     this.#streams = new StreamServer(this, ({ job, index, direction }) =>
       direction === 'in' ? this.#jobs.get(job)?.sources.get(index) : undefined,
     );
-    this.#link = new Link(look, who, {
+    this.#link = new Link(finder, who, {
       opened: () => this.#opened(),
       message: (message) => this.#received(message as QueenToClient),
       lost: () => this.#lost(),

@@ -1,14 +1,24 @@
 /** What a Drone is started with, and what it takes when nothing is said. */
 import { availableParallelism, hostname } from 'node:os';
 import { LIMITS, UsageError } from '@hive/shared';
-import { type Access, type AccessOptions, type Address, accessOf } from '@hive/shared/node';
+import {
+  type Access,
+  type AccessOptions,
+  type Address,
+  accessOf,
+  allowInsecure,
+  insecureOf,
+  type PortRange,
+} from '@hive/shared/node';
 import type { DroneEvent } from './events.ts';
 import { BUILT_IN } from './kinds/kind.ts';
 
 /** `key`, `data` and `insecure` say how it proves that it belongs: see `accessOf`. */
 export interface DroneOptions extends AccessOptions {
-  /** Where the Queens are. Asked before every dial, so a Queen may move. */
-  readonly queens: () => readonly Address[] | Promise<readonly Address[]>;
+  /** Where the Queens are. Asked before every dial, so a Queen may move. Absent: it dials nobody and waits to be dialled. */
+  readonly queens?: () => readonly Address[] | Promise<readonly Address[]>;
+  /** Wait to be dialled at the first free port of these. */
+  readonly listen?: PortRange;
   /** A name for people; the host's by default. */
   readonly name?: string;
   /** Tasks that run at once; by default as many as there are processors. */
@@ -32,6 +42,7 @@ export interface DroneConfig {
   readonly queens: DroneOptions['queens'];
   /** Asked before every dial. @throws UsageError when there is no key (yet) */
   readonly access: () => Access;
+  readonly listen: PortRange | undefined;
   readonly name: string;
   readonly slots: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -49,16 +60,26 @@ export function readOptions(options: DroneOptions): DroneConfig {
   if (!Number.isInteger(slots) || slots < 1 || slots > LIMITS.slotsMax) {
     throw new UsageError(`A Drone has 1 to ${LIMITS.slotsMax} slots, not ${slots}.`);
   }
+  if (options.queens === undefined && options.listen === undefined) {
+    throw new UsageError('A Drone needs Queens to dial, or a port at which she dials it.');
+  }
   const labels = { os: process.platform, arch: process.arch, host: hostname(), ...options.labels };
   if (Object.keys(labels).length > LIMITS.labelsMax) {
     throw new UsageError(`A Drone has at most ${LIMITS.labelsMax} labels.`);
   }
   const name = (options.name ?? hostname()).slice(0, LIMITS.nameMax);
-  const { queens, onEvent, orphanTimeoutMillis, slotHeapMiB, showValues = false } = options;
+  const { queens, listen, onEvent, orphanTimeoutMillis, slotHeapMiB, showValues = false } = options;
   const kinds = kindsOf(kindModules, options.allow);
   const access = accessOf(options, 'drone');
+  if (listen !== undefined) checkListening(listen, options);
   const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues };
-  return { ...own, queens, access, orphanTimeoutMillis, onEvent };
+  return { ...own, queens, listen, access, orphanTimeoutMillis, onEvent };
+}
+
+/** Whoever dials may give work, so without keys that is nobody from elsewhere. @throws UsageError */
+function checkListening({ host }: PortRange, options: AccessOptions): void {
+  const insecure = insecureOf(options);
+  if (insecure) allowInsecure(host, insecure === 'yes-really');
 }
 
 function kindsOf(modules: Readonly<Record<string, string>>, allow: readonly string[] | undefined): string[] {

@@ -22,6 +22,8 @@ export type DroneEvent =
       /** When it will be dialled again; null when it will not. */
       readonly retryMillis: number | null;
     }
+  /** It waits to be dialled there. */
+  | { readonly type: 'listening'; readonly address: Address }
   /** The Queen does not want this Drone. */
   | { readonly type: 'rejected'; readonly address: Address; readonly code: string; readonly message: string }
   | { readonly type: 'slotReady'; readonly slot: number }
@@ -33,5 +35,5 @@ export type DroneEvent =
 export type DroneEnd =
   | { readonly how: 'stopped' }
   | { readonly how: 'drained' }
-  /** No Queen for longer than `orphanTimeoutMillis`, or none that wants it; `error` says so in words. */
-  | { readonly how: 'orphaned' | 'rejected'; readonly error: Error };
+  /** No Queen for longer than `orphanTimeoutMillis`, none that wants it, or no port to listen on; `error` says so in words. */
+  | { readonly how: 'orphaned' | 'rejected' | 'deaf'; readonly error: Error };

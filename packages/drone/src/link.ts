@@ -1,10 +1,12 @@
 /**
  * One lasting connection with a Queen: dials, says Hello, and dials again, for ever, until it is told to stop.
  *
- * States: `searching` (asks where to dial), `dialling` (until TLS is done), `greeting` (Hello is said, a signed Welcome
- * awaited), `open` (a session stands), `resting` (waits before the next dial), `dormant` (the same Queen was reached on another link; left when that
- * one ends), `ended`. A session number is never used twice; the link's number stays.
+ * States: `searching` (asks where to dial), `dialling` (until TLS is done, whoever dialled), `greeting` (Hello is said, a
+ * signed Welcome awaited), `open` (a session stands), `resting` (waits before the next dial), `dormant` (the same Queen was
+ * reached on another link; left when that one ends), `ended`. A session number is never used twice; the link's number
+ * stays. A link that was accepted begins with `dialling` and ends with its connection: it is the Queen who dials again.
  */
+import type { Socket } from 'node:net';
 import {
   LIMITS,
   type Message,
@@ -13,8 +15,17 @@ import {
   redialDelay,
   Session,
   type SessionNumber,
+  UsageError,
 } from '@hive/shared';
-import { type Access, type Address, Connection, formatAddress, openLine } from '@hive/shared/node';
+import {
+  type Access,
+  type Address,
+  Connection,
+  formatAddress,
+  type Line,
+  openLine,
+  secureLine,
+} from '@hive/shared/node';
 import debug from 'debug';
 import type { DroneEvent } from './events.ts';
 
@@ -36,6 +47,8 @@ export interface LinkHost {
   /** A session is over. With `isElsewhere`, its Queen was reached on another link. */
   ended(session: SessionNumber, isElsewhere: boolean): void;
   rejected(link: Link, message: Message<'Reject'>): void;
+  /** A link that was accepted is over. */
+  left(link: Link): void;
   tell(event: DroneEvent): void;
 }
 
@@ -56,6 +69,8 @@ export class Link {
   /** Where it dials; set by its host, who sees to it that no two links dial the same place. */
   address: Address | null = null;
   readonly #host: LinkHost;
+  /** The connection that the other end has dialled. */
+  readonly #accepted: Socket | null;
   #state: State = { at: 'searching' };
   #attempt = 0;
   #isDormantNext = false;
@@ -63,9 +78,14 @@ export class Link {
   #open = 0;
   #whenClosed: (() => void) | null = null;
 
-  constructor(number: number, host: LinkHost) {
+  constructor(number: number, host: LinkHost, accepted: Socket | null = null) {
     this.number = number;
     this.#host = host;
+    this.#accepted = accepted;
+  }
+
+  get isAccepted(): boolean {
+    return this.#accepted !== null;
   }
 
   get isOpen(): boolean {
@@ -79,9 +99,13 @@ export class Link {
     return this.#state.at === 'open' ? this.#state.connection.heardAt : 0;
   }
 
-  /** Dials. */
+  /** Dials, or greets who has dialled. */
   async start(): Promise<void> {
     if (this.#state.at === 'ended') return;
+    if (this.#accepted !== null) {
+      await this.#secure(this.#accepted);
+      return;
+    }
     this.#state = { at: 'searching' };
     try {
       await this.#host.findAddress(this);
@@ -136,11 +160,32 @@ export class Link {
     this.#host.tell({ type: 'connecting', address, attempt: this.#attempt });
     log('%d dials %s', this.number, formatAddress(address));
     const access = () => this.#host.access();
-    const { socket, verify } = await openLine(address, access, LIMITS.handshakeMillis, abort.signal);
+    const line = await openLine(address, access, LIMITS.handshakeMillis, abort.signal);
     if (abort.signal.aborted) {
-      socket.destroy();
+      line.socket.destroy();
       return;
     }
+    this.#greet(line);
+  }
+
+  /** A Queen has dialled; she is the server of TLS all the same. */
+  async #secure(raw: Socket): Promise<void> {
+    const abort = new AbortController();
+    this.#state = { at: 'dialling', abort };
+    abort.signal.addEventListener('abort', () => raw.destroy(), { once: true });
+    try {
+      const line = await secureLine(raw, this.#host.access());
+      if (abort.signal.aborted) line.socket.destroy();
+      else this.#greet(line);
+    } catch (error) {
+      raw.destroy();
+      if (abort.signal.aborted) return;
+      if (error instanceof UsageError) this.#tellLeaving(error.message);
+      this.#leave((error as Error).message);
+    }
+  }
+
+  #greet({ socket, verify }: Line): void {
     const connection: Connection = new Connection(socket, new Session('queen', verify), {
       message: (message) => this.#received(connection, message),
       closed: (error) => this.#closed(connection, error),
@@ -166,7 +211,10 @@ export class Link {
   #greeted(connection: Connection, message: Message): void {
     if (message.type === 'Reject') {
       const { code, message: text } = message;
-      this.#host.tell({ type: 'rejected', address: this.address!, code, message: text });
+      // A Queen who dialled by a second way to a Drone that she has already is no trouble.
+      if (!this.isAccepted || code !== 'replaced') {
+        this.#host.tell({ type: 'rejected', address: this.address!, code, message: text });
+      }
       connection.destroy(new Error(`rejected: ${text}`));
       this.#host.rejected(this, message);
       return;
@@ -196,9 +244,21 @@ export class Link {
     const reason = error?.message ?? 'the Queen closed the connection';
     const isDormant = this.#isDormantNext;
     this.#isDormantNext = false;
-    if (isDormant) this.#state = { at: 'dormant' };
+    if (this.isAccepted) this.#leave(reason);
+    else if (isDormant) this.#state = { at: 'dormant' };
     else this.#rest(reason);
     if (state.at === 'open') this.#host.ended(state.session, isDormant);
+  }
+
+  #leave(reason: string): void {
+    const wasOpen = this.isOpen;
+    this.#state = { at: 'ended' };
+    if (wasOpen) this.#tellLeaving(reason);
+    this.#host.left(this);
+  }
+
+  #tellLeaving(reason: string): void {
+    this.#host.tell({ type: 'disconnected', address: this.address!, reason, retryMillis: null });
   }
 
   #rest(reason: string): void {

@@ -15,10 +15,12 @@ import {
   type Address,
   describeMessage,
   formatAddress,
+  type PortRange,
   randomPeerId,
   wholeValue,
 } from '@hive/shared/node';
 import debug from 'debug';
+import { Accepted } from './accepted.ts';
 import { Agent } from './agent/agent.ts';
 import type { AgentEffect, AgentEvent, DroneCounters } from './agent/events.ts';
 import type { Display } from './agent/journal.ts';
@@ -35,6 +37,8 @@ const log = debug('hive:drone:runtime');
 const logMessage = debug('hive:drone:message');
 const logSlot = debug('hive:drone:slot');
 const wholeOf: Display = ({ encoding }, value) => wholeValue(encoding, value);
+/** A timer for longer would fire at once. */
+const TIMER_MILLIS_MAX = 2 ** 31 - 1;
 
 /** A running Drone. */
 export interface Drone {
@@ -45,6 +49,8 @@ export interface Drone {
   readonly counters: DroneCounters;
   /** Resolves when it has ended and holds no thread, timer or socket any more; never rejects. */
   readonly closed: Promise<DroneEnd>;
+  /** More Queens may be listed now: dials those that it does not know yet. */
+  lookAgain(): void;
   /**
    * Ends it. With `drain`, what runs is finished and its results are acknowledged first; a second call without it ends
    * that. Resolves like `closed`.
@@ -69,6 +75,7 @@ class DroneRuntime implements Drone, LinkHost {
   readonly #outputs = new OutputFiles();
   readonly #outputServer = new OutputServer(this.#outputs);
   readonly #links = new Set<Link>();
+  readonly #accepted: Accepted;
   #linksMade = 0;
   #sessionsMade = 0;
   readonly #bySession = new Map<SessionNumber, Link>();
@@ -103,7 +110,9 @@ class DroneRuntime implements Drone, LinkHost {
       this.#slots.push(new Slot(n, slotOptions, (event) => this.#feed(event)));
     }
     this.#watchOrphan();
-    this.#addLink();
+    this.#accepted = new Accepted(this, () => ++this.#linksMade);
+    if (config.listen !== undefined) void this.#listen(config.listen);
+    if (config.queens !== undefined) this.#addLink();
   }
 
   get name(): string {
@@ -123,6 +132,12 @@ class DroneRuntime implements Drone, LinkHost {
       this.#feed({ type: 'drainRequested' });
     }
     return this.closed;
+  }
+
+  lookAgain(): void {
+    // Without a session it looks again anyway.
+    if (this.#bySession.size === 0 || this.#isEnding) return;
+    void this.#dialOthers().catch((error) => log('no Queens are listed: %s', (error as Error).message));
   }
 
   // What links say
@@ -150,7 +165,7 @@ class DroneRuntime implements Drone, LinkHost {
 
   /** One link per Queen: a link whose address is not listed any more takes over one that has none. */
   async findAddress(link: Link): Promise<void> {
-    const listed = await this.#config.queens();
+    const listed = (await this.#config.queens?.()) ?? [];
     if (this.#isEnding) return;
     const isTaken = (address: Address) =>
       [...this.#links].some((other) => other !== link && isSameAddress(other.address, address));
@@ -172,7 +187,9 @@ class DroneRuntime implements Drone, LinkHost {
   opened(link: Link, session: SessionNumber, welcome: Message<'Welcome'>): void {
     this.#bySession.set(session, link);
     this.#watchOrphan();
-    this.#feed({ type: 'sessionOpened', session, link: link.number, welcome });
+    const number = link.isAccepted ? this.#accepted.opened(link, session, welcome.queen) : link.number;
+    this.#feed({ type: 'sessionOpened', session, link: number, welcome });
+    this.lookAgain();
   }
 
   received(session: SessionNumber, message: Message): void {
@@ -193,7 +210,12 @@ class DroneRuntime implements Drone, LinkHost {
     if (!isElsewhere) for (const link of this.#links) link.wake();
   }
 
+  left(link: Link): void {
+    this.#accepted.left(link);
+  }
+
   rejected(link: Link, { code, message }: Message<'Reject'>): void {
+    if (link.isAccepted) return;
     if (code !== 'badVersion' && code !== 'badRole' && code !== 'badMagic') return;
     const where = link.address === null ? 'the Queen' : `the Queen at ${formatAddress(link.address)}`;
     if (this.#links.size > 1) {
@@ -296,11 +318,27 @@ class DroneRuntime implements Drone, LinkHost {
 
   // Links and the end
 
+  async #dialOthers(): Promise<void> {
+    const listed = (await this.#config.queens?.()) ?? [];
+    for (const address of listed) {
+      if (this.#isEnding) return;
+      if (![...this.#links].some((link) => isSameAddress(link.address, address))) this.#addLink(address);
+    }
+  }
+
   #addLink(address: Address | null = null): void {
     const link = new Link(++this.#linksMade, this);
     link.address = address;
     this.#links.add(link);
     void link.start();
+  }
+
+  async #listen(range: PortRange): Promise<void> {
+    try {
+      this.tell({ type: 'listening', address: await this.#accepted.listen(range) });
+    } catch (error) {
+      this.#end({ how: 'deaf', error: error as Error });
+    }
   }
 
   #removeLink(link: Link): void {
@@ -318,10 +356,13 @@ class DroneRuntime implements Drone, LinkHost {
       this.#orphanTimer = null;
       return;
     }
-    this.#orphanTimer ??= setTimeout(() => {
-      const error = new UsageError(`No Queen answered for ${orphanTimeoutMillis} ms.`, 'orphaned');
-      this.#end({ how: 'orphaned', error });
-    }, orphanTimeoutMillis);
+    this.#orphanTimer ??= setTimeout(
+      () => {
+        const error = new UsageError(`No Queen answered for ${orphanTimeoutMillis} ms.`, 'orphaned');
+        this.#end({ how: 'orphaned', error });
+      },
+      Math.min(orphanTimeoutMillis, TIMER_MILLIS_MAX),
+    );
   }
 
   #end(end: DroneEnd): void {
@@ -331,7 +372,7 @@ class DroneRuntime implements Drone, LinkHost {
     if (this.#orphanTimer !== null) clearTimeout(this.#orphanTimer);
     const links = [...this.#links].map((link) => link.end(null));
     const slots = this.#slots.map((slot) => slot.close());
-    void Promise.all([...links, ...slots])
+    void Promise.all([...links, ...slots, this.#accepted.close()])
       .then(() => this.#outputs.close())
       .then(() => {
         this.tell({ type: 'stopped', end });

@@ -7,11 +7,19 @@ export interface JoinOptions extends AccessOptions {
   readonly name: string;
   /** Default: as many as this machine runs in parallel. */
   readonly slots?: number;
+  /** Time without the Queen after which it ends by itself; never by default. */
+  readonly orphanTimeoutMillis?: number;
 }
 export type LocalDrone = Drone;
 
 /** Resolves when the Drone has joined. @throws UsageError when its options make no sense or the Queen refuses it */
-export async function joinQueen({ queen, name, slots, ...access }: JoinOptions): Promise<LocalDrone> {
+export async function joinQueen({
+  queen,
+  name,
+  slots,
+  orphanTimeoutMillis,
+  ...access
+}: JoinOptions): Promise<LocalDrone> {
   let joined = () => {};
   const whenJoined = new Promise<null>((resolve) => {
     joined = () => resolve(null);
@@ -23,6 +31,7 @@ export async function joinQueen({ queen, name, slots, ...access }: JoinOptions):
     queens: () => [queen],
     name,
     ...(slots === undefined ? {} : { slots }),
+    ...(orphanTimeoutMillis === undefined ? {} : { orphanTimeoutMillis }),
     onEvent: ({ type }) => {
       if (type === 'connected') joined();
     },

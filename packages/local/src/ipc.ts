@@ -18,6 +18,8 @@ export interface DroneConfig {
   readonly insecure: boolean;
   readonly name: string;
   readonly slots: number;
+  /** Time without the Queen after which it ends by itself; never by default. */
+  readonly orphanTimeoutMillis?: number;
 }
 
 /** What a process has used since it started. */

@@ -15,6 +15,8 @@ export interface ProcessesOptions extends ForkOptions {
   readonly slotsPerDrone?: number;
   /** Of the Queen; default 0, any free one. A port that is named must be free. */
   readonly port?: number;
+  /** Time without the Queen after which a Drone ends by itself; never by default. */
+  readonly orphanTimeoutMillis?: number;
   /** Data folder; default: one of its own, removed at the end. */
   readonly data?: string;
   /** Where the Queen keeps jobs: `memory` (default), or `sqlite` in the data folder, where they outlive her. */
@@ -40,6 +42,8 @@ export interface DroneProcess extends QueenProcess {
 export interface ProcessesAccess {
   /** `host:port` of the Queen. */
   readonly queen: string;
+  /** She is nowhere else, so the network is not asked. */
+  readonly discoveryPort: 0;
   /** Where there are keys, a node's. */
   readonly key?: string;
   readonly insecure?: true;
@@ -110,8 +114,8 @@ class Cluster implements Processes {
     return formatAddress(this.#address!);
   }
   get access(): ProcessesAccess {
-    const queen = this.address;
-    return this.#key === null ? { queen, insecure: true } : { queen, key: this.#key };
+    const where = { queen: this.address, discoveryPort: 0 } as const;
+    return this.#key === null ? { ...where, insecure: true } : { ...where, key: this.#key };
   }
   get queen(): QueenProcess {
     return this.#queen!;
@@ -136,8 +140,15 @@ class Cluster implements Processes {
   async addDrone(options: { name?: string; slots?: number } = {}): Promise<DroneProcess> {
     const number = ++this.#started;
     const { name = `drone-${number}`, slots = this.#options.slotsPerDrone ?? 1 } = options;
-    const { insecure = false } = this.#options;
-    const config: DroneConfig = { queen: this.#address!, data: this.data, insecure, name, slots };
+    const { insecure = false, orphanTimeoutMillis } = this.#options;
+    const config: DroneConfig = {
+      queen: this.#address!,
+      data: this.data,
+      insecure,
+      name,
+      slots,
+      ...(orphanTimeoutMillis === undefined ? {} : { orphanTimeoutMillis }),
+    };
     const child = new Child<DroneConfig, null>('entry-drone', config, this.#fork());
     const drone: DroneChild = Object.assign(child, { name, slots });
     this.#drones.push(drone);

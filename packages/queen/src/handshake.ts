@@ -38,6 +38,23 @@ export interface Greeting {
   readonly signature: Uint8Array | null;
 }
 
+/** What somebody here who dialled a peer wants to know and to decide. */
+export interface Gate {
+  /** Why the peer of this Hello is not let in; null when it is. */
+  refusal(hello: Message<'Hello'>): ProtocolError | null;
+  /** The connection is gone. */
+  closed(): void;
+}
+
+/** Where a connection came from. */
+export interface Origin {
+  /** Null when it was dialled from here. */
+  readonly stranger: Stranger | null;
+  /** Null when it came. */
+  readonly gate: Gate | null;
+  readonly address: string;
+}
+
 export interface HandshakeHost {
   readonly keys: Keyring | null;
   readonly queen: string;
@@ -52,20 +69,19 @@ export interface HandshakeHost {
 export class Handshake {
   readonly #host: HandshakeHost;
   readonly #raw: Socket;
-  readonly #stranger: Stranger;
-  readonly #address: string;
+  readonly #origin: Origin;
   readonly #timer: NodeJS.Timeout;
   #connection: Connection | null = null;
   #handlers: ConnectionHandlers | null = null;
   #isOver = false;
 
-  constructor(host: HandshakeHost, raw: Socket, stranger: Stranger, address: string) {
+  constructor(host: HandshakeHost, raw: Socket, origin: Origin) {
     this.#host = host;
     this.#raw = raw;
-    this.#stranger = stranger;
-    this.#address = address;
+    this.#origin = origin;
     this.#timer = setTimeout(() => this.#tooLate(), host.handshakeMillis);
     raw.on('error', () => {});
+    raw.once('close', () => origin.gate?.closed());
   }
 
   /** More bytes came than any handshake needs. */
@@ -148,6 +164,8 @@ export class Handshake {
     if (hello.role === 'drone' && (hello.slots === undefined || hello.kinds === undefined)) {
       throw new ProtocolError('a Drone must say its slots and kinds in Hello', 'badRole');
     }
+    const refusal = this.#origin.gate?.refusal(hello) ?? null;
+    if (refusal !== null) throw refusal;
   }
 
   /** With the key of the peer's own generation, the only one that it can verify. @throws ProtocolError if that is retired */
@@ -157,7 +175,7 @@ export class Handshake {
     const signature = keys.sign(WELCOME_PURPOSE, welcomeBytes(exporter, queen, sessionId), key.generation);
     if (signature === null)
       throw new ProtocolError(`Generation ${key.generation} of the keys was retired.`, 'keyRevoked');
-    log('%s comes with the key %s', this.#address, formatIdentity(key));
+    log('%s comes with the key %s', this.#origin.address, formatIdentity(key));
     return signature;
   }
 
@@ -171,7 +189,7 @@ export class Handshake {
 
   #fail(reason: string): void {
     if (this.#isOver) return;
-    this.#stranger.failed(performance.now());
+    this.#origin.stranger?.failed(performance.now());
     this.#over(reason);
   }
 
@@ -179,9 +197,9 @@ export class Handshake {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#stranger.known();
+    this.#origin.stranger?.known();
     this.#host.ended(this);
-    if (reason !== null) log('the handshake of %s has failed: %s', this.#address, reason);
+    if (reason !== null) log('the handshake of %s has failed: %s', this.#origin.address, reason);
   }
 }
 

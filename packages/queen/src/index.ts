@@ -1,5 +1,6 @@
 /** The Queen: owns jobs, leases and the store. */
 export { HeapPolicy } from './heap-policy.ts';
+export type { DiscoveryChoice } from './presence.ts';
 export * from './queen.ts';
 export * from './scheduler/index.ts';
 export { MemoryStore } from './store/memory-store.ts';

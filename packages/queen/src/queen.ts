@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type QueenId, queenId, seededChance, UsageError } from '@hive/shared';
 import {
   type Address,
+  type AnnouncerStats,
   allowInsecure,
   DEFAULT_PORT,
   type Insecure,
@@ -13,11 +14,14 @@ import {
   type Keyring,
   keyringOf,
   LOOPBACK,
+  type PortRange,
   randomIncarnation,
   randomQueenId,
   removeQueenAddress,
   writeQueenAddress,
 } from '@hive/shared/node';
+import { DroneDialler } from './dialler.ts';
+import { type DiscoveryChoice, type Presence, startPresence } from './presence.ts';
 import { Runtime } from './runtime.ts';
 import type { Notice } from './scheduler/index.ts';
 import { QueenServer } from './server.ts';
@@ -57,6 +61,10 @@ export interface QueenOptions {
   readonly storeCheck?: { readonly afterMillis: number; readonly fromBytes: number };
   /** Name for people; the host's by default. */
   readonly name?: string;
+  /** How she tells the network where she is; null: not at all. Default: null. */
+  readonly discovery?: DiscoveryChoice | null;
+  /** Ports to look through for Drones that wait to be dialled. */
+  readonly scan?: readonly PortRange[];
   /** Time for a peer to finish its handshake, in milliseconds. Default: 10 s. */
   readonly handshakeMillis?: number;
   /** What is worth a line to a person. */
@@ -69,6 +77,8 @@ export interface Queen {
   readonly address: Address;
   /** Whether everybody may come in. */
   readonly isInsecure: boolean;
+  /** What she tells the network; null when she does not. */
+  readonly discovery: AnnouncerStats | null;
   /** Tasks recorded and bytes held, for the summary line. */
   summary(): QueenSummary;
   /** Says goodbye to all peers and closes. */
@@ -96,13 +106,15 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   const monotonic = performance.now();
   const clock = () => startedAt + performance.now() - monotonic;
   const spool = spoolOf(store, data);
+  const name = options.name ?? hostname();
+  const incarnation = randomIncarnation();
   const runtime: Runtime = new Runtime({
     spool,
     identity: {
       queen,
-      incarnation: randomIncarnation(),
+      incarnation,
       epoch,
-      name: options.name ?? hostname(),
+      name,
       store: store.name,
       isDurable: store.isDurable,
       startedAt,
@@ -128,13 +140,28 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
     await store.close();
     throw error;
   }
-  if (data !== null) writeQueenAddress(data, address);
+  const own = dialledFromHere(address);
+  if (data !== null) writeQueenAddress(data, own);
+  const presence: Presence | null =
+    options.discovery == null
+      ? null
+      : await startPresence(
+          { queen, incarnation, epoch, name, port: address.port },
+          host,
+          keys,
+          options.discovery,
+        );
+  const dialler = new DroneDialler(options.scan ?? [], (socket, gate) => server.accept(socket, gate));
   return {
     address,
     isInsecure: keys === null,
+    get discovery() {
+      return presence?.stats ?? null;
+    },
     summary: () => summaryOf(runtime, store),
     async stop() {
-      if (data !== null) removeQueenAddress(data, address);
+      if (data !== null) removeQueenAddress(data, own);
+      await Promise.all([presence?.close(), dialler.close()]);
       runtime.stop('The Queen is stopping.');
       await server.close();
       await spool.close(!store.isDurable);
@@ -143,11 +170,18 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   };
 }
 
+/** A Queen who listens everywhere is found on this machine by loopback. */
+function dialledFromHere({ host, port }: Address): Address {
+  return host === '0.0.0.0' || host === '::' ? { host: LOOPBACK, port } : { host, port };
+}
+
 /** @throws UsageError when the keys cannot be had, or nobody may be let in without them there */
-function keysOf({ keys, data, insecure }: QueenOptions, host: string): Keyring | null {
+function keysOf({ keys, data, insecure, scan = [] }: QueenOptions, host: string): Keyring | null {
   if (keys !== undefined && !insecure) return keys;
   const ring = keyringOf({ data: data ?? undefined, insecure });
-  if (ring === null) allowInsecure(host, (insecure || insecureOfEnvironment()) === 'yes-really');
+  if (ring !== null) return ring;
+  const isForced = (insecure || insecureOfEnvironment()) === 'yes-really';
+  for (const each of [host, ...scan.map((range) => range.host)]) allowInsecure(each, isForced);
   return ring;
 }
 

@@ -12,7 +12,7 @@ import {
   type Keyring,
 } from '@hive/shared/node';
 import debug from 'debug';
-import { type Greeting, Handshake, type HandshakeHost } from './handshake.ts';
+import { type Gate, type Greeting, Handshake, type HandshakeHost } from './handshake.ts';
 import type { Runtime } from './runtime.ts';
 import { Strangers } from './strangers.ts';
 
@@ -85,16 +85,20 @@ export class QueenServer {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  /** A connection, whoever dialled it: the Queen is the server of TLS, and the other end says Hello. */
-  accept(socket: Socket): void {
+  /**
+   * A connection, whoever dialled it: the Queen is the server of TLS, and the other end says Hello.
+   * @param gate of whoever dialled it here. Who is dialled is no stranger: it does not count as one that came.
+   */
+  accept(socket: Socket, gate: Gate | null = null): void {
     const host = socket.remoteAddress ?? '?';
-    const stranger = this.#strangers.admit(host, () => handshake.drop('others came'), performance.now());
-    if (stranger === null) {
+    const drop = () => handshake.drop('others came');
+    const stranger = gate === null ? this.#strangers.admit(host, drop, performance.now()) : null;
+    if (gate === null && stranger === null) {
       socket.resetAndDestroy();
       return;
     }
     const address = formatAddress({ host, port: socket.remotePort ?? 0 });
-    const handshake = new Handshake(this.#greeter(address), socket, stranger, address);
+    const handshake = new Handshake(this.#greeter(address), socket, { stranger, gate, address });
     this.#greeting.add(handshake);
     this.#watch ??= setInterval(() => this.#dropTooLong(), WATCH_MILLIS);
     void handshake.begin();

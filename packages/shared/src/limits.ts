@@ -66,6 +66,8 @@ export const LIMITS = {
   sendBufferHard: 64 * MiB,
   /** Time for a peer to finish its handshake. */
   handshakeMillis: 10_000,
+  /** Time for a connection itself to stand: a dial that began while the network was cut must not outlast that by long. */
+  dialMillis: 5_000,
   /** Strangers, that is connections whose handshake is not done: so many at once, beyond which the oldest is dropped... */
   strangersMax: 256,
   /** ...and so many from this machine itself, where a load of Drones may start at once. */
@@ -133,6 +135,34 @@ export const LIMITS = {
   answerEntriesMax: 1_000,
   /** Progress and Overview are sent at most this often. */
   progressMillis: 250,
+  /** A question on the network has exactly this many bytes; nothing that answers it has more. */
+  datagramBytes: 512,
+  /** Characters of a Queen's name in a datagram; a longer one is cut. */
+  datagramNameMax: 48,
+  /** Time between two announcements of a Queen, unless she is told otherwise, and what she may be told. */
+  announceMillis: 5_000,
+  announceMillisMin: 100,
+  announceMillisMax: 3_600_000,
+  /** A Queen is forgotten after this many announcements that were not heard, and a second. */
+  silentAnnouncements: 3,
+  /** Questions that a Queen answers in a second: of one address, and of all. Twice as many may come at once. */
+  answersPerAddress: 10,
+  answersPerSecond: 100,
+  /** Signatures that a listener checks in a second: of one address, and of all. Twice as many may come at once. */
+  verifiesPerAddress: 50,
+  verifiesPerSecond: 500,
+  /** Addresses whose rate is kept in mind. */
+  ratedAddressesMax: 4_096,
+  /** Queens of one cluster that a listener knows, addresses of each, and incarnations whose serial it remembers. */
+  queensKnownMax: 256,
+  queenAddressesMax: 4,
+  serialsRememberedMax: 1_024,
+  /** Ports that are looked through in all, attempts at once, and the time that one may take. */
+  scanPortsMax: 16_384,
+  scanAttempts: 32,
+  scanMillis: 1_000,
+  /** Connections to a listening Drone whose other end has not turned out to be a Queen yet. */
+  callersMax: 64,
 } as const;
 
 function relate(holds: boolean, text: string): void {
@@ -162,6 +192,20 @@ relate(
 relate(
   LIMITS.abandonMillis > 2 * LIMITS.redialMillisMax,
   'a client can come back before its jobs are cancelled',
+);
+relate(LIMITS.dialMillis < LIMITS.handshakeMillis, 'who connects as late as it may can still shake hands');
+relate(
+  LIMITS.announceMillisMin < LIMITS.announceMillis && LIMITS.announceMillis < LIMITS.announceMillisMax,
+  'the usual time between announcements is one that may be chosen',
+);
+relate(
+  // The fields of an announcement other than the name, with their keys, an answer's nonce and the signature.
+  LIMITS.datagramNameMax * 3 + 200 + 64 + 64 <= LIMITS.datagramBytes,
+  'an answer is no longer than its question',
+);
+relate(
+  LIMITS.serialsRememberedMax > LIMITS.queensKnownMax,
+  'the serial of every Queen that is known is remembered',
 );
 relate(
   LIMITS.storeReserveBytes >= LIMITS.inputBytesHeldMax + 2 * LIMITS.frameBytesMax,

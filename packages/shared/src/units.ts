@@ -15,6 +15,8 @@ export type Incarnation = Branded<string, 'Incarnation'>;
 export type LeaseNumber = Branded<number, 'LeaseNumber'>;
 /** Identity of a peer process (a Drone or a client): 128 random bits as 32 hex digits. It outlives its sessions. */
 export type PeerId = Branded<string, 'PeerId'>;
+/** Which cluster is meant: 128 bits as 32 hex digits, made from the public key of its Queens. */
+export type ClusterId = Branded<string, 'ClusterId'>;
 /** Number of a session within one process, counted from 1; never on the wire. */
 export type SessionNumber = Branded<number, 'SessionNumber'>;
 /** Position of a task in its job, counted from 0, at most 2^53 - 1. */
@@ -27,6 +29,7 @@ export const queenId = (text: string): QueenId => text as QueenId;
 export const incarnation = (text: string): Incarnation => text as Incarnation;
 export const leaseNumber = (n: number): LeaseNumber => n as LeaseNumber;
 export const peerId = (text: string): PeerId => text as PeerId;
+export const clusterId = (text: string): ClusterId => text as ClusterId;
 export const sessionNumber = (n: number): SessionNumber => n as SessionNumber;
 
 const JOB_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -1,26 +1,33 @@
 /** `hive drone`: a worker, until Ctrl-C. The first one lets running tasks finish, the second does not. */
-import type { DroneEvent } from '@hive/drone';
-import { LIMITS } from '@hive/shared';
+import type { Drone, DroneEvent, DroneOptions } from '@hive/drone';
+import { LIMITS, UsageError } from '@hive/shared';
+import { type Insecure, LISTEN_HOST, parseScan } from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { DroneLines } from '../drone-lines.ts';
-import { insecureOf, warnIfInsecure } from '../insecure.ts';
+import { insecureOf, listenHost, warnIfInsecure } from '../insecure.ts';
 import { interrupted } from '../interrupt.ts';
 import { parseLabels } from '../job/options.ts';
 import { Journal } from '../journal.ts';
-import { CLIENT_OPTIONS, type ClientArguments, VERBOSE_HELP, wholeNumber } from '../options.ts';
-import { queensOf } from '../queens.ts';
+import {
+  CLIENT_OPTIONS,
+  type ClientArguments,
+  positiveDurationOf,
+  VERBOSE_HELP,
+  wholeNumber,
+} from '../options.ts';
+import { DroneSearch } from '../queens.ts';
 
 interface DroneArguments extends ClientArguments {
   readonly name?: string | undefined;
   readonly slots?: number | undefined;
   readonly label?: readonly string[] | undefined;
   readonly allow?: readonly string[] | undefined;
-  readonly orphanTimeout?: number | undefined;
+  readonly listen?: string | undefined;
+  readonly host?: string | undefined;
+  readonly orphanTimeout?: string | undefined;
   readonly verbose: boolean;
   readonly logFile?: string | undefined;
 }
-
-const SECONDS_MAX = 10 ** 9;
 
 export const droneCommand: CommandModule<object, DroneArguments> = {
   command: 'drone',
@@ -47,24 +54,37 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
           requiresArg: true,
           describe: 'Kinds that it accepts (default: all)',
         },
-        'orphan-timeout': {
-          type: 'number',
+        listen: {
+          type: 'string',
           requiresArg: true,
-          describe: 'Exit after so many seconds without a Queen',
+          describe: 'Wait to be dialled by a Queen, at the first free port of these: 5001-5100',
+        },
+        host: {
+          type: 'string',
+          requiresArg: true,
+          describe: `With --listen: the address to listen on (default: ${LISTEN_HOST}, all of this machine)`,
+        },
+        'orphan-timeout': {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Exit after so long without a Queen, such as 30s or 10m (default: never)',
         },
         verbose: { alias: 'v', type: 'boolean', default: false, describe: VERBOSE_HELP },
         'log-file': { type: 'string', requiresArg: true, describe: 'Write what it says as JSON lines, too' },
       })
       .example('$0 drone', 'Work for the Queen of this machine')
       .example('$0 drone --queen 10.0.0.5:8080 --slots 4', 'Work for another one, four tasks at once')
+      .example('$0 drone --listen 5001-5100', 'Wait for "hive queen --scan HOST:5001-5100"')
       .example('$0 drone --label gpu=yes --allow hash', 'Say what it has and what it accepts') as never,
   handler: runDrone,
 };
 
 async function runDrone(argv: DroneArguments): Promise<void> {
   const insecure = insecureOf(argv);
+  let drone: Drone | null = null;
+  const search = new DroneSearch({ ...argv, key: undefined, insecure }, () => drone?.lookAgain());
   const options = {
-    queens: queensOf(argv),
+    ...placesOf(argv, search, insecure),
     data: argv.data,
     insecure,
     ...(argv.name === undefined ? {} : { name: argv.name }),
@@ -73,18 +93,18 @@ async function runDrone(argv: DroneArguments): Promise<void> {
     ...(argv.allow === undefined ? {} : { allow: argv.allow.flatMap((kinds) => kinds.split(',')) }),
     ...(argv.orphanTimeout === undefined
       ? {}
-      : { orphanTimeoutMillis: wholeNumber('--orphan-timeout', argv.orphanTimeout, 1, SECONDS_MAX) * 1_000 }),
+      : { orphanTimeoutMillis: positiveDurationOf('--orphan-timeout', argv.orphanTimeout) }),
   };
   const { startDrone } = await import('@hive/drone');
   const journal = new Journal(argv.logFile);
   const lines = new DroneLines(journal, argv.verbose);
   warnIfInsecure(insecure);
-  journal.say('🐝 Drone is trying to connect...', 'connecting');
-  const drone = startDrone({
-    ...options,
-    showValues: argv.verbose,
-    onEvent: (event: DroneEvent) => lines.tell(event),
-  });
+  if (options.queens !== undefined) journal.say('🐝 Drone is trying to connect...', 'connecting');
+  const onEvent = (event: DroneEvent) => {
+    search.note(event);
+    lines.tell(event);
+  };
+  drone = startDrone({ ...options, showValues: argv.verbose, onEvent });
   const signal = await Promise.race([interrupted(), drone.closed]);
   if (typeof signal === 'string') {
     journal.say('🐝 Drone is going; what runs may finish. Press Ctrl-C again to leave at once.', 'draining', {
@@ -92,7 +112,25 @@ async function runDrone(argv: DroneArguments): Promise<void> {
     });
   }
   const end = typeof signal === 'string' ? await drone.stop({ drain: true }) : signal;
+  await search.close();
   journal.log('The Drone has stopped.', 'stopped', { how: end.how });
   journal.close();
   if ('error' in end) throw end.error;
+}
+
+/** Who waits to be dialled dials nobody, unless it was told whom. @throws UsageError */
+function placesOf(
+  argv: DroneArguments,
+  search: DroneSearch,
+  insecure: Insecure,
+): Pick<DroneOptions, 'queens' | 'listen'> {
+  const queens = () => search.addresses();
+  if (argv.listen === undefined) return { queens };
+  const [listen, ...others] = parseScan(argv.listen);
+  if (listen === undefined || others.length > 0) {
+    throw new UsageError('--listen takes one range of ports, such as 5001-5100.', 'badRange');
+  }
+  const host = argv.host ?? (/^[\d-]+$/.test(argv.listen.trim()) ? listenHost(insecure) : listen.host);
+  const isTold = argv.queen !== undefined || argv.scan !== undefined;
+  return { ...(isTold ? { queens } : {}), listen: { ...listen, host } };
 }

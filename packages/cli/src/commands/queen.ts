@@ -1,20 +1,36 @@
 /** `hive queen`: the coordinator, until Ctrl-C. */
 import { resolve } from 'node:path';
-import type { Notice, Queen } from '@hive/queen';
+import type { DiscoveryChoice, Notice, Queen } from '@hive/queen';
 import { UsageError } from '@hive/shared';
-import { DEFAULT_PORT, defaultDataFolder, LOOPBACK } from '@hive/shared/node';
+import {
+  DEFAULT_PORT,
+  defaultDataFolder,
+  discoveryPortOf,
+  LISTEN_HOST,
+  LOOPBACK,
+  parseScan,
+  reachOf,
+} from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { commandName } from '../folder.ts';
 import { formatCount, parseBytes, plural } from '../format.ts';
-import { INSECURE_OPTION, type InsecureArguments, insecureOf, insecureWarning } from '../insecure.ts';
+import {
+  INSECURE_OPTION,
+  type InsecureArguments,
+  insecureOf,
+  insecureWarning,
+  listenHost,
+} from '../insecure.ts';
 import { interrupted } from '../interrupt.ts';
 import { Chatter, Journal } from '../journal.ts';
-import { VERBOSE_HELP, wholeNumber } from '../options.ts';
+import { announceMillisOf, DISCOVERY_PORT_OPTION, VERBOSE_HELP, wholeNumber } from '../options.ts';
 import { describeNotice } from '../queen-lines.ts';
 
 interface QueenArguments extends InsecureArguments {
-  readonly host?: string | undefined;
   readonly port?: number | undefined;
+  readonly host?: string | undefined;
+  readonly scan?: string | undefined;
+  readonly discoveryPort?: number | undefined;
   readonly data?: string | undefined;
   readonly cache?: string | undefined;
   readonly name?: string | undefined;
@@ -39,8 +55,14 @@ export const queenCommand: CommandModule<object, QueenArguments> = {
         host: {
           type: 'string',
           requiresArg: true,
-          describe: `Address to listen on (default: ${LOOPBACK}, this machine only; 0.0.0.0: all)`,
+          describe: `Address to listen on (default: ${LISTEN_HOST}, all of this machine; ${LOOPBACK}: for nobody else)`,
         },
+        scan: {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Ports to look for Drones at that wait to be dialled, host:5001-5100',
+        },
+        ...DISCOVERY_PORT_OPTION,
         data: {
           type: 'string',
           requiresArg: true,
@@ -68,13 +90,16 @@ async function runQueen(argv: QueenArguments): Promise<void> {
   const journal = new Journal(argv.logFile);
   const chatter = new Chatter(journal);
   const store = storeOf(argv);
+  const insecure = insecureOf(argv);
   const queen = await startQueen({
     ...store,
     port: argv.port === undefined ? DEFAULT_PORT : wholeNumber('--port', argv.port, 0, PORT_MAX),
     isPortFixed: argv.port !== undefined,
-    insecure: insecureOf(argv),
-    ...(argv.host === undefined ? {} : { host: argv.host }),
+    insecure,
+    host: argv.host ?? listenHost(insecure),
     ...(argv.name === undefined ? {} : { name: argv.name }),
+    ...(argv.scan === undefined ? {} : { scan: parseScan(argv.scan) }),
+    discovery: announcingOf(argv),
     onEvent: (event) => tell(event, chatter, argv.verbose),
     showValues: argv.verbose,
     onStoreProblem: (problem) => sayHowTheStoreIs(problem, journal),
@@ -82,6 +107,7 @@ async function runQueen(argv: QueenArguments): Promise<void> {
   // Before anybody is told that she is there, so that she ends in order from then on.
   const interruption = interrupted();
   sayWhereSheListens(queen, argv.port, journal);
+  sayWhoFindsHer(queen, argv, journal);
   sayWhereHerStateIs(queen, store, journal);
   sayWhoMayComeIn(queen, store, journal);
   const summaries = new Summaries(queen, chatter);
@@ -97,6 +123,12 @@ function sayHowTheStoreIs(problem: Error | null, journal: Journal): void {
   if (problem === null) journal.say('💾 There is room again: jobs are accepted.', 'storeWell', {});
   else
     journal.say(`💾 No jobs are accepted: ${problem.message}`, 'storeProblem', { message: problem.message });
+}
+
+/** @throws UsageError */
+function announcingOf({ discoveryPort }: QueenArguments): DiscoveryChoice | null {
+  const port = discoveryPortOf(discoveryPort);
+  return port === null ? null : { port, everyMillis: announceMillisOf(process.env) };
 }
 
 interface StoreChoice {
@@ -171,6 +203,21 @@ function sayWhereSheListens(
     `   Add Drones with "${commandName('drone')}", give work with "${commandName('hive')} hash FILE".`,
     'hint',
   );
+}
+
+function sayWhoFindsHer(
+  { discovery, address }: Queen,
+  { discoveryPort }: QueenArguments,
+  journal: Journal,
+): void {
+  const port = discoveryPortOf(discoveryPort);
+  if (discovery === null || port === null) return;
+  const reach = reachOf(address.host) === 'loopback' ? 'On this machine' : 'In this network';
+  const how = discovery.deaf === null ? '' : ` They only hear of her now and then: ${discovery.deaf}.`;
+  journal.say(`   ${reach} she is found by herself (UDP port ${port}).${how}`, 'announcing', {
+    port,
+    ...discovery,
+  });
 }
 
 /** One line a second about the work that got no line of its own. */

@@ -18,6 +18,8 @@ interface UpArguments extends InsecureArguments {
 
 const DRONES_MAX = 1_000;
 const PORT_MAX = 65_535;
+/** What was started to try things does not stay behind without its Queen. */
+const ORPHAN_MILLIS = 30_000;
 
 export const upCommand: CommandModule<object, UpArguments> = {
   command: 'up',
@@ -52,6 +54,7 @@ async function runUp(argv: UpArguments): Promise<void> {
   const cluster = await startProcesses({
     drones,
     insecure,
+    orphanTimeoutMillis: ORPHAN_MILLIS,
     ...(argv.slots === undefined
       ? {}
       : { slotsPerDrone: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),

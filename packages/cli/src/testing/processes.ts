@@ -8,6 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const MAIN = join(import.meta.dirname, '..', 'main.ts');
 const NODE = join(import.meta.dirname, '../../../../node_modules/.bin/node');
 
+/** What was not said by then will not be said; the error shows what was. */
+const SAYING_MILLIS_MAX = 60_000;
+
 /** One process and what it has said so far. */
 export class Running {
   readonly child: ChildProcess;
@@ -44,13 +47,27 @@ export class Running {
     return `${this.stdout}${this.stderr}`;
   }
 
-  /** Resolves once the process has said it, on either stream. @throws Error if it ends without */
+  /** Resolves once the process has said it, on either stream. @throws Error if it ends without, or is silent for too long */
   async saying(what: RegExp): Promise<RegExpExecArray> {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.#tell();
+    }, SAYING_MILLIS_MAX);
+    try {
+      return await this.#saying(what, () => isLate);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #saying(what: RegExp, isLate: () => boolean): Promise<RegExpExecArray> {
     for (;;) {
       const found = what.exec(this.text);
       if (found !== null) return found;
       if (this.#end !== null)
         throw new Error(`it ended (${this.#end}) without saying ${what}:\n${this.text}`);
+      if (isLate()) throw new Error(`it does not say ${what}:\n${this.text}`);
       await new Promise<void>((resolve) => this.#listeners.add(resolve));
     }
   }
@@ -75,6 +92,16 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** What standard input holds; null keeps it open, empty. */
   readonly input?: Uint8Array | string | null;
+  /** Stands before the command: where it runs. */
+  readonly within?: readonly string[];
+  /** Another program than `hive`. */
+  readonly entry?: string;
+}
+
+/** A Queen of a test is none of the network's business, unless the test has made that network. */
+function staying([command, ...options]: readonly string[], within: readonly string[]): readonly string[] {
+  const isOwn = within.length > 0 || options.includes('--host');
+  return command === 'queen' && !isOwn ? ['--host', '127.0.0.1'] : [];
 }
 
 /** A folder for a test, and all the processes that it started. */
@@ -83,9 +110,10 @@ export class Processes {
   readonly #all: Running[] = [];
 
   /** Starts `hive …`; its data folder is the test's own. */
-  hive(args: readonly string[], { cwd, env, input }: RunOptions = {}): Running {
+  hive(args: readonly string[], { cwd, env, input, within = [], entry = MAIN }: RunOptions = {}): Running {
     const { INIT_CWD: _, ...inherited } = process.env;
-    const child = spawn(NODE, [MAIN, ...args], {
+    const [command, ...rest] = [...within, NODE, entry, ...args, ...staying(args, within)];
+    const child = spawn(command!, rest, {
       cwd: cwd ?? this.folder,
       env: { ...inherited, HIVE_DATA: join(this.folder, 'data'), LC_ALL: 'C.UTF-8', ...env },
       stdio: 'pipe',

@@ -7,6 +7,8 @@ export interface Address {
 }
 export const DEFAULT_PORT = 8080;
 export const LOOPBACK = '127.0.0.1';
+/** Where `hive queen` and `hive drone --listen` listen unless they are told otherwise: at all addresses of this machine. */
+export const LISTEN_HOST = '0.0.0.0';
 
 /** @throws UsageError with an example when the text is not an address */
 export function parseAddress(text: string): Address {

@@ -3,6 +3,7 @@ export * from './address.ts';
 export * from './connection.ts';
 export * from './data-folder.ts';
 export * from './dial.ts';
+export * from './discovery/index.ts';
 export * from './generate.ts';
 export * from './keys/index.ts';
 export * from './message-text.ts';

@@ -26,19 +26,24 @@ export interface AccessOptions {
   readonly insecure?: Insecure | undefined;
 }
 
+/** Whether plain TCP was asked for: here, else by HIVE_INSECURE, which a key that is given overrules. */
+export function insecureOf({ insecure, key }: AccessOptions): Insecure {
+  return insecure || (key === undefined && insecureOfEnvironment());
+}
+
 /** How a peer proves that it belongs. */
 export type Access =
   | { readonly kind: 'key'; readonly key: PeerKey }
   | { readonly kind: 'insecure'; readonly isForced: boolean };
 
 /**
- * Says how to open a session as `role`; to be asked before every dial, because a secret may appear, or rotate.
+ * Says how to open a session as `role` (null: as whatever the key is for); to be asked before every dial, because a secret may appear, or rotate.
  * @throws UsageError 'badKey' at once when a key that was named is none, or does not allow the role; 'noKey' when asked and
  * there is none
  */
-export function accessOf(options: AccessOptions, role: Role): () => Access {
+export function accessOf(options: AccessOptions, role: Role | null): () => Access {
   hideKey();
-  const insecure = options.insecure || (options.key === undefined && insecureOfEnvironment());
+  const insecure = insecureOf(options);
   if (insecure) return () => ({ kind: 'insecure', isForced: insecure === 'yes-really' });
   const given = options.key === undefined ? null : allowed(parseKey(options.key, 'The option "key"'), role);
   if (given !== null) return () => ({ kind: 'key', key: given });
@@ -53,7 +58,8 @@ export function accessOf(options: AccessOptions, role: Role): () => Access {
 }
 
 /** @throws UsageError 'badKey' when the key does not open sessions in this role */
-function allowed(key: PeerKey, role: Role): PeerKey {
+function allowed(key: PeerKey, role: Role | null): PeerKey {
+  if (role === null) return key;
   const problem = role === 'client' && key.role === 'observer' ? null : roleProblem(key.role, role);
   if (problem !== null) throw new UsageError(problem, 'badKey');
   return key;
@@ -86,7 +92,7 @@ export function allowInsecure(host: string, isForced: boolean): void {
 /** The keys of a Queen: null when she is insecure. The secret is made if there is none. @throws UsageError */
 export function keyringOf(options: AccessOptions): Keyring | null {
   hideKey();
-  if (options.insecure || (options.key === undefined && insecureOfEnvironment())) return null;
+  if (insecureOf(options)) return null;
   const named = options.key === undefined ? keyOfEnvironment() : parseKey(options.key, 'The option "key"');
   if (named === null) return Keyring.ofFolder(options.data ?? defaultDataFolder());
   if (named.secret !== null) return Keyring.of([named.secret]);

@@ -36,6 +36,10 @@ export class Keyring {
   get generations(): readonly number[] {
     return this.#secret.map(({ number }) => number);
   }
+  /** The generations that are valid, the newest first. */
+  get valid(): readonly Generation[] {
+    return this.#secret;
+  }
   get oldest(): number {
     return this.#secret.at(-1)!.number;
   }

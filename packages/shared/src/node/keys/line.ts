@@ -3,6 +3,7 @@
  * the Welcome that comes was said by a Queen.
  */
 import type { Socket } from 'node:net';
+import { LIMITS } from '../../limits.ts';
 import type { VerifyWelcome } from '../../session.ts';
 import type { Address } from '../address.ts';
 import { dial } from '../dial.ts';
@@ -32,7 +33,7 @@ export async function openLine(
   const access = await accessFor(address, accessNow, timeoutMillis, signal);
   if (access.kind === 'insecure') allowInsecure(address.host, access.isForced);
   const deadline = performance.now() + timeoutMillis;
-  const socket = await dial(address, timeoutMillis, signal);
+  const socket = await dial(address, Math.min(timeoutMillis, LIMITS.dialMillis), signal);
   if (access.kind === 'insecure') return { socket, access, verify: () => true };
   return within(socket, Math.max(1, deadline - performance.now()), signal, () => secureLine(socket, access));
 }
@@ -47,7 +48,7 @@ async function accessFor(
   try {
     return accessNow();
   } catch (error) {
-    (await dial(address, timeoutMillis, signal)).destroy();
+    (await dial(address, Math.min(timeoutMillis, LIMITS.dialMillis), signal)).destroy();
     throw error;
   }
 }

@@ -55,6 +55,10 @@ export class PeerKey implements KeyIdentity {
   get lineText(): string {
     return this.#secret?.secretText ?? Buffer.from(this.#key).toString('base64url');
   }
+  /** The public half of the Queens' identity, 32 bytes. */
+  get queenPublic(): Uint8Array {
+    return this.#queenPublic;
+  }
   get publicText(): string {
     return Buffer.from(this.#queenPublic).toString('base64url');
   }
