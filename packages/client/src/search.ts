@@ -93,7 +93,8 @@ export async function search(
 function heardText(places: readonly Candidate[], { asked, failure }: SeekerStats): string {
   if (places.length > 0) return `the network: ${places.length} heard of`;
   if (failure !== null) return `the network: cannot be asked (${failure}); "hive doctor" says more`;
-  if (asked === 0) return 'the network: not asked, for want of a key';
+  if (asked === 0)
+    return 'the network: not asked, for want of a key; "hive key --role client" makes one where the Queen runs';
   return 'the network: no Queen of this cluster has answered; "hive doctor" says more';
 }
 

@@ -1,7 +1,7 @@
 /** `hive drone`: a worker, until Ctrl-C. The first one lets running tasks finish, the second does not. */
 import type { Drone, DroneEvent, DroneOptions } from '@hive/drone';
 import { LIMITS, UsageError } from '@hive/shared';
-import { type Insecure, LISTEN_HOST, parseScan } from '@hive/shared/node';
+import { type AccessOptions, accessOf, type Insecure, LISTEN_HOST, parseScan } from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { DroneLines } from '../drone-lines.ts';
 import { insecureOf, listenHost, warnIfInsecure } from '../insecure.ts';
@@ -99,6 +99,7 @@ async function runDrone(argv: DroneArguments): Promise<void> {
   const journal = new Journal(argv.logFile);
   const lines = new DroneLines(journal, argv.verbose);
   warnIfInsecure(insecure);
+  sayIfKeyless({ data: argv.data, insecure }, journal);
   if (options.queens !== undefined) journal.say('🐝 Drone is trying to connect...', 'connecting');
   const onEvent = (event: DroneEvent) => {
     search.note(event);
@@ -116,6 +117,16 @@ async function runDrone(argv: DroneArguments): Promise<void> {
   journal.log('The Drone has stopped.', 'stopped', { how: end.how });
   journal.close();
   if ('error' in end) throw end.error;
+}
+
+/** Without a key nobody can be asked, let alone reached; one may come, if this machine's first Queen does. */
+function sayIfKeyless(options: AccessOptions, journal: Journal): void {
+  try {
+    accessOf(options, 'drone')();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    journal.say(`🔑 ${error.message}`, 'noKey', { code: error.code });
+  }
 }
 
 /** Who waits to be dialled dials nobody, unless it was told whom. @throws UsageError */

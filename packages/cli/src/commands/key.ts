@@ -72,6 +72,13 @@ const MEANS: Readonly<Record<Role, string>> = {
   node: 'This is THE SECRET itself: whoever has it is a Queen, can make keys of all roles, and cannot be kept out by revoking it.',
 };
 
+const COMMANDS: Readonly<Record<Role, string>> = {
+  drone: '"hive drone" (or "npx -y pnpm@12 drone")',
+  client: '"hive …" (or "npx -y pnpm@12 hive …")',
+  observer: '"hive status" and the like',
+  node: '"hive queen", "hive drone" or "hive …"',
+};
+
 function makeKey(argv: MakeArguments): void {
   const { role, name = null } = argv;
   if (role === undefined)
@@ -82,7 +89,9 @@ function makeKey(argv: MakeArguments): void {
   const folder = folderOf(argv);
   const key = PeerKey.from(issuingGeneration(folder), role, newKeyId());
   noteIssued(folder, key, name, new Date());
-  process.stderr.write(`Key ${key.keyId}, role ${role}. ${MEANS[role]}\nPaste this line where it is for:\n`);
+  process.stderr.write(
+    `Key ${key.keyId}, role ${role}. ${MEANS[role]}\nOn the other machine, paste this line in front of ${COMMANDS[role]}; in one network the Queen is found by herself:\n`,
+  );
   process.stdout.write(`${formatKeyLine(key)}\n`);
 }
 
