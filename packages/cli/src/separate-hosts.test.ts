@@ -97,6 +97,7 @@ onHosts('in one network', () => {
         const steps = JSON.parse(stdout).steps as { name: string; status: string; text: string }[];
         return steps.find(({ status }) => status === 'failed');
       };
+      await on('b', ['drone']).saying(/There is no key: .* run "hive key --role drone" there/);
       expect(await doctor({})).toMatchObject({
         name: 'secret',
         text: expect.stringMatching(/There is no key/),

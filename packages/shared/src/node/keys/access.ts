@@ -54,7 +54,7 @@ export function accessOf(options: AccessOptions, role: Role | null): () => Acces
     return named;
   }
   const folder = options.data ?? defaultDataFolder();
-  return () => ({ kind: 'key', key: localKey(folder) });
+  return () => ({ kind: 'key', key: localKey(folder, role ?? 'client') });
 }
 
 /** @throws UsageError 'badKey' when the key does not open sessions in this role */
@@ -66,11 +66,11 @@ function allowed(key: PeerKey, role: Role | null): PeerKey {
 }
 
 /** @throws UsageError 'noKey' */
-function localKey(folder: string): PeerKey {
+function localKey(folder: string, role: Role): PeerKey {
   const secret = readSecret(folder);
   if (secret !== null) return PeerKey.from(secret[0], 'node');
   throw new UsageError(
-    `There is no key: no secret at ${secretPath(folder)} yet (the first Queen makes it), and neither HIVE_KEY nor HIVE_KEY_FILE is set. For a Queen elsewhere run "hive key --role client" (or drone) there, and paste its line here.`,
+    `There is no key: no secret at ${secretPath(folder)} yet (the first Queen makes it), and neither HIVE_KEY nor HIVE_KEY_FILE is set. For a Queen elsewhere run "hive key --role ${role}" there, and paste its line here.`,
     'noKey',
   );
 }
