@@ -1,12 +1,14 @@
-/** `hive bench echo|call|hash|recovery`: starts its own Queen and Drones, measures, prints. */
+/** `hive bench echo|call|hash|command|recovery|connections`: starts its own Queen and Drones, measures, prints. */
 import { UsageError } from '@hive/shared';
 import type { Argv, CommandModule } from 'yargs';
 import { callBench } from './call.ts';
 import { type Cluster, type ClusterOptions, type StoreName, startCluster } from './cluster.ts';
+import { runCommandBench } from './commands/command.ts';
+import { runOutputBench } from './commands/output.ts';
 import { connectionsCommand } from './connections/command.ts';
 import { echoBench } from './echo.ts';
 import { hashBench } from './hash.ts';
-import { parseSize, positive } from './options.ts';
+import { parseBytes, parseSize, positive } from './options.ts';
 import { printRatio, printReport } from './print.ts';
 import { recoveryCommand } from './recovery/command.ts';
 import { type Bench, ratio, runBench } from './runs.ts';
@@ -121,6 +123,37 @@ const hash: CommandModule<object, HashArguments> = {
   },
 };
 
+interface CommandArguments extends CommonArguments {
+  readonly tasks: number;
+  readonly output: string | undefined;
+}
+const command: CommandModule<object, CommandArguments> = {
+  command: 'command',
+  describe: 'Commands (/bin/true), beside a C loop, a Node loop and GNU parallel',
+  builder: (argv: Argv) =>
+    common(argv).options({
+      drones: { type: 'number', default: 1, coerce: positive('drones'), describe: 'Drones to start' },
+      slots: { type: 'number', default: 2, coerce: positive('slots'), describe: 'Slots of each Drone' },
+      tasks: {
+        type: 'number',
+        default: 3_000,
+        coerce: positive('tasks'),
+        describe: 'Commands in a run',
+      },
+      output: {
+        type: 'string',
+        describe: 'Measure one command that prints so much instead: 100MiB, 1GiB, …',
+      },
+    }) as unknown as Argv<CommandArguments>,
+  handler: ({ drones, slots, runs, store, tasks, output, json }) => {
+    if (output === undefined) return runCommandBench({ drones, slots, runs, store, tasks, json });
+    const bytes = parseBytes(output);
+    if (bytes === null || bytes < 2 * 1024 ** 2)
+      throw new UsageError(`"${output}" is not a size of 2MiB or more.`);
+    return runOutputBench({ bytes, runs, store, json });
+  },
+};
+
 export const benchCommand: CommandModule = {
   command: 'bench <what>',
   describe: 'Measure this machine: starts its own Queen and Drones',
@@ -129,9 +162,10 @@ export const benchCommand: CommandModule = {
       .command(echo)
       .command(call)
       .command(hash)
+      .command(command)
       .command(recoveryCommand)
       .command(connectionsCommand)
-      .demandCommand(1, 'Say what to measure: echo, call, hash or recovery.'),
+      .demandCommand(1, 'Say what to measure: echo, call, hash, command, recovery or connections.'),
   handler: () => {},
 };
 

@@ -17,6 +17,7 @@ import { hashCommand } from './commands/hash.ts';
 import { jobCommand } from './commands/job.ts';
 import { jobsCommand } from './commands/jobs.ts';
 import { keyCommand } from './commands/key.ts';
+import { logsCommand } from './commands/logs.ts';
 import { queenCommand } from './commands/queen.ts';
 import { resultsCommand } from './commands/results.ts';
 import { retryCommand } from './commands/retry.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   submitCommand,
   waitCommand,
   resultsCommand,
+  logsCommand,
   statusCommand,
   dronesCommand,
   drainCommand,

@@ -1,6 +1,7 @@
 /** Submit work to The Hive from TypeScript: `connect`, then `call`, `map` or `submit`. */
 export type { Counts, Encoding, JobId, JobState, Outcome, Plain } from '@hive/shared';
 export { UsageError } from '@hive/shared';
+export { type CommandOutput, type CommandResult, readCommandResult } from './command-result.ts';
 export { type ConnectOptions, connect, type LocalOptions } from './connect.ts';
 export { type Duration, millisOf } from './duration.ts';
 export { TaskError } from './errors.ts';
@@ -32,4 +33,5 @@ export type {
   RevokedKey,
   TaskStory,
 } from './overview.ts';
+export type { Printed } from './printed.ts';
 export { fileStream, type StreamSource } from './streams.ts';

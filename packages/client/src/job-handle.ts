@@ -5,6 +5,7 @@ import type { JobSummary } from './job-stream.ts';
 import { PageCursor } from './page-cursor.ts';
 import type { PageQueue } from './page-queue.ts';
 import type { PageReader } from './page-reader.ts';
+import type { Printed } from './printed.ts';
 
 /** What became of one task. `index` is the position of its input, counted from 0. */
 export type TaskResult =
@@ -75,6 +76,15 @@ export class JobHandle {
     streams = false,
   }: ResultsOptions = {}): AsyncIterableIterator<TaskResult> {
     return new ResultIterator(this.#job, this.#job.read(ordered ? 'index' : 'seq', after, streams));
+  }
+
+  /**
+   * What its tasks print (kind `command`), as it comes, from the beginning of those that run; ends with the job. Of a task
+   * with this `index`, or of all. Nobody waits for a reader who is slow: he misses pieces, which `offset` shows; all of it
+   * (as much as is kept) is in the results.
+   */
+  output({ index }: { readonly index?: number } = {}): AsyncIterableIterator<Printed> {
+    return this.#job.printed(index);
   }
 
   /**

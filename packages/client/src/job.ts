@@ -12,6 +12,7 @@ import { type JobOwner, JobStream, type JobSummary } from './job-stream.ts';
 import { Output, type Outputs } from './outputs.ts';
 import { PageQueue } from './page-queue.ts';
 import { PageReader } from './page-reader.ts';
+import { type OutputWatcher, PrintedOutput } from './printed.ts';
 import { pageCost } from './upload.ts';
 import type { JobMessage, JobPeer, Wire } from './wire.ts';
 
@@ -44,6 +45,7 @@ export interface JobHost extends Wire {
   keep(job: JobPeer): void;
   forget(job: JobId): void;
   readonly outputs: Outputs;
+  watchOutput(watcher: OutputWatcher): () => void;
 }
 
 /** Where a job's inputs come from, and, of a graph job, on what its tasks depend. */
@@ -90,6 +92,15 @@ export class Job implements JobPeer {
   }
   get progress(): JobProgress {
     return this.#progress;
+  }
+  /** What its tasks print while they run. */
+  printed(index: number | undefined): PrintedOutput {
+    return new PrintedOutput(
+      this.id,
+      index,
+      (watcher) => this.#host.watchOutput(watcher),
+      this.#done.promise,
+    );
   }
   get sources() {
     return this.#stream.sources;

@@ -21,6 +21,7 @@ import type { WhoWeAre } from './greeting.ts';
 import type { CancelOptions, JobHost } from './job.ts';
 import { Link } from './link.ts';
 import { Outputs } from './outputs.ts';
+import type { OutputWatcher } from './printed.ts';
 import type { JobMessage, JobPeer } from './wire.ts';
 
 type Request = Message<'Query' | 'Cancel' | 'Manage'>;
@@ -43,6 +44,7 @@ export class Router implements JobHost {
   readonly #jobs = new Map<string, JobPeer>();
   readonly #requests = new Map<number, Waiting>();
   readonly #watchers = new Set<Watcher>();
+  readonly #outputWatchers = new Set<OutputWatcher>();
   readonly #streams: StreamServer;
   readonly outputs = new Outputs((message) => this.send(message));
   #watchMillis = 0;
@@ -86,6 +88,8 @@ export class Router implements JobHost {
     this.#requests.clear();
     for (const watcher of this.#watchers) watcher.fail(error);
     this.#watchers.clear();
+    for (const watcher of this.#outputWatchers) watcher.fail(error);
+    this.#outputWatchers.clear();
     this.outputs.fail(error);
   }
 
@@ -174,6 +178,22 @@ export class Router implements JobHost {
     };
   }
 
+  /**
+   * Gives what the job's tasks print, from the beginning of those that run, until the function that it returns is called.
+   * Whatever others have been given already comes again when one more begins to watch.
+   */
+  watchOutput(watcher: OutputWatcher): () => void {
+    this.mustBeOpen();
+    const { job } = watcher;
+    this.#outputWatchers.add(watcher);
+    this.send({ type: 'WatchOutput', job, on: true });
+    return () => {
+      if (!this.#outputWatchers.delete(watcher)) return;
+      const isWatched = [...this.#outputWatchers].some((other) => other.job === job);
+      if (!isWatched) this.send({ type: 'WatchOutput', job, on: false });
+    };
+  }
+
   #updateWatch(): void {
     let everyMillis = 0;
     for (const watcher of this.#watchers) {
@@ -200,6 +220,8 @@ export class Router implements JobHost {
     this.outputs.resume();
     for (const { message } of this.#requests.values()) this.send(message);
     if (this.#watchMillis > 0) this.send({ type: 'Watch', everyMillis: this.#watchMillis });
+    for (const job of new Set([...this.#outputWatchers].map((watcher) => watcher.job)))
+      this.send({ type: 'WatchOutput', job, on: true });
   }
 
   #drained(): void {
@@ -239,7 +261,10 @@ export class Router implements JobHost {
       },
       StreamGet: (message) => this.#streams.get(message),
       StreamChunk: (message) => this.outputs.arrived(message),
-      Output: ignored,
+      Output: (message) => {
+        for (const watcher of [...this.#outputWatchers])
+          if (watcher.job === message.job) watcher.give(message);
+      },
       BlobHave: ignored,
       BlobGet: ({ hash, offset }) => {
         const error = 'this client has no such blob';

@@ -1,5 +1,5 @@
 /** What a Drone is started with, and what it takes when nothing is said. */
-import { availableParallelism, hostname } from 'node:os';
+import { availableParallelism, hostname, userInfo } from 'node:os';
 import { LIMITS, UsageError } from '@hive/shared';
 import {
   type Access,
@@ -23,7 +23,7 @@ export interface DroneOptions extends AccessOptions {
   readonly name?: string;
   /** Tasks that run at once; by default as many as there are processors. */
   readonly slots?: number;
-  /** Added to `os`, `arch` and `host`. */
+  /** Added to `os`, `arch`, `host`, `uid` and `user`. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Kinds that this Drone runs; all that it knows by default. */
   readonly allow?: readonly string[];
@@ -63,7 +63,13 @@ export function readOptions(options: DroneOptions): DroneConfig {
   if (options.queens === undefined && options.listen === undefined) {
     throw new UsageError('A Drone needs Queens to dial, or a port at which she dials it.');
   }
-  const labels = { os: process.platform, arch: process.arch, host: hostname(), ...options.labels };
+  const labels = {
+    os: process.platform,
+    arch: process.arch,
+    host: hostname(),
+    ...whoRuns(),
+    ...options.labels,
+  };
   if (Object.keys(labels).length > LIMITS.labelsMax) {
     throw new UsageError(`A Drone has at most ${LIMITS.labelsMax} labels.`);
   }
@@ -80,6 +86,18 @@ export function readOptions(options: DroneOptions): DroneConfig {
 function checkListening({ host }: PortRange, options: AccessOptions): void {
   const insecure = insecureOf(options);
   if (insecure) allowInsecure(host, insecure === 'yes-really');
+}
+
+/** Whose process this is, so that jobs can ask for a Drone of their submitter. Nothing where the system does not say. */
+function whoRuns(): { readonly uid?: string; readonly user?: string } {
+  const uid = process.getuid?.();
+  try {
+    const { username } = userInfo();
+    return { ...(uid === undefined ? {} : { uid: String(uid) }), user: username.slice(0, LIMITS.nameMax) };
+  } catch {
+    // A user without a name.
+    return uid === undefined ? {} : { uid: String(uid) };
+  }
 }
 
 function kindsOf(modules: Readonly<Record<string, string>>, allow: readonly string[] | undefined): string[] {

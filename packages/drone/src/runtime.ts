@@ -24,6 +24,7 @@ import { Accepted } from './accepted.ts';
 import { Agent } from './agent/agent.ts';
 import type { AgentEffect, AgentEvent, DroneCounters } from './agent/events.ts';
 import type { Display } from './agent/journal.ts';
+import { Guardian } from './commands/guardian.ts';
 import { type DroneConfig, type DroneOptions, readOptions } from './config.ts';
 import type { DroneEnd, DroneEvent } from './events.ts';
 import { isSameAddress, Link, type LinkHost } from './link.ts';
@@ -39,6 +40,8 @@ const logSlot = debug('hive:drone:slot');
 const wholeOf: Display = ({ encoding }, value) => wholeValue(encoding, value);
 /** A timer for longer would fire at once. */
 const TIMER_MILLIS_MAX = 2 ** 31 - 1;
+/** Bytes that may wait for a Queen before she is told no more of what commands print. */
+const PRINTED_BYTES_MAX = LIMITS.sendBufferSoft / 4;
 
 /** A running Drone. */
 export interface Drone {
@@ -74,6 +77,7 @@ class DroneRuntime implements Drone, LinkHost {
   readonly #slots: Slot[] = [];
   readonly #outputs = new OutputFiles();
   readonly #outputServer = new OutputServer(this.#outputs);
+  readonly #guardian: Guardian;
   readonly #links = new Set<Link>();
   readonly #accepted: Accepted;
   #linksMade = 0;
@@ -101,9 +105,12 @@ class DroneRuntime implements Drone, LinkHost {
     const whole = config.showValues ? { whole: wholeOf } : {};
     this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole });
     log('starts: peer %s, %d slots, kinds %s', this.peer, slots, kinds.join(' '));
+    this.#guardian = new Guardian(this.#outputs.folder, slots);
     const slotOptions = {
       kindModules,
       outputs: this.#outputs,
+      guardian: this.#guardian,
+      mayTell: () => this.#mayTell(),
       ...(heapMiB === undefined ? {} : { heapMiB }),
     };
     for (let n = 0; n < slots; n++) {
@@ -296,6 +303,12 @@ class DroneRuntime implements Drone, LinkHost {
     });
   }
 
+  /** What commands print goes out only while there is room: results and heartbeats come first. */
+  #mayTell(): boolean {
+    for (const link of this.#links) if (link.bufferedBytes > PRINTED_BYTES_MAX) return false;
+    return true;
+  }
+
   /** A timer that fires too early costs nothing, so it is moved only to an earlier time. */
   #setTimer(): void {
     const next = this.#agent.nextDeadline();
@@ -373,6 +386,7 @@ class DroneRuntime implements Drone, LinkHost {
     const links = [...this.#links].map((link) => link.end(null));
     const slots = this.#slots.map((slot) => slot.close());
     void Promise.all([...links, ...slots, this.#accepted.close()])
+      .then(() => this.#guardian.close())
       .then(() => this.#outputs.close())
       .then(() => {
         this.tell({ type: 'stopped', end });

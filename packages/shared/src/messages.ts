@@ -185,6 +185,7 @@ const SCHEMAS = {
     hidden: optional(bool),
   },
   Watch: { everyMillis: u32 },
+  WatchOutput: { job, on: bool },
   Manage: {
     request: u53,
     action: oneOf('retry', 'drain', 'resume', 'gc', 'revokeKey', 'rotateKeys', 'retireKeys'),
@@ -209,7 +210,7 @@ const SCHEMAS = {
   JobDone: { job, state: jobState, counts, seq: u53, elapsedMillis: u53, message: optional(text) },
   Answer: { request: u53, body: plain },
   Overview: { body: plain },
-  Output: { job, index: u53, stream: oneOf('stdout', 'stderr'), offset: u53, data: chunk },
+  Output: { job, index: u53, lease, stream: oneOf('stdout', 'stderr'), offset: u53, data: chunk },
 
   // Drone to Queen
   Holdings: { leases: list(heldLease, LIMITS.slotsMax * 2) },
@@ -320,6 +321,7 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   Cancel: rule('Cancel', CLIENT),
   Query: rule('Query', LOOKING),
   Watch: rule('Watch', LOOKING),
+  WatchOutput: rule('WatchOutput', [...LOOKING, 'queen']),
   Manage: rule('Manage', CLIENT),
   Accepted: rule('Accepted', QUEEN),
   InputCredit: rule('InputCredit', QUEEN),
@@ -378,6 +380,7 @@ export type ClientToQueen = Message<
   | 'Cancel'
   | 'Query'
   | 'Watch'
+  | 'WatchOutput'
   | 'Manage'
   | 'StreamGet'
   | 'StreamChunk'
@@ -396,6 +399,7 @@ export type QueenToDrone = Message<
   | 'TaskAssign'
   | 'Retract'
   | 'CancelTask'
+  | 'WatchOutput'
   | 'ResultAck'
   | 'Drain'
   | 'StreamGet'

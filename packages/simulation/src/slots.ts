@@ -86,6 +86,7 @@ export class SimSlot {
     },
     abortTask: (run, { position, reason }) => this.#abort(run, position, reason),
     deliverChunk: () => {},
+    watchSlot: () => {},
     killSlot: () => this.die('the thread was ended'),
   };
 

@@ -47,7 +47,7 @@ async function runResults(argv: ResultsArguments): Promise<void> {
   const info = await hive.job(id);
   const job = await hive.open(id);
   const output = new Output(process.stdout);
-  const lines = new ResultLines(output, argv.json, note);
+  const lines = new ResultLines(output, argv.json, info.kind, note);
   const ordered = !argv.asFinished;
   if (argv.follow || info.endedAt !== undefined) {
     const { state } = await printResults(job, job.results({ ordered }), lines, output);

@@ -84,6 +84,7 @@ export const submitCommand: CommandModule<object, SubmitArguments> = {
       .strict(false)
       .strictOptions()
       .example('$0 submit hash one two', 'Two digests')
+      .example("$0 submit command 'gzip -k a.log' 'gzip -k b.log'", 'Lines for the shell, one per task')
       .example('$0 submit hash --range 1..1000 --detach', 'Prints the id of a job that goes on by itself')
       .example('seq 9 | $0 submit echo --lines -', 'One task per line')
       .example('$0 submit sleep 60000 --deadline 10s --retries 0', 'A job that may not take longer than 10 s')
@@ -155,7 +156,7 @@ async function follow(
   const job = await hive.submit(options);
   void hintAtDrones(hive, note);
   const output = new Output(process.stdout);
-  const lines = new ResultLines(output, json, note);
+  const lines = new ResultLines(output, json, options.kind, note);
   // What was printed leaves, whatever came after it.
   const end = await printResults(job, job.results({ ordered: !asFinished }), lines, output).finally(() =>
     output.end(),

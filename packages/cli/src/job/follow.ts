@@ -34,8 +34,9 @@ export async function* resultsSoFar(
   hive: Hive,
   job: JobHandle,
   ordered: boolean,
+  streams = false,
 ): AsyncGenerator<TaskResult> {
-  const results = job.results({ ordered });
+  const results = job.results({ ordered, streams });
   try {
     while (true) {
       const next = results.next();

@@ -1,6 +1,7 @@
 /**
  * Results of a job on standard output, one a line; what failed goes to standard error. As text, a text is printed as it
- * is, bytes are bytes, and everything else is JSON; with `--json` every task is one JSON object, whatever became of it.
+ * is, bytes are bytes, of a command what it printed (each on its own stream), and everything else is JSON; with `--json`
+ * every task is one JSON object, whatever became of it.
  */
 import type { TaskResult } from '@hive/client';
 import type { Output } from '../output.ts';
@@ -10,10 +11,12 @@ const NEWLINE = Buffer.from('\n');
 export class ResultLines {
   readonly #output: Output;
   readonly #isJson: boolean;
+  readonly #kind: string;
   readonly #complain: (text: string) => void;
 
-  constructor(output: Output, isJson: boolean, complain: (text: string) => void) {
+  constructor(output: Output, isJson: boolean, kind: string, complain: (text: string) => void) {
     this.#output = output;
+    this.#kind = kind;
     this.#isJson = isJson;
     this.#complain = complain;
   }
@@ -21,13 +24,29 @@ export class ResultLines {
   /** Null when more may be printed at once, else what to wait for. */
   print(result: TaskResult): Promise<void> | null {
     if (this.#isJson) return this.#output.write(Buffer.from(`${toJson(jsonOf(result))}\n`));
-    if (result.outcome === 'succeeded') return this.#output.write(lineOf(result.value));
+    if (result.outcome === 'succeeded') return this.#printValue(result.value);
     // What was cancelled is no surprise to whoever cancelled it.
     if (result.outcome === 'cancelled') return null;
     this.#output.flush();
     this.#complain(`task ${result.index} ${wordsOf(result.outcome)}: ${result.error.message}`);
     return null;
   }
+
+  #printValue(value: unknown): Promise<void> | null {
+    const printed = this.#kind === 'command' ? printedOf(value) : null;
+    if (printed === null) return this.#output.write(lineOf(value));
+    if (printed.stderr.length > 0) {
+      this.#output.flush();
+      process.stderr.write(printed.stderr);
+    }
+    return this.#output.write(printed.stdout);
+  }
+}
+
+/** What a command printed; null: this is no command's result. */
+function printedOf(value: unknown): { readonly stdout: Uint8Array; readonly stderr: Uint8Array } | null {
+  const { stdout, stderr } = (value ?? {}) as { stdout?: unknown; stderr?: unknown };
+  return stdout instanceof Uint8Array && stderr instanceof Uint8Array ? { stdout, stderr } : null;
 }
 
 function jsonOf({ index, outcome, value, error }: TaskResult): object {

@@ -297,6 +297,20 @@ describe('a task that has to stop', () => {
     hive.step({ type: 'slotDied', slot: 0, run: 1, position: 1, message: 'killed' });
     expect(hive.sent(1)[0]).toMatchObject({ type: 'TaskComplete', at: 1, count: 0, ended: true });
   });
+
+  test('leaves the next one a limit of its own, when it ended without its thread', () => {
+    hive.open(1, { heartbeatMillis: 1_000_000 });
+    hive.spec(1, { attemptTimeoutMillis: 500 });
+    hive.assign(1, 1, [0, 3]);
+    const kills = () => hive.effects.filter(({ type }) => type === 'killSlot');
+    hive.advance(500, { task: 0 });
+    expect(kills()).toMatchObject([{ outcome: 'timedOut', message: expect.stringContaining('500 ms') }]);
+    hive.advance(100, { task: 0 });
+    expect(kills()).toHaveLength(1);
+    hive.report(1, 1);
+    hive.advance(500, { task: 1 });
+    expect(kills()).toHaveLength(2);
+  });
 });
 
 describe('a drain', () => {
@@ -325,5 +339,41 @@ describe('a drain', () => {
     expect(hive.effects.some(({ type }) => type === 'drained')).toBe(false);
     hive.receive(1, { type: 'ResultAck', leases: [1, 2] });
     expect(hive.effects.some(({ type }) => type === 'drained')).toBe(true);
+  });
+});
+
+describe('what tasks print', () => {
+  const printed = { type: 'slotPrinted', slot: 0, run: 1, stream: 'stdout', offset: 0 } as const;
+  const data = new Uint8Array([1]);
+
+  test('is told while the Queen watches, by the index of the task', () => {
+    hive.open(1);
+    hive.assign(1, 7, [5, 3]);
+    hive.clear();
+    hive.step({ ...printed, position: 1, data });
+    expect(hive.sent(1)).toEqual([]);
+    hive.receive(1, { type: 'WatchOutput', job: JOB, on: true });
+    expect(hive.effects).toContainEqual({ type: 'watchSlot', slot: 0, run: 1, on: true });
+    hive.step({ ...printed, position: 1, data });
+    expect(hive.sent(1)).toEqual([
+      { type: 'TaskOutput', lease: 7, index: 6, stream: 'stdout', offset: 0, data },
+    ]);
+    hive.step({ ...printed, run: 9, position: 1, data });
+    hive.receive(1, { type: 'WatchOutput', job: JOB, on: false });
+    expect(hive.effects).toContainEqual({ type: 'watchSlot', slot: 0, run: 1, on: false });
+    hive.step({ ...printed, position: 1, data });
+    expect(hive.sent(1)).toEqual([]);
+  });
+
+  test('is watched from the start of a lease that comes later, and no more in another session', () => {
+    hive.open(1);
+    hive.receive(1, { type: 'WatchOutput', job: JOB, on: true });
+    hive.assign(1, 1, [0, 1]);
+    expect(hive.effects).toContainEqual(expect.objectContaining({ type: 'startLease', isWatched: true }));
+    hive.step({ type: 'sessionClosed', session: 1 as never });
+    hive.open(2);
+    hive.clear();
+    hive.step({ ...printed, position: 0, data });
+    expect(hive.sent(2)).toEqual([]);
   });
 });

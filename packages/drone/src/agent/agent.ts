@@ -80,6 +80,7 @@ export class Agent {
     slotProgressed: (event) => this.#work.slotProgressed(event),
     slotRetracted: (event) => this.#work.slotRetracted(event),
     slotPulled: (event) => this.#work.slotPulled(event),
+    slotPrinted: (event) => this.#work.slotPrinted(event),
     slotDied: (event) => this.#work.slotDied(event),
     sessionOpened: (event) => this.#sessionOpened(event),
     sessionHeard: (event) => this.#heard(event.session),
@@ -102,13 +103,17 @@ export class Agent {
     },
     Goodbye: (session) => this.#queens.close(session, 'stopping', 'the Queen said goodbye'),
     JobSpec: (session, { job, spec }) => void session.specs.set(job as JobId, spec),
-    ForgetJob: (session, { job }) => void session.specs.delete(job as JobId),
+    ForgetJob: (session, { job }) => {
+      session.specs.delete(job as JobId);
+      session.watched.delete(job as JobId);
+    },
     TaskAssign: (session, message) => this.#work.assign(session, message),
     Retract: (session, message) => this.#work.retract(session, message),
     CancelTask: (session, message) => this.#work.cancel(session, message),
     ResultAck: (session, message) => this.#work.acknowledge(session, message),
     StreamChunk: (session, message) => this.#work.chunkReceived(session, message),
     StreamGet: (session, message) => this.#work.serveOutput(session, message),
+    WatchOutput: (session, message) => this.#work.watch(session, message),
     Drain: (session) => {
       session.isDraining = true;
       this.#work.handBackWaiting(session.queen);

@@ -91,6 +91,17 @@ export type AgentEvent =
       readonly offset: number;
       readonly length: number;
     }
+  /** A task that is watched has printed something. */
+  | {
+      readonly type: 'slotPrinted';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly position: number;
+      readonly stream: 'stdout' | 'stderr';
+      /** Bytes of this stream before. */
+      readonly offset: number;
+      readonly data: Uint8Array;
+    }
   /** The thread is gone; what it had finished was reported before. `position` is the task that it ran, if it ran one. */
   | {
       readonly type: 'slotDied';
@@ -128,6 +139,8 @@ export interface LeaseOrder {
   readonly sizes: number | Uint8Array;
   readonly data: Uint8Array;
   readonly streams: readonly Streamed[];
+  /** Somebody wants to see what its tasks print; `watchSlot` may change that. */
+  readonly isWatched: boolean;
 }
 
 export type SlotEffect =
@@ -141,6 +154,8 @@ export type SlotEffect =
     }
   /** Report what has finished (`slotReported`, if anything), then `slotProgressed`. */
   | { readonly type: 'sampleSlot'; readonly slot: SlotNumber; readonly run: RunNumber }
+  /** Tell what its tasks print, from the beginning of the one that runs (`slotPrinted`), with every sample; or no more. */
+  | { readonly type: 'watchSlot'; readonly slot: SlotNumber; readonly run: RunNumber; readonly on: boolean }
   /** Start no task until `resumeSlot`. What runs goes on. */
   | { readonly type: 'pauseSlot'; readonly slot: SlotNumber; readonly run: RunNumber }
   | { readonly type: 'resumeSlot'; readonly slot: SlotNumber; readonly run: RunNumber }
@@ -163,8 +178,17 @@ export type SlotEffect =
       readonly last: boolean;
       readonly error: string | null;
     }
-  /** End the thread and start another. Answer: what was finished (`slotReported`), `slotDied`, later `slotReady`. */
-  | { readonly type: 'killSlot'; readonly slot: SlotNumber; readonly run: RunNumber };
+  /**
+   * End the thread and start another. Answer: what was finished (`slotReported`), `slotDied`, later `slotReady`. Where a
+   * process runs the task, that is ended instead, and the task fails with this outcome and text; the thread goes on.
+   */
+  | {
+      readonly type: 'killSlot';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly outcome: 'timedOut' | 'cancelled';
+      readonly message: string;
+    };
 
 export type AgentEffect =
   | { readonly type: 'send'; readonly session: SessionNumber; readonly message: Message }

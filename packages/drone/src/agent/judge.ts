@@ -3,6 +3,7 @@
  * Decided from samples of the slot, which say what runs since when; so a thread is ended within one sample of the time.
  */
 import { LIMITS, type Millis } from '@hive/shared';
+import type { SlotEffect, SlotFailure } from './events.ts';
 import type { Kill, Lease } from './lease.ts';
 
 type Running = Extract<Lease['stage'], { at: 'running' }>;
@@ -32,4 +33,32 @@ export function sampleAtOf(lease: Lease, { task }: Running, now: Millis): Millis
   if (abort !== undefined) next = Math.min(next, abort.at + LIMITS.killMillis);
   // A limit that has passed is judged now; the next look is never in the past.
   return Math.max(next, now + 1);
+}
+
+/** Whether the thread was told to end, or the task to blame: one that ended without its thread leaves the next a limit of its own. */
+export function isBeingEnded(lease: Lease, { kill }: Running): boolean {
+  return kill === 'unwanted' || (kill !== null && kill.position >= lease.done);
+}
+
+/** Notes why, and gives the order. */
+export function killOrder(stage: Running, kill: Kill | 'unwanted'): SlotEffect {
+  stage.kill = kill;
+  const { slot, run } = stage;
+  if (kill !== 'unwanted')
+    return { type: 'killSlot', slot, run, outcome: kill.outcome, message: kill.message };
+  return { type: 'killSlot', slot, run, outcome: 'cancelled', message: 'The task is not wanted any more.' };
+}
+
+export function deathReason({ kill }: Running, message: string): string {
+  if (kill === null) return message;
+  return kill === 'unwanted' ? 'A cancelled task did not stop.' : kill.message;
+}
+
+/** Whose fault a slot's death is: the agent's own orders have their outcome, anything else is a crash. */
+export function blame(lease: Lease, stage: Running, message: string): SlotFailure | null {
+  const { kill } = stage;
+  const position = lease.done;
+  if (kill === null) return { position, outcome: 'crashed', code: 'crashed', message };
+  if (kill === 'unwanted' || kill.position !== position) return null;
+  return { position, outcome: kill.outcome, code: kill.outcome, message: kill.message };
 }

@@ -38,6 +38,8 @@ export interface AgentSession {
   credit: number;
   isDraining: boolean;
   readonly specs: Map<JobId, Spec>;
+  /** Jobs of which the Queen wants to hear what their tasks print. */
+  readonly watched: Set<JobId>;
   /** Leases that ended lately, and whether their end asked for work for the place; oldest first. */
   readonly ended: Map<LeaseNumber, boolean>;
   /** Results that have not been said in this session because many were kept; while it is not empty, newer ones join it. */
@@ -99,6 +101,7 @@ export class Queens {
       credit: 0,
       isDraining: false,
       specs: new Map(),
+      watched: new Set(),
       ended: new Map(),
       backlog: [],
       backlogBytes: 0,

@@ -9,7 +9,7 @@ import { InvariantError, type LeaseNumber, LIMITS, type Message, ProtocolError }
 import { completionsOf, emptyCompletion, type Finished } from './completions.ts';
 import { type AgentEvent, type OutputFile, outputFile, type SlotFailure, type SlotNumber } from './events.ts';
 import type { Journal } from './journal.ts';
-import { judge, sampleAtOf } from './judge.ts';
+import { blame, deathReason, isBeingEnded, judge, killOrder, sampleAtOf } from './judge.ts';
 import { indexAt, type Lease, leaseOf, positionOf, slotsOf } from './lease.ts';
 import { costOf, keyOf } from './outbox.ts';
 import type { Place, Places } from './places.ts';
@@ -115,6 +115,16 @@ export class Work {
     this.#turn.effects.push({ type: 'deliverChunk', slot, run, position, offset, data, last, error });
   }
 
+  /** The Queen wants to hear what the tasks of a job print; again: from the beginning. */
+  watch(session: AgentSession, { job, on }: Message<'WatchOutput'>): void {
+    if (on) session.watched.add(job);
+    else session.watched.delete(job);
+    for (const { job: other, stage } of session.queen.leases.values()) {
+      if (other !== job || stage.at !== 'running') continue;
+      this.#turn.effects.push({ type: 'watchSlot', slot: stage.slot, run: stage.run, on });
+    }
+  }
+
   /** The Queen wants a piece of an output that was reported to her as a stream. */
   serveOutput(session: AgentSession, get: Message<'StreamGet'>): void {
     const { direction, lease, incarnation = session.incarnation } = get;
@@ -207,9 +217,8 @@ export class Work {
     const { lease, stage } = running;
     stage.task = event.task && { position: event.task.position, since: now - event.task.runningMillis };
     stage.sampleAt = sampleAtOf(lease, stage, now);
-    if (stage.kill !== null) return;
-    stage.kill = judge(lease, stage, now);
-    if (stage.kill !== null) this.#turn.effects.push({ type: 'killSlot', slot: stage.slot, run: stage.run });
+    const kill = isBeingEnded(lease, stage) ? null : judge(lease, stage, now);
+    if (kill !== null) this.#turn.effects.push(killOrder(stage, kill));
   }
 
   slotRetracted(event: SlotEvent<'slotRetracted'>): void {
@@ -236,14 +245,24 @@ export class Work {
     if (session !== null) this.#replies.pull(session, running.lease, event);
   }
 
+  slotPrinted(event: SlotEvent<'slotPrinted'>): void {
+    const lease = this.#running(event)?.lease;
+    if (lease === undefined) return;
+    const { session } = this.#queenOf(lease);
+    if (session === null || !session.watched.has(lease.job)) return;
+    const { stream, offset, data, position } = event;
+    const index = indexAt(lease, position);
+    this.#queens.send(session, { type: 'TaskOutput', lease: lease.number, index, stream, offset, data });
+  }
+
   slotDied(event: SlotEvent<'slotDied'>): void {
     this.#places.setReady(event.slot, false);
     const running = event.run === null ? null : this.#running({ slot: event.slot, run: event.run });
     const reason = running === null ? event.message : deathReason(running.stage, event.message);
     this.#turn.effects.push({ type: 'report', event: { type: 'slotReplaced', slot: event.slot, reason } });
     if (running === null) return;
-    const { lease } = running;
-    const blamed = event.position === lease.done ? blame(running, event.message) : null;
+    const { lease, stage } = running;
+    const blamed = event.position === lease.done ? blame(lease, stage, event.message) : null;
     this.#end(running, { ...NOTHING, at: lease.done, ...(blamed && { count: 1, failures: [blamed] }) });
   }
 
@@ -310,7 +329,8 @@ export class Work {
     };
     lease.stage = stage;
     const { job, spec, ranges, end, sizes, data, streams } = lease;
-    effects.push({ type: 'startLease', slot, run, job, spec, ranges, end, sizes, data, streams });
+    const isWatched = this.#queenOf(lease).session?.watched.has(job) === true;
+    effects.push({ type: 'startLease', slot, run, job, spec, ranges, end, sizes, data, streams, isWatched });
     for (const [position, { reason }] of lease.aborts) {
       effects.push({ type: 'abortTask', slot, run, position, reason });
     }
@@ -477,18 +497,4 @@ export class Work {
       throw new InvariantError(`lease ${lease.number} has outlived its Queen's record`);
     return queen;
   }
-}
-
-function deathReason({ kill }: Running, message: string): string {
-  if (kill === null) return message;
-  return kill === 'unwanted' ? 'A cancelled task did not stop.' : kill.message;
-}
-
-/** Whose fault a slot's death is: the agent's own orders have their outcome, anything else is a crash. */
-function blame({ lease, stage }: RunningLease, message: string): SlotFailure | null {
-  const { kill } = stage;
-  const position = lease.done;
-  if (kill === null) return { position, outcome: 'crashed', code: 'crashed', message };
-  if (kill === 'unwanted' || kill.position !== position) return null;
-  return { position, outcome: kill.outcome, code: kill.outcome, message: kill.message };
 }

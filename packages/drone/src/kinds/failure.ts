@@ -6,10 +6,12 @@ export class TaskFailure extends Error {
   override readonly name = 'TaskFailure';
   readonly code: string;
   readonly retryable: boolean;
-  constructor(code: string, message: string, retryable = false) {
+  readonly outcome: 'failed' | 'timedOut' | 'cancelled';
+  constructor(code: string, message: string, retryable = false, outcome: TaskFailure['outcome'] = 'failed') {
     super(message);
     this.code = code;
     this.retryable = retryable;
+    this.outcome = outcome;
   }
 }
 export const badInput = (message: string): TaskFailure => new TaskFailure('badInput', message);

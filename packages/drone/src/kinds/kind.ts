@@ -6,6 +6,8 @@
  * operator, as modules that export `kind`.
  */
 import type { Encoding } from '@hive/shared';
+import type { GroupWords } from '../slots/group-words.ts';
+import { command } from './command.ts';
 import { echo } from './echo.ts';
 import { hash } from './hash.ts';
 import { sleep } from './sleep.ts';
@@ -37,6 +39,8 @@ export interface Task {
    * `reserve`. @throws TaskFailure when the disk does not take it
    */
   write(bytes: Uint8Array): void;
+  /** Adds to the output, which is the value as the job's encoding writes it, of any length; otherwise like `write`. */
+  writeEncoded(bytes: Uint8Array): void;
   /** The output is the input. */
   putInput(): void;
   /** The input, decoded. */
@@ -45,16 +49,33 @@ export interface Task {
   chunks(): AsyncIterable<Uint8Array>;
 }
 
+/** The slot whose thread a kind runs in: what kinds need that start processes. */
+export interface KindSlot {
+  readonly number: number;
+  /** Folder for the files of this slot's processes; absolute. It may not exist yet, and goes with the Drone. */
+  readonly folder: string;
+  /** File in which this slot's process group stands, for whoever ends it should the Drone be killed. */
+  readonly groups: string;
+  /** How the main thread ends the process that the thread waits for. */
+  readonly group: GroupWords;
+  /** Number of the lease's stay in the slot. */
+  readonly run: number;
+  /** Whether somebody watches what is printed; then the files of the output are left to the main thread. */
+  readonly isWatched: boolean;
+  /** The task at this position is to be ended after so many milliseconds, with the verdict `limit`. */
+  limit(position: number, millis: number): void;
+}
+
 /** Runs one task. Kinds that never wait return undefined, which keeps them in a loop without promises. */
 export type Runner = (task: Task) => void | Promise<void>;
 
 export interface Kind {
   readonly name: string;
   /** @throws TaskFailure when the job's parameters make no sense: every task of it fails with that */
-  prepare(job: KindJob): Runner;
+  prepare(job: KindJob, slot: KindSlot): Runner;
   /** The short text of an output, for people, where its encoding does not say how to show it; null: no better idea. */
   displayOutput?(encoding: Encoding, output: Uint8Array): string | null;
 }
 
 /** The kinds that every Drone knows. */
-export const BUILT_IN: readonly Kind[] = [echo, hash, sleep];
+export const BUILT_IN: readonly Kind[] = [command, echo, hash, sleep];

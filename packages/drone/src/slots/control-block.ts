@@ -36,8 +36,17 @@ export const WORD = {
   isTimed: 11,
   /** The run at whose end, as it then was, the thread has come to rest. */
   stopped: 12,
+  /** The process that the thread has started and waits for (see group-words.ts): its id, 0 none, -1 about to start. */
+  pid: 13,
+  /** The task whose process is to be ended: its position + 1, 0 none, -1 any; why; and how long the text is that says so. */
+  endTask: 14,
+  endWhy: 15,
+  endTextBytes: 16,
+  /** 1 if somebody watches what commands print: the main thread removes the files of their output, not the thread. */
+  isWatched: 17,
 } as const;
-const WORDS = 16;
+const WORDS = 18;
+const REASON_BYTES = 2_048;
 /** Float64 words behind them: time worked in this lease, and when the task at `startedPosition` began; milliseconds. */
 export const TIME = { busy: 0, startedAt: 1 } as const;
 const TIMES = 2;
@@ -65,7 +74,7 @@ export interface SharedMemory {
 
 export function newSharedMemory(): SharedMemory {
   return {
-    control: new SharedArrayBuffer(WORDS * 4 + TIMES * 8 + LIMITS.leaseTasksMax / 8),
+    control: new SharedArrayBuffer(WORDS * 4 + TIMES * 8 + LIMITS.leaseTasksMax / 8 + REASON_BYTES),
     sizes: new SharedArrayBuffer(LIMITS.leaseTasksMax * 4),
     ring: new SharedArrayBuffer(RING_BYTES),
     input: new SharedArrayBuffer(INPUT_BYTES),
@@ -78,13 +87,16 @@ export interface ControlBlock {
   readonly times: Float64Array<SharedArrayBuffer>;
   /** One bit per position: the task is not to be started. */
   readonly abortBits: Uint8Array<SharedArrayBuffer>;
+  /** UTF-8: why the process of a task is to be ended. */
+  readonly reason: Uint8Array<SharedArrayBuffer>;
 }
 
 export function controlBlock(control: SharedArrayBuffer): ControlBlock {
   return {
     words: new Int32Array(control, 0, WORDS),
     times: new Float64Array(control, WORDS * 4, TIMES),
-    abortBits: new Uint8Array(control, WORDS * 4 + TIMES * 8),
+    abortBits: new Uint8Array(control, WORDS * 4 + TIMES * 8, LIMITS.leaseTasksMax / 8),
+    reason: new Uint8Array(control, WORDS * 4 + TIMES * 8 + LIMITS.leaseTasksMax / 8),
   };
 }
 
@@ -122,7 +134,9 @@ export interface ThreadJob {
 export const SAYS = { ready: 0, much: 1 } as const;
 export type FromThread =
   | number
-  | { readonly position: number; readonly offset: number; readonly length: number };
+  | { readonly position: number; readonly offset: number; readonly length: number }
+  /** The task at this position may run for so many milliseconds by a limit of its own. */
+  | { readonly position: number; readonly limitMillis: number };
 
 /** What a thread is started with. */
 export interface ThreadData {
@@ -130,7 +144,7 @@ export interface ThreadData {
   /** Names of further kinds and the URLs of the modules that export them. */
   readonly kindModules: Readonly<Record<string, string>>;
   readonly slot: number;
-  /** Folder for values that are too large for the ring. */
+  /** Folder for values that are too large for the ring, and for what commands need. */
   readonly outputs: string;
 }
 

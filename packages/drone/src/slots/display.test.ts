@@ -15,6 +15,14 @@ describe('the short text of a value', () => {
     expect(text(5, { encoding: 'raw' })).toBe('1 byte');
   });
 
+  test('of a command says how it ended, and how its output begins', () => {
+    const shown = (result: object) =>
+      displayValue({ kind: 'command', encoding: 'msgpack' }, encodeMsgpack(result), 'output');
+    const stdout = Buffer.from('one\ntwo\n');
+    expect(shown({ exitCode: 3, stderr: stdout, stdout })).toBe('exit code 3, "one"');
+    expect(shown({ signal: 9, stderr: stdout, stdout: new Uint8Array(0) })).toBe('signal 9');
+  });
+
   test('of a digest is its beginning', () => {
     const digest = Buffer.from('7c0b5f5412ab34', 'hex');
     const spec = { kind: 'hash', encoding: 'raw' } as const;

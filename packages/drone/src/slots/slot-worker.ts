@@ -5,12 +5,14 @@
  * commit (one shared word): no object, promise or message, and a look at the clock only about every 0.2 ms.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { groupsFile, slotFolder } from '../commands/workplace.ts';
 import { TaskFailure } from '../kinds/failure.ts';
-import { BUILT_IN, type Kind, type Runner } from '../kinds/kind.ts';
+import { BUILT_IN, type Kind, type KindSlot, type Runner } from '../kinds/kind.ts';
 import {
   type ControlBlock,
   clock,
   controlBlock,
+  type FromThread,
   SAYS,
   type ThreadData,
   type ThreadJob,
@@ -18,6 +20,7 @@ import {
   type ToThread,
   WORD,
 } from './control-block.ts';
+import { GroupWords } from './group-words.ts';
 import { OutputWriter } from './output-writer.ts';
 import { ThreadTask } from './thread-task.ts';
 
@@ -25,6 +28,8 @@ const CLOCK_MILLIS = 0.2;
 const STRIDE_MAX = 4096;
 /** Texts of failures are cut here; what a Queen accepts is longer. */
 const MESSAGE_MAX = 2_000;
+
+type Limit = Extract<FromThread, { limitMillis: number }>;
 
 interface Prepared {
   readonly job: ThreadJob;
@@ -38,6 +43,7 @@ class Thread {
   readonly #kinds: ReadonlyMap<string, Kind>;
   readonly #jobs = new Map<number, Prepared>();
   readonly #say: (code: number) => void;
+  readonly #slot: KindSlot;
   #number = 0;
   #run: Runner = () => {};
   /** Tasks until the clock is read again, and how many it is at a time. */
@@ -53,6 +59,7 @@ class Thread {
     this.#block = controlBlock(memory.control);
     this.#words = this.#block.words;
     this.#say = (code) => port.postMessage(code);
+    this.#slot = this.#slotOf(slot, outputs, (limit) => port.postMessage(limit));
     const output = new OutputWriter(outputs, slot);
     this.#task = new ThreadTask(memory, this.#block, output, this.#say, (pull) => port.postMessage(pull));
     port.on('message', (message: ToThread) => this.#receive(message));
@@ -77,13 +84,30 @@ class Thread {
     try {
       const kind = this.#kinds.get(job.kind);
       if (kind === undefined) throw new TaskFailure('unknownKind', `There is no kind "${job.kind}" here.`);
-      run = kind.prepare(job);
+      run = kind.prepare(job, this.#slot);
     } catch (error) {
       run = () => {
         throw error;
       };
     }
     this.#jobs.set(id, { job, run });
+  }
+
+  #slotOf(number: number, outputs: string, tell: (limit: Limit) => void): KindSlot {
+    const thread = this;
+    return {
+      number,
+      folder: slotFolder(outputs, number),
+      groups: groupsFile(outputs),
+      group: new GroupWords(this.#block),
+      get run() {
+        return thread.#number;
+      },
+      get isWatched() {
+        return Atomics.load(thread.#words, WORD.isWatched) === 1;
+      },
+      limit: (position, limitMillis) => tell({ position, limitMillis }),
+    };
   }
 
   #abort(position: number | null, reason: string): void {
@@ -194,8 +218,8 @@ function failureOf(error: unknown, isAborted: boolean) {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_MAX);
   if (isAborted) return { outcome: 'cancelled', code: 'cancelled', message };
   if (error instanceof TaskFailure) {
-    const { code, retryable } = error;
-    return { outcome: 'failed', code, message, ...(retryable ? {} : { retryable: false }) };
+    const { outcome, code, retryable } = error;
+    return { outcome, code, message, ...(retryable ? {} : { retryable: false }) };
   }
   const code = (error as { code?: unknown } | null)?.code;
   const name = error instanceof Error ? error.name : 'Error';

@@ -166,7 +166,7 @@ describe('a slot', () => {
     expect(reports.flatMap(({ at, count }) => Array.from({ length: count }, (_, i) => at + i))).toEqual([
       0, 1,
     ]);
-    driver.slot.obey({ type: 'killSlot', slot: 0, run: driver.run });
+    driver.kill('timedOut');
     expect(await driver.next('slotDied')).toMatchObject({ position: 2 });
   });
 

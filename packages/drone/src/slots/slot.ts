@@ -17,6 +17,8 @@ import {
   type SlotNumber,
 } from '../agent/events.ts';
 import { positionOf } from '../agent/lease.ts';
+import type { Guardian } from '../commands/guardian.ts';
+import { slotFolder } from '../commands/workplace.ts';
 import {
   type ControlBlock,
   clock,
@@ -32,7 +34,10 @@ import {
   type ToThread,
   WORD,
 } from './control-block.ts';
+import { GroupEnder } from './group-ender.ts';
+import type { Verdict } from './group-words.ts';
 import type { OutputFiles } from './output-files.ts';
+import { PrintedTail } from './printed-tail.ts';
 import { ResultReader } from './results.ts';
 
 export interface SlotOptions {
@@ -42,6 +47,10 @@ export interface SlotOptions {
   readonly heapMiB?: number;
   /** Where outputs over 1 MiB go. */
   readonly outputs: OutputFiles;
+  /** Ends commands if this process is killed. */
+  readonly guardian: Guardian;
+  /** Whether more of what commands print can be sent now. */
+  readonly mayTell: () => boolean;
 }
 type Emit = (event: AgentEvent) => void;
 type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
@@ -62,6 +71,8 @@ const LINGERS_IN_VAIN_MAX = 8;
 interface Run {
   readonly number: RunNumber;
   readonly ranges: readonly number[];
+  /** Its tasks run as processes, which are ended in another way than threads. */
+  readonly isCommand: boolean;
   /** Positions from here on are not this slot's any more. */
   end: number;
   isPaused: boolean;
@@ -78,6 +89,8 @@ export class Slot {
   readonly #emit: Emit;
   readonly #memory: SharedMemory = newSharedMemory();
   readonly #block: ControlBlock = controlBlock(this.#memory.control);
+  readonly #ender = new GroupEnder(this.#block);
+  readonly #printed: PrintedTail;
   readonly #results = new ResultReader(this.#block, this.#memory.sizes, this.#memory.ring);
   #input = this.#memory.input;
   #worker: Worker;
@@ -96,6 +109,14 @@ export class Slot {
     this.number = number;
     this.#options = options;
     this.#emit = emit;
+    this.#printed = new PrintedTail(
+      slotFolder(options.outputs.folder, number),
+      options.mayTell,
+      (printed) => {
+        const run = this.#run;
+        if (run !== null) this.#emit({ type: 'slotPrinted', slot: this.number, run: run.number, ...printed });
+      },
+    );
     this.#worker = this.#spawn();
   }
 
@@ -115,6 +136,7 @@ export class Slot {
   } = {
     retractLease: (run, { end }) => this.#retract(run, end),
     sampleSlot: (run) => this.#sample(run),
+    watchSlot: (run, { on }) => this.#watch(run, on),
     pauseSlot: (run) => this.#pause(run),
     resumeSlot: (run) => this.#resume(run),
     abortTask: (run, { position, reason }) => this.#abort(run, position, reason),
@@ -123,7 +145,7 @@ export class Slot {
       const chunk = { offset, data: own, last, ...(error === null ? {} : { error }) };
       this.#tell({ type: 'chunk', position, chunk }, [own.buffer]);
     },
-    killSlot: () => void this.#worker.terminate(),
+    killSlot: (run, { outcome, message }) => this.#kill(run, { why: outcome, message }),
   };
 
   get isBusy(): boolean {
@@ -157,6 +179,8 @@ export class Slot {
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#restart !== null) clearTimeout(this.#restart);
+    // A thread that waits for a process cannot end before that.
+    await this.#ender.close();
     await this.#worker.terminate();
   }
 
@@ -165,12 +189,15 @@ export class Slot {
     this.#run = {
       number: order.run,
       ranges: order.ranges,
+      isCommand: order.spec.kind === 'command',
       end: order.end,
       isPaused: false,
       isParked: false,
       busyReported: 0,
       seen: { position: -1, at: 0 },
     };
+    // The thread may prepare the job as soon as it hears of it.
+    if (this.#run.isCommand) this.#options.guardian.start();
     this.#writeInput(order);
     words[WORD.job] = this.#jobNumber(order);
     words[WORD.isTimed] = order.spec.attemptTimeoutMillis === undefined ? 0 : 1;
@@ -181,6 +208,9 @@ export class Slot {
     words[WORD.next] = 0;
     words[WORD.completed] = 0;
     this.#results.reset();
+    this.#ender.reset();
+    words[WORD.isWatched] = order.isWatched ? 1 : 0;
+    this.#printed.begin(order.run, order.isWatched);
     Atomics.store(words, WORD.end, order.end);
     if (this.#isReady) this.#tell(order.run);
   }
@@ -260,19 +290,47 @@ export class Slot {
       abortBits[position >>> 3]! |= 1 << (position & 7);
       Atomics.add(words, WORD.aborts, 1);
     }
-    if (position === null || position < Atomics.load(words, WORD.next)) {
-      this.#tell({ type: 'abort', position: position ?? this.#runningTask(run)?.position ?? null, reason });
+    if (position !== null && position >= Atomics.load(words, WORD.next)) return;
+    const running = this.#runningTask(run)?.position ?? null;
+    this.#tell({ type: 'abort', position: position ?? running, reason });
+    if (run.isCommand && running !== null && (position ?? running) === running) {
+      this.#ender.end(running, { why: 'cancelled', message: reason });
     }
+  }
+
+  /** Ends the thread, or the process that it waits for. */
+  #kill(run: Run, verdict: Verdict): void {
+    const running = this.#completed;
+    if (run.isCommand) this.#ender.end(running, verdict);
+    // Looked at only now: a process that is not there by now will not be started.
+    if (!this.#ender.isBusy) void this.#worker.terminate();
   }
 
   #sample(run: Run): void {
     this.#take(run, false);
     if (this.#run !== run) return;
+    if (this.#block.words[WORD.isWatched] === 1) this.#printed.look(this.#completed);
     this.#emit({ type: 'slotProgressed', slot: this.number, run: run.number, task: this.#runningTask(run) });
+  }
+
+  /** From the beginning of the task that runs, also if somebody has watched before. */
+  #watch(run: Run, on: boolean): void {
+    Atomics.store(this.#block.words, WORD.isWatched, on ? 1 : 0);
+    if (!on) return;
+    this.#take(run, false);
+    if (this.#run !== run) return;
+    this.#printed.restart(this.#completed);
+    this.#printed.look(this.#completed);
+  }
+
+  get #completed(): number {
+    return Atomics.load(this.#block.words, WORD.completed);
   }
 
   /** Reports what has finished since the last report; nothing, if it is nothing and not the end. */
   #take(run: Run, ended: boolean): void {
+    // Before it is said that they have ended.
+    this.#printed.finish(this.#completed);
     const taken = this.#results.take();
     const { count } = taken;
     if (count === 0 && !ended) return;
@@ -293,7 +351,7 @@ export class Slot {
 
   #runningTask(run: Run): RunningTask | null {
     const { words, times } = this.#block;
-    const completed = Atomics.load(words, WORD.completed);
+    const completed = this.#completed;
     if (!this.#isReady || Atomics.load(words, WORD.next) <= completed) return null;
     const now = clock();
     // The thread does not read the clock for every task; then the first look that saw this one has to do.
@@ -314,6 +372,7 @@ export class Slot {
     const worker = new Worker(THREAD, {
       workerData,
       name: `slot ${this.number}`,
+      env: process.env,
       ...(heapMiB === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMiB } }),
     });
     this.#lastError = '';
@@ -332,7 +391,9 @@ export class Slot {
     }
     const run = this.#run;
     if (run === null || this.#isClosed) return;
-    if (typeof message === 'object') {
+    if (typeof message === 'object' && 'limitMillis' in message) {
+      this.#ender.limit(message.position, message.limitMillis);
+    } else if (typeof message === 'object') {
       this.#emit({ type: 'slotPulled', slot: this.number, run: run.number, ...message });
     } else if (message === SAYS.much) this.#take(run, false);
     else if (-message === run.number) this.#stopped(run);
@@ -360,6 +421,7 @@ export class Slot {
     const wasReady = this.#isReady;
     const run = this.#run;
     this.#jobs.clear();
+    this.#ender.abandon();
     const message = this.#lastError || `the thread ended with exit code ${code}`;
     if (run !== null) this.#take(run, false);
     const position = run === null ? null : (this.#runningTask(run)?.position ?? null);

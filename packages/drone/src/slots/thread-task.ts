@@ -189,6 +189,10 @@ export class ThreadTask implements Task {
     this.#writeFile(bytes, false);
   }
 
+  writeEncoded(bytes: Uint8Array): void {
+    this.#writeFile(bytes, true);
+  }
+
   #writeFile(bytes: Uint8Array, isEncoded: boolean): void {
     this.#isFileEncoded = isEncoded;
     this.#output.write(this.#run, this.position, bytes);

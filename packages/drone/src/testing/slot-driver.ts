@@ -1,6 +1,7 @@
 /** Drives one real slot in tests: gives it leases, gathers what it says, and waits for conditions, never for time. */
 import { appendValue, jobId, type Page, PageBuilder, readValues, type Spec } from '@hive/shared';
 import type { AgentEvent, LeaseOrder, SlotFailure, SlotReport, SlotStream } from '../agent/events.ts';
+import { Guardian } from '../commands/guardian.ts';
 import { OutputFiles } from '../slots/output-files.ts';
 import { Slot } from '../slots/slot.ts';
 
@@ -10,6 +11,9 @@ type EventOf<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
 export class SlotDriver {
   readonly slot: Slot;
   readonly outputs = new OutputFiles();
+  readonly #guardian = new Guardian(this.outputs.folder, 1);
+  /** Whether what is printed finds a reader. */
+  mayTell = true;
   readonly events: AgentEvent[] = [];
   #wake: (() => void)[] = [];
   #runs = 0;
@@ -19,6 +23,8 @@ export class SlotDriver {
     const options = {
       kindModules: TEST_KINDS,
       outputs: this.outputs,
+      guardian: this.#guardian,
+      mayTell: () => this.mayTell,
       ...(heapMiB === undefined ? {} : { heapMiB }),
     };
     this.slot = new Slot(0, options, (event) => {
@@ -52,9 +58,16 @@ export class SlotDriver {
       sizes,
       data,
       streams: [],
+      isWatched: false,
       ...more,
     };
     this.slot.obey({ type: 'startLease', ...order });
+  }
+
+  /** As the agent does when the running task has had enough. */
+  kill(outcome: 'timedOut' | 'cancelled'): void {
+    const message = `It was ${outcome}.`;
+    this.slot.obey({ type: 'killSlot', slot: 0, run: this.#runs, outcome, message });
   }
 
   sample(): void {
@@ -91,6 +104,7 @@ export class SlotDriver {
 
   async close(): Promise<void> {
     await this.slot.close();
+    await this.#guardian.close();
     await this.outputs.close();
   }
 

@@ -12,6 +12,7 @@ import { failForSize, fittingParents, partsOf } from './graph-jobs.ts';
 import { gapLength } from './held-back.ts';
 import type { Job, Rate } from './job.ts';
 import { Lease, noteShort } from './lease.ts';
+import { maybeWatchOn } from './live-output.ts';
 import type { State } from './state.ts';
 import type { InputRef } from './types.ts';
 
@@ -214,6 +215,7 @@ function sendLease(state: State, lease: Lease, behind: Lease | null): void {
     job.knownBy.add(drone);
     boundSpecs(state, drone);
     state.send(drone.session, { type: 'JobSpec', job: job.id, spec: job.spec });
+    maybeWatchOn(state, drone, job);
   }
   const message: Message<'TaskAssign'> = {
     type: 'TaskAssign',

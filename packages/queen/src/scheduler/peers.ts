@@ -9,6 +9,7 @@ import { DroneState } from './drone.ts';
 import { ownerLeft, retain } from './ending.ts';
 import type { Job } from './job.ts';
 import { settleCharge } from './lease.ts';
+import { unwatchAll } from './live-output.ts';
 import { keepLost } from './lost-leases.ts';
 import { leaveQuarantine, reviewQuarantines } from './quarantine.ts';
 import { droneIsGone } from './recovery.ts';
@@ -47,6 +48,7 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     isClogged: false,
     jobs: new Set(),
     watch: null,
+    watchedJobs: new Set(),
   };
   state.sessions.set(session, peer);
   state.sessionOfPeer.set(hello.peer, peer);
@@ -142,6 +144,7 @@ export function sessionClosed(
   state.deadlines.clear(peer.silence);
   state.acks.delete(session);
   if (peer.watch !== null) state.deadlines.clear(peer.watch.deadline);
+  unwatchAll(state, peer);
   if (peer.drone !== null) droneLeft(state, peer.drone, reason, isProcessLost);
   for (const job of peer.jobs) {
     if (job.hasReaders) job.subscriptions.delete(session);

@@ -10,6 +10,7 @@ import type { DroneState } from './drone.ts';
 import { cancelLease } from './ending.ts';
 import type { Job } from './job.ts';
 import { Lease } from './lease.ts';
+import { maybeWatchOn } from './live-output.ts';
 import { queueBack } from './queue-waits.ts';
 import { LEASES_PER_EPOCH, type State } from './state.ts';
 
@@ -91,6 +92,7 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
     cancelLease(state, lease, 'what its tasks depend on has no result any more');
     return;
   }
+  maybeWatchOn(state, drone, job);
   for (const [first, end] of lease.intervals(lease.done, lease.end)) claim(state, job, first, end);
   // Some of them may have failed elsewhere and wait for a retry, which this lease is then.
   if (job.failedTasks.size > 0) job.hasOverlaps = true;

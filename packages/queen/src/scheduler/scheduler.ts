@@ -24,6 +24,7 @@ import type { DroneState } from './drone.ts';
 import { expireEnded } from './ending.ts';
 import { graphAdvanced } from './graph-jobs.ts';
 import { keysRetired } from './keys.ts';
+import { taskOutput, watchOutput } from './live-output.ts';
 import { manage } from './manage.ts';
 import { answerDrone, bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
@@ -192,7 +193,7 @@ const DRONE_HANDLERS: DroneHandlers = {
   },
   TaskComplete: taskComplete,
   Retracted: retracted,
-  TaskOutput: unsupported,
+  TaskOutput: taskOutput,
   Drain: (_, drone) => {
     drone.isDraining = true;
     drone.update();
@@ -215,6 +216,7 @@ const CLIENT_HANDLERS: ClientHandlers = {
   Cancel: cancel,
   Query: query,
   Watch: watch,
+  WatchOutput: watchOutput,
   Manage: manage,
   StreamGet: unsupported,
   StreamChunk: streamChunk,

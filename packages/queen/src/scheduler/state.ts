@@ -69,6 +69,8 @@ export interface PeerSession {
   /** Jobs that this client submitted or reads. */
   readonly jobs: Set<Job>;
   watch: { readonly everyMillis: number; readonly deadline: Deadline } | null;
+  /** Jobs whose tasks' output this client watches. */
+  readonly watchedJobs: Set<Job>;
 }
 
 /** What happens at the deadlines that belong to the state as a whole. */
@@ -132,6 +134,8 @@ export class State {
   readonly dirtyProgress = new Set<Job>();
   readonly progressDeadline: Deadline;
   readonly rebalanceDeadline: Deadline;
+  /** Who watches what a job's tasks print. */
+  readonly outputWatchers = new Map<Job, Set<SessionNumber>>();
   readonly acks = new Map<SessionNumber, number[]>();
   readonly throughput = new Throughput();
   /** Things that were counted instead of believed. */
