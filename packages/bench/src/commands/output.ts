@@ -17,7 +17,7 @@ export async function runOutputBench({ bytes, runs, store, json }: OutputBenchOp
   const processes = await startProcesses({ drones: 1, slotsPerDrone: 1, store });
   await using stack = new AsyncDisposableStack();
   stack.defer(() => processes.stop());
-  const hive = stack.use(await connect({ queen: processes.address, name: 'bench' }));
+  const hive = stack.use(await connect({ ...processes.access, name: 'bench' }));
   const params = { argv: ['head', '-c', String(bytes), '/dev/zero'], keepStdout: bytes };
   const read = async () => {
     const job = await hive.submit({ kind: 'command', inputs: [null], params });

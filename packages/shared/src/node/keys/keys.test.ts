@@ -175,7 +175,14 @@ test('a key opens sessions of its own role, or of less', () => {
 
 test('an observer may say what changes nothing', () => {
   const may = Object.entries(MESSAGES).filter(([, { from }]) => from.includes('observer'));
-  expect(may.map(([type]) => type)).toEqual(['Hello', 'Heartbeat', 'Goodbye', 'Query', 'Watch']);
+  expect(may.map(([type]) => type)).toEqual([
+    'Hello',
+    'Heartbeat',
+    'Goodbye',
+    'Query',
+    'Watch',
+    'WatchOutput',
+  ]);
 });
 
 test('the secret leaves its object in one place only', () => {
