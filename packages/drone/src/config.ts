@@ -7,11 +7,15 @@ import {
   type Address,
   accessOf,
   allowInsecure,
+  defaultDataFolder,
   insecureOf,
   type PortRange,
+  randomPeerId,
 } from '@hive/shared/node';
 import type { DroneEvent } from './events.ts';
 import { BUILT_IN } from './kinds/kind.ts';
+import type { SandboxPolicy } from './sandbox/policy.ts';
+import { labelsOfSandbox, type OpenSandbox, openSandbox } from './sandbox/setup.ts';
 
 /** `key`, `data` and `insecure` say how it proves that it belongs: see `accessOf`. */
 export interface DroneOptions extends AccessOptions {
@@ -33,6 +37,11 @@ export interface DroneOptions extends AccessOptions {
   readonly slotHeapMiB?: number;
   /** Time without any Queen after which the Drone ends; never by default. */
   readonly orphanTimeoutMillis?: number;
+  /**
+   * What commands run in at least, and what their jobs may ask for. Without it there are no sandboxes on this Drone. The
+   * data folder of this user is always hidden.
+   */
+  readonly sandbox?: SandboxPolicy;
   readonly onEvent?: (event: DroneEvent) => void;
   /** Events about single tasks carry their values in full. Default: false. */
   readonly showValues?: boolean;
@@ -50,6 +59,7 @@ export interface DroneConfig {
   readonly kindModules: Readonly<Record<string, string>>;
   readonly slotHeapMiB: number | undefined;
   readonly orphanTimeoutMillis: number | undefined;
+  readonly sandbox: OpenSandbox | null;
   readonly onEvent: DroneOptions['onEvent'];
   readonly showValues: boolean;
 }
@@ -63,12 +73,14 @@ export function readOptions(options: DroneOptions): DroneConfig {
   if (options.queens === undefined && options.listen === undefined) {
     throw new UsageError('A Drone needs Queens to dial, or a port at which she dials it.');
   }
+  const sandbox = options.sandbox === undefined ? null : sandboxOf(options.sandbox);
   const labels = {
     os: process.platform,
     arch: process.arch,
     host: hostname(),
     ...whoRuns(),
     ...options.labels,
+    ...(sandbox === null ? {} : labelsOfSandbox(sandbox)),
   };
   if (Object.keys(labels).length > LIMITS.labelsMax) {
     throw new UsageError(`A Drone has at most ${LIMITS.labelsMax} labels.`);
@@ -78,7 +90,7 @@ export function readOptions(options: DroneOptions): DroneConfig {
   const kinds = kindsOf(kindModules, options.allow);
   const access = accessOf(options, 'drone');
   if (listen !== undefined) checkListening(listen, options);
-  const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues };
+  const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues, sandbox };
   return { ...own, queens, listen, access, orphanTimeoutMillis, onEvent };
 }
 
@@ -86,6 +98,11 @@ export function readOptions(options: DroneOptions): DroneConfig {
 function checkListening({ host }: PortRange, options: AccessOptions): void {
   const insecure = insecureOf(options);
   if (insecure) allowInsecure(host, insecure === 'yes-really');
+}
+
+function sandboxOf(policy: SandboxPolicy): OpenSandbox {
+  const hidden = [...new Set([...policy.hidden, defaultDataFolder()])];
+  return openSandbox({ ...policy, hidden }, { drone: randomPeerId().slice(0, 16) });
 }
 
 /** Whose process this is, so that jobs can ask for a Drone of their submitter. Nothing where the system does not say. */

@@ -20,3 +20,4 @@ export type { DroneEnd, DroneEvent } from './events.ts';
 export { TaskFailure } from './kinds/failure.ts';
 export type { Kind, KindJob, Runner, Task } from './kinds/kind.ts';
 export { type Drone, startDrone } from './runtime.ts';
+export type { SandboxPolicy } from './sandbox/policy.ts';

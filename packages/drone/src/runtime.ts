@@ -29,6 +29,7 @@ import { type DroneConfig, type DroneOptions, readOptions } from './config.ts';
 import type { DroneEnd, DroneEvent } from './events.ts';
 import { isSameAddress, Link, type LinkHost } from './link.ts';
 import { OutputServer } from './output-server.ts';
+import { LastWill } from './sandbox/last-will.ts';
 import { displayValue } from './slots/display.ts';
 import { OutputFiles } from './slots/output-files.ts';
 import { Slot } from './slots/slot.ts';
@@ -78,6 +79,8 @@ class DroneRuntime implements Drone, LinkHost {
   readonly #outputs = new OutputFiles();
   readonly #outputServer = new OutputServer(this.#outputs);
   readonly #guardian: Guardian;
+  /** Ends what sandboxes hold if this process is killed. */
+  readonly #lastWill: LastWill | null;
   readonly #links = new Set<Link>();
   readonly #accepted: Accepted;
   #linksMade = 0;
@@ -101,7 +104,8 @@ class DroneRuntime implements Drone, LinkHost {
     this.closed = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const { slots, kinds, kindModules, slotHeapMiB: heapMiB } = config;
+    const { slots, kinds, kindModules, slotHeapMiB: heapMiB, sandbox } = config;
+    this.#lastWill = sandbox === null ? null : new LastWill(sandbox);
     const whole = config.showValues ? { whole: wholeOf } : {};
     this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole });
     log('starts: peer %s, %d slots, kinds %s', this.peer, slots, kinds.join(' '));
@@ -110,6 +114,7 @@ class DroneRuntime implements Drone, LinkHost {
       kindModules,
       outputs: this.#outputs,
       guardian: this.#guardian,
+      ...(sandbox === null ? {} : { sandbox: { ...sandbox, runs: this.#outputs.folder } }),
       mayTell: () => this.#mayTell(),
       ...(heapMiB === undefined ? {} : { heapMiB }),
     };
@@ -387,6 +392,7 @@ class DroneRuntime implements Drone, LinkHost {
     const slots = this.#slots.map((slot) => slot.close());
     void Promise.all([...links, ...slots, this.#accepted.close()])
       .then(() => this.#guardian.close())
+      .then(() => this.#lastWill?.close())
       .then(() => this.#outputs.close())
       .then(() => {
         this.tell({ type: 'stopped', end });

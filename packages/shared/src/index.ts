@@ -13,6 +13,7 @@ export * from './limits.ts';
 export * from './messages.ts';
 export * from './page.ts';
 export * from './redial.ts';
+export * from './sandbox.ts';
 export * from './session.ts';
 export * from './streams.ts';
 export * from './units.ts';

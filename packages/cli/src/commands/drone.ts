@@ -16,8 +16,9 @@ import {
   wholeNumber,
 } from '../options.ts';
 import { DroneSearch } from '../queens.ts';
+import { SANDBOX_OPTIONS, type SandboxArguments, sandboxPolicy } from '../sandbox-options.ts';
 
-interface DroneArguments extends ClientArguments {
+interface DroneArguments extends ClientArguments, SandboxArguments {
   readonly name?: string | undefined;
   readonly slots?: number | undefined;
   readonly label?: readonly string[] | undefined;
@@ -54,6 +55,7 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
           requiresArg: true,
           describe: 'Kinds that it accepts (default: all)',
         },
+        ...SANDBOX_OPTIONS,
         listen: {
           type: 'string',
           requiresArg: true,
@@ -75,7 +77,11 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
       .example('$0 drone', 'Work for the Queen of this machine')
       .example('$0 drone --queen 10.0.0.5:8080 --slots 4', 'Work for another one, four tasks at once')
       .example('$0 drone --listen 5001-5100', 'Wait for "hive queen --scan HOST:5001-5100"')
-      .example('$0 drone --label gpu=yes --allow hash', 'Say what it has and what it accepts') as never,
+      .example('$0 drone --label gpu=yes --allow hash', 'Say what it has and what it accepts')
+      .example(
+        '$0 drone --sandbox bwrap --sandbox-memory 2G',
+        'Shut what runs in, and bound its memory',
+      ) as never,
   handler: runDrone,
 };
 
@@ -87,6 +93,7 @@ async function runDrone(argv: DroneArguments): Promise<void> {
     ...placesOf(argv, search, insecure),
     data: argv.data,
     insecure,
+    sandbox: sandboxPolicy(argv, argv.data),
     ...(argv.name === undefined ? {} : { name: argv.name }),
     ...(argv.slots === undefined ? {} : { slots: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),
     ...(argv.label === undefined ? {} : { labels: parseLabels(argv.label) }),

@@ -17,7 +17,7 @@ import type { CommandParams, Order, Variables } from './params.ts';
 import { PosixLauncher } from './posix-launcher.ts';
 import { findProgram } from './program.ts';
 import { endOfText, type Kept, keptOf, putPrinted, putResult } from './result.ts';
-import { prepareSandbox, type Sandbox } from './sandbox.ts';
+import { CommandSandbox, type Entered } from './sandbox.ts';
 import type { Workplace } from './workplace.ts';
 
 /** As much of standard error as fits the text of a failure. */
@@ -60,7 +60,9 @@ export class CommandRunner {
   readonly #slot: KindSlot;
   readonly #place: Workplace;
   readonly #launcher = theLauncher();
-  readonly #sandbox: Sandbox;
+  readonly #sandbox: CommandSandbox;
+  /** Of the command that runs. */
+  #entered: Entered | null = null;
   readonly #isRaw: boolean;
   /** By the order's own variables; those of the job are put together, and encoded, once. */
   readonly #environments = new WeakMap<Variables, Environment>();
@@ -71,7 +73,7 @@ export class CommandRunner {
     this.#slot = slot;
     this.#place = place;
     this.#isRaw = isRaw;
-    this.#sandbox = prepareSandbox(params.sandbox, { work: place.work, tmp: place.tmp });
+    this.#sandbox = new CommandSandbox(params.sandbox, slot);
   }
 
   /** Takes `stdin` over, and closes it in any case. @throws TaskFailure */
@@ -126,13 +128,18 @@ export class CommandRunner {
     started: (pid: number) => void,
   ): Ended | Promise<Ended> {
     const { nothing } = this.#place;
-    const launch: Launch = this.#sandbox.open({
-      ...this.#program(order),
-      stdin: files.stdin ?? nothing,
-      stdout: files.stdout ?? nothing,
-      stderr: files.stderr ?? nothing,
-    });
-    this.#slot.group.starting();
+    this.#entered = this.#sandbox.enter(
+      {
+        ...this.#program(order),
+        stdin: files.stdin ?? nothing,
+        stdout: files.stdout ?? nothing,
+        stderr: files.stderr ?? nothing,
+      },
+      this.#variablesOf(order),
+      this.#params.isExactEnv,
+    );
+    const { launch, handle } = this.#entered;
+    this.#slot.group.starting(handle?.level === 'bwrap');
     const verdict = this.#slot.group.verdict(position);
     if (verdict !== null) {
       const outcome = verdict.why === 'timedOut' ? 'timedOut' : 'cancelled';
@@ -154,6 +161,8 @@ export class CommandRunner {
     group.started(pid);
     this.#place.noteGroup(pid);
     if (timeoutMillis !== null) this.#slot.limit(position, timeoutMillis);
+    const handle = this.#entered?.handle ?? null;
+    if (handle !== null && handle.diskBytes !== null) this.#slot.limitDisk(position, handle);
     // The main thread may have looked for the process before there was one.
     if (group.verdict(position) !== null) signalGroup(pid, 'SIGTERM');
   }
@@ -165,7 +174,16 @@ export class CommandRunner {
       const { shell } = this.#params;
       return { file: shell, argv: [shell, '-c', what.line, shell, ...what.args], env: list, cwd };
     }
-    return { file: findProgram(what.argv[0]!, path, cwd), argv: what.argv, env: list, cwd };
+    const [name] = what.argv;
+    // What is inside of a sandbox is found there.
+    const file = this.#sandbox.isElsewhere ? String(name) : findProgram(name!, path, cwd);
+    return { file, argv: what.argv, env: list, cwd };
+  }
+
+  /** For sandboxes, which make an environment of their own. */
+  #variablesOf({ env }: Order): Variables {
+    const { slotVariable } = this.#params;
+    return slotVariable === null ? env : { ...env, [slotVariable]: String(this.#slot.number) };
   }
 
   #environmentOf(own: Variables): Environment {
@@ -184,6 +202,8 @@ export class CommandRunner {
       endGroup(over.group, words.verdict(task.position) !== null);
       this.#place.noteGroup(0);
     }
+    const cut = this.#entered?.leave(over) ?? null;
+    this.#entered = null;
     const verdict = words.verdict(task.position);
     words.ended();
     const { error } = over;
@@ -193,19 +213,28 @@ export class CommandRunner {
     const stderr = keptOf(files.stderr, this.#params.keepStderr);
     if (verdict?.why === 'cancelled') throw new TaskFailure('cancelled', verdict.message, false, 'cancelled');
     if (verdict?.why === 'timedOut') throw timedOut(verdict.message, stderr);
+    if (verdict?.why === 'disk') throw new TaskFailure('diskLimit', verdict.message, true);
     const isTimedOut = verdict?.why === 'limit';
-    this.#judge(over, isTimedOut, stderr, order);
+    this.#judge(over, isTimedOut, stderr, order, cut);
     const stdout = keptOf(files.stdout, this.#params.keepStdout);
     if (this.#isRaw) putPrinted(task, stdout);
     else putResult(task, { ...over, isTimedOut, endedAt: now() }, stdout, stderr);
   }
 
   /** @throws TaskFailure when the job takes this end for a failure */
-  #judge({ exitCode, signal, error }: Over, isTimedOut: boolean, stderr: Kept, { cwd }: Order): void {
+  #judge(
+    { exitCode, signal, error }: Over,
+    isTimedOut: boolean,
+    stderr: Kept,
+    { cwd }: Order,
+    cut: string | null,
+  ): void {
     const { exitCodes, timeoutMillis } = this.#params;
     if (exitCodes === null) return;
     if (isTimedOut) throw timedOut(`The command took longer than its limit of ${timeoutMillis} ms.`, stderr);
     if (error !== null) throw new TaskFailure('notStarted', error.sentence(cwd), true);
+    if (cut !== null && !exitCodes.has(exitCode ?? -1))
+      throw new TaskFailure('sandboxLimit', `${cut}${textOf(stderr)}`, true);
     if (signal !== null)
       throw new TaskFailure('signal', `The command was ended by signal ${signal}.${textOf(stderr)}`, true);
     if (exitCodes.has(exitCode!)) return;
@@ -213,13 +242,15 @@ export class CommandRunner {
   }
 
   #leave(position: number, { stdin, stdout, stderr }: Files): void {
+    // Of one that was not started.
+    this.#entered?.leave(null);
+    this.#entered = null;
     const { run, isWatched, group } = this.#slot;
     for (const file of [stdin, stdout, stderr]) if (file !== null) this.#place.close(file);
     if (!isWatched) {
       if (stdout !== null) this.#place.removePrinted(run, position, 'stdout');
       if (stderr !== null) this.#place.removePrinted(run, position, 'stderr');
     }
-    this.#sandbox.close();
     this.#place.clean();
     group.ended();
   }

@@ -1,39 +1,147 @@
 /**
- * The seam between commands and sandboxes: a level, and what it makes of a launch. `none` leaves it as it is.
+ * The seam between commands and sandboxes: what a job wishes and the Drone's operator demands, agreed on once per job, and what
+ * they make of each command. In `none` a launch stays as it is.
  *
- * A level is prepared once per job in a slot's thread, and then used for one command after another. It may change the
- * program, its arguments, its environment and its folder (to run them through another program), but not the files of its
- * output; what is started must stay the leader of its process group, because that is what is ended.
+ * A sandbox changes the program, its arguments, its environment and its folder (to run them through another program), not
+ * the files of its output.
  */
-import { TaskFailure } from '../kinds/failure.ts';
-import type { Launch } from './launch.ts';
+import { randomBytes } from 'node:crypto';
+import { readSandboxWish, type SandboxWish, UsageError } from '@hive/shared';
+import { badInput, TaskFailure } from '../kinds/failure.ts';
+import type { KindSlot } from '../kinds/kind.ts';
+import { LAUNCH_FAILED } from '../sandbox/launcher.ts';
+import type { RunHandle, RunPlan, SandboxSetup } from '../sandbox/plan.ts';
+import { agreeOnTerms, type SandboxTerms } from '../sandbox/policy.ts';
+import { closeRunNow, openRun, runVerdict } from '../sandbox/run.ts';
+import type { Ended, Launch, Text } from './launch.ts';
+import type { Variables } from './params.ts';
 
-/** Where a command may write, whatever its sandbox: absolute paths, the same for every command of the slot. */
-export interface SandboxFolders {
-  /** The command's fresh folder; it starts in it unless the job asks for another. */
-  readonly work: string;
-  /** TMPDIR. */
-  readonly tmp: string;
+/** A command on its way through its sandbox. */
+export interface Entered {
+  readonly launch: Launch;
+  /** Null: it is in none. */
+  readonly handle: RunHandle | null;
+  /**
+   * It has ended (null: it was never started): ends and removes what is left of its sandbox. Returns one sentence if
+   * that has cut it short. Blocks this thread.
+   */
+  leave(ended: Ended | null): string | null;
 }
 
-export interface Sandbox {
-  /** What the command is started with instead, and whatever has to be there before. @throws TaskFailure */
-  open(launch: Launch): Launch;
-  /** Its process group has ended: removes what `open` made. Also called when the command could not be started. */
-  close(): void;
+export class CommandSandbox {
+  readonly #setup: SandboxSetup | null;
+  readonly #slot: KindSlot;
+  readonly #terms: SandboxTerms | null;
+
+  /** @throws TaskFailure when the wish makes no sense, or this Drone cannot fulfil it */
+  constructor(wish: unknown, slot: KindSlot) {
+    this.#setup = slot.sandbox;
+    this.#slot = slot;
+    this.#terms = termsOf(readWish(wish), slot.sandbox);
+  }
+
+  /** Programs are not those that the Drone sees, and are looked for inside. */
+  get isElsewhere(): boolean {
+    return this.#terms !== null && this.#terms.level !== 'limits';
+  }
+
+  /** @param own the variables that job and task ask for. @throws TaskFailure when it cannot run in there */
+  enter(launch: Launch, own: Variables, isExact: boolean): Entered {
+    const terms = this.#terms;
+    if (terms === null) return { launch, handle: null, leave: () => null };
+    const plan = this.#open(this.#setup!, terms, launch, own, isExact);
+    const { handle } = plan;
+    return {
+      launch: sandboxed(launch, plan),
+      handle,
+      leave: (ended) => {
+        const cut = ended === null || ended.exitCode === 0 ? null : sentenceOf(handle);
+        closeRunNow(handle, ended !== null && ended.exitCode !== null && ended.exitCode !== LAUNCH_FAILED);
+        return cut;
+      },
+    };
+  }
+
+  #open(
+    setup: SandboxSetup,
+    terms: SandboxTerms,
+    { cwd }: Launch,
+    own: Variables,
+    isExact: boolean,
+  ): RunPlan {
+    const { number, folder: scratch } = this.#slot;
+    const run = `${number}-${randomBytes(6).toString('hex')}`;
+    const environment = Object.fromEntries(Object.entries(own).map(([name, text]) => [name, plain(text)]));
+    try {
+      return openRun(setup, terms, {
+        run,
+        argv: [],
+        environment,
+        isExact,
+        inherited: {},
+        folder: cwd,
+        scratch,
+      });
+    } catch (error) {
+      if (error instanceof UsageError) throw new TaskFailure('noSandbox', error.message, true);
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT')
+        throw new TaskFailure('notStarted', `There is no folder ${cwd} on this Drone.`, true);
+      throw new TaskFailure('noSandbox', `The sandbox of the command cannot be made: ${message}`, true);
+    }
+  }
 }
 
-const NONE: Sandbox = { open: (launch) => launch, close: () => {} };
+function readWish(wish: unknown): SandboxWish {
+  try {
+    return readSandboxWish(wish);
+  } catch (error) {
+    throw new TaskFailure('badParams', (error as Error).message);
+  }
+}
 
-/**
- * @param level what the job asks for; absent: `none`
- * @throws TaskFailure when this Drone does not have that level
- */
-export function prepareSandbox(level: unknown, _folders: SandboxFolders): Sandbox {
-  if (level === undefined || level === 'none') return NONE;
-  throw new TaskFailure(
-    'noSandbox',
-    `This Drone has no sandbox ${JSON.stringify(level)}; it has none but "none".`,
-    true,
-  );
+/** Null: nothing is asked for and nothing demanded. */
+function termsOf(wish: SandboxWish, setup: SandboxSetup | null): SandboxTerms | null {
+  if (setup === null) {
+    if (wish.level === 'none') return null;
+    throw new TaskFailure(
+      'noSandbox',
+      `This Drone has no sandbox ${wish.level}; it was not started with any (hive drone --sandbox).`,
+      true,
+    );
+  }
+  try {
+    const terms = agreeOnTerms(setup.policy, setup.machine, wish);
+    return terms.level === 'none' ? null : terms;
+  } catch (error) {
+    if (error instanceof UsageError) throw new TaskFailure('noSandbox', error.message, true);
+    throw error;
+  }
+}
+
+function sandboxed(launch: Launch, { argv, env, cwd }: RunPlan): Launch {
+  const words: readonly Text[] = [...argv, ...launch.argv];
+  return {
+    ...launch,
+    // A launcher, bwrap or docker.
+    file: String(words[0]),
+    argv: words,
+    env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    cwd,
+  };
+}
+
+function plain(text: Text): string {
+  if (typeof text === 'string') return text;
+  const decoded = Buffer.from(text).toString();
+  if (Buffer.from(decoded).equals(text)) return decoded;
+  throw badInput('In a sandbox the variables of a command are UTF-8.');
+}
+
+function sentenceOf(handle: RunHandle): string | null {
+  const verdict = runVerdict(handle);
+  if (verdict === null) return null;
+  return verdict === 'memory'
+    ? 'The command was ended: it took more memory than its sandbox allows.'
+    : 'The command was refused a process: it has as many as its sandbox allows.';
 }

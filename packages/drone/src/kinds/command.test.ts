@@ -89,7 +89,7 @@ describe('what is run', () => {
     ['two commands', { line: 'x', argv: ['y'] }, {}, 'badInput'],
     ['a param that is unknown', 'true', { dir: '/' }, 'badParams'],
     ['a relative folder', 'true', { cwd: 'here' }, 'badParams'],
-    ['a sandbox that is not here', 'true', { sandbox: 'moat' }, 'noSandbox'],
+    ['a sandbox that is not here', 'true', { sandbox: 'bwrap' }, 'noSandbox'],
   ])('%s is refused with a sentence', async (_, input, params, code) => {
     expect((await run([input], params)).failures).toMatchObject([{ outcome: 'failed', code }]);
   });

@@ -6,6 +6,8 @@
  * operator, as modules that export `kind`.
  */
 import type { Encoding } from '@hive/shared';
+import type { DiskLimit } from '../sandbox/disk-watch.ts';
+import type { SandboxSetup } from '../sandbox/plan.ts';
 import type { GroupWords } from '../slots/group-words.ts';
 import { command } from './command.ts';
 import { echo } from './echo.ts';
@@ -64,6 +66,10 @@ export interface KindSlot {
   readonly isWatched: boolean;
   /** The task at this position is to be ended after so many milliseconds, with the verdict `limit`. */
   limit(position: number, millis: number): void;
+  /** It is to be ended when its folders take more than this, with the verdict `disk`. */
+  limitDisk(position: number, limit: DiskLimit): void;
+  /** The sandboxes of this Drone; null: it has none. */
+  readonly sandbox: SandboxSetup | null;
 }
 
 /** Runs one task. Kinds that never wait return undefined, which keeps them in a loop without promises. */

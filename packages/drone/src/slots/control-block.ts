@@ -11,6 +11,8 @@
  * `completed` is above its position. The thread waits when the ring is full of what was not taken.
  */
 import { LIMITS, type Message } from '@hive/shared';
+import type { DiskLimit } from '../sandbox/disk-watch.ts';
+import type { SandboxSetup } from '../sandbox/plan.ts';
 
 /** Int32 words of the block. */
 export const WORD = {
@@ -44,8 +46,11 @@ export const WORD = {
   endTextBytes: 16,
   /** 1 if somebody watches what commands print: the main thread removes the files of their output, not the thread. */
   isWatched: 17,
+  /** 1 if the process is a sandbox that must not be asked to end itself, but what runs in it (sandbox/run.ts). */
+  isBox: 18,
 } as const;
-const WORDS = 18;
+/** Even: what follows is aligned to eight bytes. */
+const WORDS = 20;
 const REASON_BYTES = 2_048;
 /** Float64 words behind them: time worked in this lease, and when the task at `startedPosition` began; milliseconds. */
 export const TIME = { busy: 0, startedAt: 1 } as const;
@@ -136,7 +141,9 @@ export type FromThread =
   | number
   | { readonly position: number; readonly offset: number; readonly length: number }
   /** The task at this position may run for so many milliseconds by a limit of its own. */
-  | { readonly position: number; readonly limitMillis: number };
+  | { readonly position: number; readonly limitMillis: number }
+  /** The folders of the task at this position may take so many bytes. */
+  | ({ readonly position: number } & DiskLimit);
 
 /** What a thread is started with. */
 export interface ThreadData {
@@ -146,6 +153,8 @@ export interface ThreadData {
   readonly slot: number;
   /** Folder for values that are too large for the ring, and for what commands need. */
   readonly outputs: string;
+  /** The sandboxes of this Drone; null: it has none. */
+  readonly sandbox: SandboxSetup | null;
 }
 
 const offset = (() => {

@@ -5,6 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LIMITS } from '@hive/shared';
 import { signalGroup } from '../commands/group.ts';
+import { type DiskLimit, watchDisk } from '../sandbox/disk-watch.ts';
+import { askInside } from '../sandbox/run.ts';
 import { type ControlBlock, WORD } from './control-block.ts';
 import { GroupWords, type Verdict } from './group-words.ts';
 
@@ -19,6 +21,7 @@ export class GroupEnder {
   /** Of the command that has a time limit of its own. */
   #limitTimer: NodeJS.Timeout | null = null;
   #ending: number | null = null;
+  #stopWatching: () => void = () => {};
 
   constructor(block: ControlBlock) {
     this.#block = block;
@@ -67,6 +70,15 @@ export class GroupEnder {
     this.#limitTimer = setTimeout(passed, Math.min(millis, 2 ** 31 - 1)).unref();
   }
 
+  /** The folders of the command at this position may take so much. */
+  limitDisk(position: number, limit: DiskLimit): void {
+    this.#stopWatching();
+    const message = `The files of the command took more than the ${limit.diskBytes} bytes that its sandbox allows.`;
+    this.#stopWatching = watchDisk(limit, () => {
+      if (this.#isAt(position) && this.#ending !== position) this.end(position, { why: 'disk', message });
+    });
+  }
+
   /**
    * The Drone ends: nothing is started any more, and what runs is killed. Resolves when the thread has no process any
    * more: it must not be ended between starting one and saying so.
@@ -86,8 +98,10 @@ export class GroupEnder {
   }
 
   #signal(position: number, signal: NodeJS.Signals): void {
-    const { group } = this.#words;
-    if (group !== null && this.#isAt(position)) signalGroup(group, signal);
+    const { group, isBox } = this.#words;
+    if (group === null || !this.#isAt(position)) return;
+    if (isBox && signal === 'SIGTERM') askInside(group);
+    else signalGroup(group, signal);
   }
 
   #isAt(position: number): boolean {
@@ -97,6 +111,7 @@ export class GroupEnder {
   #clear(): void {
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
     if (this.#limitTimer !== null) clearTimeout(this.#limitTimer);
+    this.#stopWatching();
     this.#killTimer = null;
     this.#limitTimer = null;
   }

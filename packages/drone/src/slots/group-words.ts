@@ -9,10 +9,10 @@
 import type { ControlBlock } from './control-block.ts';
 import { WORD } from './control-block.ts';
 
-/** Why a command is ended by the main thread. `limit`: by its own time limit, and its result is wanted. */
-export type Verdict = { readonly why: 'cancelled' | 'timedOut' | 'limit'; readonly message: string };
+/** Why a command is ended by the main thread. `limit`: by its own time limit, and its result is wanted. `disk`: by its sandbox. */
+export type Verdict = { readonly why: 'cancelled' | 'timedOut' | 'limit' | 'disk'; readonly message: string };
 
-const REASONS = ['cancelled', 'timedOut', 'limit'] as const;
+const REASONS = ['cancelled', 'timedOut', 'limit', 'disk'] as const;
 /** A process is about to be started. */
 const STARTING = -1;
 /** The end of any task is wanted. */
@@ -29,7 +29,9 @@ export class GroupWords {
 
   // The thread's side
 
-  starting(): void {
+  /** @param isBox it is a sandbox, of which only what runs inside is asked to end */
+  starting(isBox = false): void {
+    this.#words[WORD.isBox] = isBox ? 1 : 0;
     Atomics.store(this.#words, WORD.pid, STARTING);
   }
   started(pid: number): void {
@@ -66,6 +68,9 @@ export class GroupWords {
   /** Whether a process runs, or is about to. */
   get isBusy(): boolean {
     return Atomics.load(this.#words, WORD.pid) !== 0;
+  }
+  get isBox(): boolean {
+    return this.#words[WORD.isBox] === 1;
   }
   /** The process that runs, which leads its group; null: there is none. */
   get group(): number | null {

@@ -8,6 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { groupsFile, slotFolder } from '../commands/workplace.ts';
 import { TaskFailure } from '../kinds/failure.ts';
 import { BUILT_IN, type Kind, type KindSlot, type Runner } from '../kinds/kind.ts';
+import type { SandboxSetup } from '../sandbox/plan.ts';
 import {
   type ControlBlock,
   clock,
@@ -29,7 +30,7 @@ const STRIDE_MAX = 4096;
 /** Texts of failures are cut here; what a Queen accepts is longer. */
 const MESSAGE_MAX = 2_000;
 
-type Limit = Extract<FromThread, { limitMillis: number }>;
+type Limit = Extract<FromThread, { limitMillis: number } | { diskBytes: number | null }>;
 
 interface Prepared {
   readonly job: ThreadJob;
@@ -53,13 +54,13 @@ class Thread {
   #clockAt = 0;
   #isRunning = false;
 
-  constructor({ memory, slot, outputs }: ThreadData, kinds: ReadonlyMap<string, Kind>) {
+  constructor({ memory, slot, outputs, sandbox }: ThreadData, kinds: ReadonlyMap<string, Kind>) {
     const port = parentPort!;
     this.#kinds = kinds;
     this.#block = controlBlock(memory.control);
     this.#words = this.#block.words;
     this.#say = (code) => port.postMessage(code);
-    this.#slot = this.#slotOf(slot, outputs, (limit) => port.postMessage(limit));
+    this.#slot = this.#slotOf(slot, outputs, sandbox, (limit) => port.postMessage(limit));
     const output = new OutputWriter(outputs, slot);
     this.#task = new ThreadTask(memory, this.#block, output, this.#say, (pull) => port.postMessage(pull));
     port.on('message', (message: ToThread) => this.#receive(message));
@@ -93,7 +94,12 @@ class Thread {
     this.#jobs.set(id, { job, run });
   }
 
-  #slotOf(number: number, outputs: string, tell: (limit: Limit) => void): KindSlot {
+  #slotOf(
+    number: number,
+    outputs: string,
+    sandbox: SandboxSetup | null,
+    tell: (limit: Limit) => void,
+  ): KindSlot {
     const thread = this;
     return {
       number,
@@ -107,6 +113,8 @@ class Thread {
         return Atomics.load(thread.#words, WORD.isWatched) === 1;
       },
       limit: (position, limitMillis) => tell({ position, limitMillis }),
+      limitDisk: (position, { diskBytes, folder, tmp }) => tell({ position, diskBytes, folder, tmp }),
+      sandbox,
     };
   }
 

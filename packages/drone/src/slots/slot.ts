@@ -19,6 +19,7 @@ import {
 import { positionOf } from '../agent/lease.ts';
 import type { Guardian } from '../commands/guardian.ts';
 import { slotFolder } from '../commands/workplace.ts';
+import type { SandboxSetup } from '../sandbox/plan.ts';
 import {
   type ControlBlock,
   clock,
@@ -47,6 +48,8 @@ export interface SlotOptions {
   readonly heapMiB?: number;
   /** Where outputs over 1 MiB go. */
   readonly outputs: OutputFiles;
+  /** What commands run in; without it, in nothing. */
+  readonly sandbox?: SandboxSetup;
   /** Ends commands if this process is killed. */
   readonly guardian: Guardian;
   /** Whether more of what commands print can be sent now. */
@@ -362,12 +365,13 @@ export class Slot {
   }
 
   #spawn(): Worker {
-    const { kindModules, heapMiB, outputs } = this.#options;
+    const { kindModules, heapMiB, outputs, sandbox = null } = this.#options;
     const workerData: ThreadData = {
       memory: { ...this.#memory, input: this.#input },
       kindModules,
       slot: this.number,
       outputs: outputs.folder,
+      sandbox,
     };
     const worker = new Worker(THREAD, {
       workerData,
@@ -393,6 +397,8 @@ export class Slot {
     if (run === null || this.#isClosed) return;
     if (typeof message === 'object' && 'limitMillis' in message) {
       this.#ender.limit(message.position, message.limitMillis);
+    } else if (typeof message === 'object' && 'diskBytes' in message) {
+      this.#ender.limitDisk(message.position, message);
     } else if (typeof message === 'object') {
       this.#emit({ type: 'slotPulled', slot: this.number, run: run.number, ...message });
     } else if (message === SAYS.much) this.#take(run, false);

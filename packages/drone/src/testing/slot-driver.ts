@@ -2,6 +2,7 @@
 import { appendValue, jobId, type Page, PageBuilder, readValues, type Spec } from '@hive/shared';
 import type { AgentEvent, LeaseOrder, SlotFailure, SlotReport, SlotStream } from '../agent/events.ts';
 import { Guardian } from '../commands/guardian.ts';
+import type { OpenSandbox } from '../sandbox/setup.ts';
 import { OutputFiles } from '../slots/output-files.ts';
 import { Slot } from '../slots/slot.ts';
 
@@ -19,13 +20,14 @@ export class SlotDriver {
   #runs = 0;
   spec: Spec = { kind: 'echo', encoding: 'msgpack' };
 
-  constructor(heapMiB?: number) {
+  constructor(heapMiB?: number, sandbox?: OpenSandbox) {
     const options = {
       kindModules: TEST_KINDS,
       outputs: this.outputs,
       guardian: this.#guardian,
       mayTell: () => this.mayTell,
       ...(heapMiB === undefined ? {} : { heapMiB }),
+      ...(sandbox === undefined ? {} : { sandbox: { ...sandbox, runs: this.outputs.folder } }),
     };
     this.slot = new Slot(0, options, (event) => {
       this.events.push(event);
