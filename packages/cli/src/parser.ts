@@ -21,6 +21,7 @@ import { logsCommand } from './commands/logs.ts';
 import { queenCommand } from './commands/queen.ts';
 import { resultsCommand } from './commands/results.ts';
 import { retryCommand } from './commands/retry.ts';
+import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { submitCommand } from './commands/submit.ts';
 import { taskCommand } from './commands/task.ts';
@@ -55,8 +56,10 @@ const COMMANDS = [
 const HELP_WIDTH_MAX = 110;
 
 export function createParser(written: readonly string[]): Argv {
-  const args = readInsecure(written);
-  const parser = yargs([...args])
+  // What follows `run` has a grammar of its own and is read there.
+  const isRun = written[0] === 'run';
+  const args = isRun ? written : readInsecure(written);
+  const parser = yargs(isRun ? ['run'] : [...args])
     .scriptName('hive')
     .usage('$0 <command>\n\nThe Hive: hand work to every core of every machine.')
     .parserConfiguration({
@@ -66,6 +69,7 @@ export function createParser(written: readonly string[]): Argv {
       'boolean-negation': false,
     });
   for (const command of COMMANDS) parser.command(command);
+  parser.command(runCommand(args.slice(1)));
   return parser
     .example('$0 up', 'A Queen and Drones on this machine, to try things')
     .example('$0 hash -r photos', 'What sha256sum prints, for every file in photos')
@@ -108,7 +112,7 @@ function nameOf(command: CommandModule): string {
 function commandHint(command: string | undefined, args: readonly string[]): string | null {
   const written = args[0];
   if (command !== undefined || written === undefined || written.startsWith('-')) return null;
-  const near = nearest(written, COMMANDS.map(nameOf));
+  const near = nearest(written, [...COMMANDS.map(nameOf), 'run']);
   return near.length > 0 ? ` Did you mean "hive ${near[0]}"?` : ' "hive --help" lists the commands.';
 }
 

@@ -26,6 +26,12 @@ export class Spool {
     return join(this.#folder, String(this.#files++));
   }
 
+  /** Nobody needs any of the files any more. */
+  close(): void {
+    if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder = null;
+  }
+
   /** The file was read; its space is wanted back. */
   async remove(file: Spooled): Promise<void> {
     await rm(file.path, { force: true });

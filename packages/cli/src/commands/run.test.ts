@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { Processes } from '../testing/processes.ts';
+
+const processes = new Processes();
+afterAll(() => processes.end());
+
+async function hiveRun(args: readonly string[], input = '') {
+  const running = processes.hive(['run', ...args], { input });
+  const code = await running.ended;
+  return { code, stdout: String(running.stdout), stderr: String(running.stderr) };
+}
+
+describe('hive run', () => {
+  test('prints with --dry-run what it would run', async () => {
+    expect(await hiveRun(['--dry-run', '-N2', 'convert', '{1}', '{2.}.png', ':::', 'a b', 'c.jpg'])).toEqual({
+      code: 0,
+      stdout: "convert 'a b' c.png\n",
+      stderr: '',
+    });
+    expect((await hiveRun(['--dry-run', 'gzip', '-k', '--'], 'x\n$y\n')).stdout).toBe(
+      "gzip -k -- x\ngzip -k -- '$y'\n",
+    );
+  });
+
+  test('takes names from the command line that are no text', async () => {
+    const main = join(import.meta.dirname, '..', 'main.ts');
+    const script = `exec "$0" "$1" run --dry-run echo ::: "$(printf 'a\\377\\303\\251')" '\u00e9' '\ufffd'`;
+    const child = spawnSync('sh', ['-c', script, process.execPath, main]);
+    expect(child.stdout.toString('latin1')).toBe(
+      "echo 'a\xff\xc3\xa9'\necho '\xc3\xa9'\necho '\xef\xbf\xbd'\n",
+    );
+  });
+
+  test('says without --dry-run that there is no Drone for commands yet', async () => {
+    expect(await hiveRun(['echo', ':::', 'a'])).toEqual({
+      code: 255,
+      stdout: '',
+      stderr:
+        'hive run: Error: Commands need a Drone that takes the kind "command", and no Drone has that kind yet: only --dry-run works.\n',
+    });
+  });
+
+  test('ends quietly when nobody reads any more', async () => {
+    const running = processes.hive(['run', '--dry-run', 'echo'], { input: '1\n'.repeat(300_000) });
+    await running.saying(/echo 1\n/);
+    running.child.stdout!.destroy();
+    expect(await running.ended).toBe(0);
+    expect(String(running.stderr)).toBe('');
+  });
+
+  test('explains itself', async () => {
+    expect((await hiveRun(['--help'])).stdout).toContain(
+      'hive run --pipe --block 10M grep -c pattern < big.txt',
+    );
+    const all = processes.hive(['--help']);
+    expect(await all.ended).toBe(0);
+    expect(String(all.stdout)).toMatch(/hive run\s+Run a command for every value/);
+  });
+});

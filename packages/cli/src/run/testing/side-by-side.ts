@@ -1,0 +1,140 @@
+/** For tests: one command line run by GNU parallel and by us, each in a folder of its own with the same files. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { run } from '../run.ts';
+import { executeLocally } from './execute-locally.ts';
+
+export interface Outcome {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Everything that lies in its folder afterwards, by path. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+export interface Example {
+  readonly args: readonly string[];
+  readonly stdin?: string | Uint8Array;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** The version of GNU parallel that is installed, or null. */
+export function installedVersion(): string | null {
+  const { stdout, status } = spawnSync('parallel', ['--version'], { encoding: 'utf8' });
+  return status === 0 ? (/GNU parallel (\d+)/.exec(stdout)?.[1] ?? null) : null;
+}
+
+const CPUS = 4;
+
+/** A folder whose files every example finds fresh. */
+export class Sandbox {
+  readonly #root = mkdtempSync(join(tmpdir(), 'hive-parallel-'));
+  readonly #files: Readonly<Record<string, string>>;
+  #count = 0;
+
+  constructor(files: Readonly<Record<string, string>>) {
+    this.#files = files;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#root, { recursive: true, force: true });
+  }
+
+  newFolder(): string {
+    const folder = join(this.#root, String(this.#count++));
+    mkdirSync(folder);
+    for (const [name, content] of Object.entries(this.#files))
+      writeFileSync(join(folder, name), content, 'latin1');
+    return folder;
+  }
+
+  #env(folder: string, example: Example): NodeJS.ProcessEnv {
+    const { PATH } = process.env;
+    return {
+      PATH,
+      HOME: folder,
+      LC_ALL: 'C',
+      SHELL: '/bin/bash',
+      PARALLEL_SHELL: '/bin/bash',
+      ...example.env,
+    };
+  }
+
+  async gnu(examples: readonly Example[]): Promise<Outcome> {
+    const folder = this.newFolder();
+    const config = mkdtempSync(join(this.#root, 'home-'));
+    let outcome: Outcome = { exitCode: 0, stdout: '', stderr: '', files: new Map() };
+    for (const example of examples) {
+      const env = { ...this.#env(folder, example), PARALLEL_HOME: config };
+      const args = example.args.some((word) => /^(-j|--jobs|-P)/.test(word))
+        ? example.args
+        : ['-j4', ...example.args];
+      const child = spawn('parallel', args, { cwd: folder, env, stdio: 'pipe' });
+      child.stdin.on('error', () => {});
+      child.stdin.end(example.stdin ?? '');
+      const [stdout, stderr, exitCode] = await Promise.all([
+        textOf(child.stdout),
+        textOf(child.stderr),
+        new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1))),
+      ]);
+      outcome = { exitCode, stdout, stderr, files: filesIn(folder) };
+    }
+    return outcome;
+  }
+
+  async ours(examples: readonly Example[]): Promise<Outcome> {
+    const folder = this.newFolder();
+    let outcome: Outcome = { exitCode: 0, stdout: '', stderr: '', files: new Map() };
+    for (const example of examples) {
+      const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
+      const texts = [textOf(streams.stdout), textOf(streams.stderr)] as const;
+      const stdin = Readable.from([Buffer.from(example.stdin ?? '')]);
+      const place = {
+        ...streams,
+        stdin,
+        env: this.#env(folder, example),
+        cwd: folder,
+        pid: process.pid,
+        parentPid: 0,
+        cpus: CPUS,
+        version: '0',
+        now: () => performance.now(),
+        interrupt: new AbortController().signal,
+      };
+      const exitCode = await run(example.args, place, executeLocally);
+      streams.stdout.end();
+      streams.stderr.end();
+      outcome = { exitCode, stdout: await texts[0], stderr: await texts[1], files: filesIn(folder) };
+    }
+    return outcome;
+  }
+}
+
+async function textOf(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('latin1');
+}
+
+/** Names, and contents without what is different each time: times in job logs. */
+function filesIn(folder: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'latin1' })) {
+    const path = Buffer.from(join(folder, name), 'latin1');
+    if (!statSync(path).isFile() || name.startsWith('.')) continue;
+    found.set(relative(folder, join(folder, name)), withoutTimes(readFileSync(path, 'latin1')));
+  }
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+export function withoutTimes(text: string): string {
+  return text.replace(/^(-?\d+\t[^\t\n]+)\t\d+\.\d{3}\t {0,9}\d+\.\d{3}\t/gm, '$1\tTIME\tTIME\t');
+}
+
+/** Messages without who says it. */
+export function withoutName(text: string): string {
+  return text.replace(/^(?:parallel|hive run): /gm, '');
+}
