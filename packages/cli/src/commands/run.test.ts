@@ -33,12 +33,20 @@ describe('hive run', () => {
     );
   });
 
-  test('says without --dry-run that there is no Drone for commands yet', async () => {
-    expect(await hiveRun(['echo', ':::', 'a'])).toEqual({
+  test('without a Queen names --local in one sentence', async () => {
+    expect(await hiveRun(['--queen', '127.0.0.1:1', 'echo', ':::', 'a'])).toEqual({
       code: 255,
       stdout: '',
       stderr:
-        'hive run: Error: Commands need a Drone that takes the kind "command", and no Drone has that kind yet: only --dry-run works.\n',
+        'hive run: Error: No Queen answers at 127.0.0.1:1: start one with "hive up", or write "hive run --local" to run the commands on this machine alone.\n',
+    });
+  });
+
+  test('with --local needs nothing else', async () => {
+    expect(await hiveRun(['--local', '-k', 'echo {}; exit {}', ':::', '0', '3', '5'])).toEqual({
+      code: 2,
+      stdout: '0\n3\n5\n',
+      stderr: '',
     });
   });
 

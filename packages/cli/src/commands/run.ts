@@ -9,13 +9,14 @@ import type { CommandModule } from 'yargs';
 import { operandBytes } from '../hash/operands.ts';
 import { leaveBy, onInterrupt, type Signal } from '../interrupt.ts';
 import { textOfBytes } from '../run/byte-text.ts';
+import { startEngine } from '../run/cluster/engine.ts';
 import { run } from '../run/run.ts';
 
 /** @param args what follows `run` on the command line */
 export function runCommand(args: readonly string[]): CommandModule {
   return {
     command: 'run',
-    describe: 'Run a command for every value, as GNU parallel does (so far only with --dry-run)',
+    describe: 'Run a command for every value, as GNU parallel does',
     handler: async () => {
       const interrupt = new AbortController();
       const place = {
@@ -37,7 +38,7 @@ export function runCommand(args: readonly string[]): CommandModule {
         interrupt.abort();
       });
       const words = operandBytes(args).map(textOfBytes);
-      process.exitCode = await run(words, place, null);
+      process.exitCode = await run(words, place, startEngine);
       process.stdin.destroy();
       if (signal !== null) leaveBy(signal);
     },

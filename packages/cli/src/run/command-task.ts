@@ -66,7 +66,7 @@ export interface ExecuteOptions {
 
 export type HaltReason = 'soon' | 'now';
 
-/** What a command wrote. `truncated`: bytes left out in the middle, because there was more than is kept. */
+/** What a command wrote, to be read once. `truncated`: bytes left out in the middle, because there was more than is kept. */
 export interface CommandOutput {
   readonly data: Uint8Array | CommandStream;
   readonly truncated: number;

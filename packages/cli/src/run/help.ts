@@ -7,7 +7,11 @@ export function helpText(): string {
 hive run [options] [command [arguments]] (::: values | :::: files)...
 ... | hive run --pipe [options] command
 
-Runs a command for every value, as GNU parallel does, on every slot of every Drone.
+Runs a command for every value, as GNU parallel does, on every slot of the Drones of this machine, or of any with --anywhere.
+
+  --local              Start a Queen and a Drone here, for the length of the run
+  --anywhere           On any Drone, each command in a fresh folder, without your environment
+  --queen HOST:PORT, --data DIR, --insecure   Which Queen
 
   -j N                 At most N at a time (N, +N, -N, N%; 0: as many as there are slots)
   -k                   Output in the order of the input
@@ -29,7 +33,7 @@ Examples:
   find . -name '*.png' | hive run convert {} {.}.jpg
   hive run --pipe --block 10M grep -c pattern < big.txt
 
-Of GNU parallel's ${OPTIONS.length} options, ${count('same')} do the same, ${count('differs')} differ a little, and ${count('refused')} are refused by name:
+Of GNU parallel's ${OPTIONS.length} options, ${count('same')} do the same, ${count('differs')} differ a little, ${count('missing')} are missing, and ${count('refused')} are refused by name:
 docs/guide/parallel.md lists them all. The commands themselves are read by your shell.
 `;
 }

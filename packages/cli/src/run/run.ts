@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path';
 import { UsageError } from '@hive/shared';
+import type { StartEngine } from './cluster/engine.ts';
 import { LINE_BYTES_MAX, lineBytesLimit } from './command-length.ts';
 import type { Execute, ExecuteOptions } from './command-task.ts';
 import { Driver } from './driver.ts';
@@ -48,20 +49,16 @@ export const USAGE_EXIT_CODE = 255;
 const NAME = 'hive run';
 
 /**
- * @param execute what runs the commands; null: nothing can, but --dry-run needs nothing
+ * @param start opens what runs the commands; --dry-run needs nothing
  * @returns the exit code
  */
-export async function run(
-  args: readonly string[],
-  place: RunPlace,
-  execute: Execute | null,
-): Promise<number> {
+export async function run(args: readonly string[], place: RunPlace, start: StartEngine): Promise<number> {
   const sinks = { stdout: sinkOf(place.stdout), stderr: sinkOf(place.stderr) };
   const say = (text: string) => void sinks.stderr.write(Buffer.from(prefixed(text)));
   try {
     const { values, rest } = parseWithProfiles(args, place.env);
     const answer = answerOf(values, place);
-    if (answer === null) return await new Run(values, rest, place, sinks, say).run(execute);
+    if (answer === null) return await runCommands(values, rest, start, { place, sinks, say });
     await sinks.stdout.write(Buffer.from(answer.text));
     return answer.exitCode;
   } catch (error) {
@@ -93,6 +90,27 @@ function answerOf(
   return { text: `${GNU_VERSION}\n`, exitCode: Number(least) <= GNU_VERSION ? 0 : USAGE_EXIT_CODE };
 }
 
+interface Surroundings {
+  readonly place: RunPlace;
+  readonly sinks: { readonly stdout: Sink; readonly stderr: Sink };
+  readonly say: (text: string) => void;
+}
+
+async function runCommands(
+  values: OptionValues,
+  rest: readonly string[],
+  start: StartEngine,
+  around: Surroundings,
+): Promise<number> {
+  const { cpus, interrupt } = around.place;
+  // What is wrong with the command line is told before anything is started.
+  const settings = settingsOf(values, cpus);
+  const line = splitAtSeparators(rest, settings.input.separators);
+  if (settings.execution.isDryRun) return await new Run(settings, line, around).run(executeDry);
+  await using engine = await start({ values, settings, cpus, interrupt, say: around.say });
+  return await new Run(settingsOf(values, engine.cpus), line, around).run(engine.execute);
+}
+
 class Run {
   readonly #settings: RunSettings;
   readonly #line: CommandLine;
@@ -101,30 +119,17 @@ class Run {
   readonly #say: (text: string) => void;
   readonly #resolvePath: (path: string) => string;
 
-  constructor(
-    values: OptionValues,
-    rest: readonly string[],
-    place: RunPlace,
-    sinks: { readonly stdout: Sink; readonly stderr: Sink },
-    say: (text: string) => void,
-  ) {
-    this.#settings = settingsOf(values, place.cpus);
-    this.#line = splitAtSeparators(rest, this.#settings.input.separators);
+  constructor(settings: RunSettings, line: CommandLine, { place, sinks, say }: Surroundings) {
+    this.#settings = settings;
+    this.#line = line;
     this.#place = place;
     this.#sinks = sinks;
     this.#say = say;
     this.#resolvePath = (path) => resolve(place.cwd, path);
   }
 
-  async run(execute: Execute | null): Promise<number> {
+  async run(execute: Execute): Promise<number> {
     const { execution, output } = this.#settings;
-    const runs = execution.isDryRun ? executeDry : execute;
-    if (runs === null) {
-      throw new UsageError(
-        'Commands need a Drone that takes the kind "command", and no Drone has that kind yet: only --dry-run works.',
-        'noCommandKind',
-      );
-    }
     const earlier = this.#earlierRun();
     const plan = await this.#open(earlier);
     const rules = new HaltRules(execution.halt, () => plan.total);
@@ -140,7 +145,7 @@ class Run {
     });
     const driver = new Driver({
       commands: this.#commands(plan, earlier),
-      execute: runs,
+      execute,
       executeOptions: this.#executeOptions(plan),
       rules,
       reporter,

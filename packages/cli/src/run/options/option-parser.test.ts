@@ -105,7 +105,14 @@ describe('the list of options', () => {
     const ours = new Map(
       OPTIONS.flatMap((option) => option.names.map((name) => [name, option.takes] as const)),
     );
-    const signs = { nothing: '', text: '=s', integer: '=i', maybeText: ':s', maybeNumber: ':f' };
+    const signs = {
+      nothing: '',
+      text: '=s',
+      integer: '=i',
+      maybeText: ':s',
+      maybeNumber: ':f',
+      attachedText: null,
+    };
     const wrong = [...theirs].filter(([name, sign]) => {
       const takes = ours.get(name);
       return takes === undefined || (signs[takes] !== sign && !(takes === 'text' && sign === '=f'));

@@ -8,7 +8,7 @@
  */
 import { UsageError } from '@hive/shared';
 import { nearest } from '../../nearest.ts';
-import { OPTIONS, type OptionEntry, written } from './option-table.ts';
+import { OPTIONS, type OptionEntry, OWN_OPTIONS, written } from './option-table.ts';
 
 /** The values of what was given, by the option's first name. A flag has the value ''. */
 export type OptionValues = ReadonlyMap<string, readonly string[]>;
@@ -21,6 +21,9 @@ export interface ParsedOptions {
 
 const BY_NAME: ReadonlyMap<string, OptionEntry> = new Map(
   OPTIONS.flatMap((entry) => entry.names.map((name): [string, OptionEntry] => [name, entry])),
+);
+const OWN_BY_NAME: ReadonlyMap<string, OptionEntry> = new Map(
+  OWN_OPTIONS.map((entry) => [entry.names[0], entry]),
 );
 const LONG_NAMES = [...BY_NAME.keys()].filter((name) => name.length > 1);
 
@@ -47,7 +50,7 @@ export function mergeOptions(all: readonly OptionValues[]): OptionValues {
   const merged = new Map<string, readonly string[]>();
   for (const values of all) {
     for (const [name, given] of values) {
-      const before = BY_NAME.get(name)!.isList ? (merged.get(name) ?? []) : [];
+      const before = entryOf(name).isList ? (merged.get(name) ?? []) : [];
       merged.set(name, [...before, ...given]);
     }
   }
@@ -88,9 +91,11 @@ function takeBundle(text: string, left: string[], values: Map<string, string[]>)
   }
 }
 
+const entryOf = (name: string) => BY_NAME.get(name) ?? OWN_BY_NAME.get(name)!;
+
 /** Exact first, then the beginning of just one option, whatever the case of its letters. */
 function findLong(name: string): OptionEntry {
-  const exact = BY_NAME.get(name) ?? BY_NAME.get(name.toLowerCase());
+  const exact = BY_NAME.get(name) ?? BY_NAME.get(name.toLowerCase()) ?? OWN_BY_NAME.get(name);
   if (exact !== undefined) return exact;
   const beginning = name.toLowerCase();
   const candidates = LONG_NAMES.filter((known) => known.toLowerCase().startsWith(beginning));
@@ -100,13 +105,14 @@ function findLong(name: string): OptionEntry {
     const names = [...entries].map((entry) => written(entry.names[0])).join(', ');
     throw new UsageError(`--${name} could be ${names}: write more of it.`);
   }
-  const near = nearest(name, LONG_NAMES)[0];
+  const near = nearest(name, [...LONG_NAMES, ...OWN_BY_NAME.keys()])[0];
   const hint = near === undefined ? 'See "hive run --help".' : `Did you mean --${near}?`;
   throw new UsageError(`--${name} is not an option of "hive run". ${hint}`);
 }
 
 function givenValue(entry: OptionEntry, name: string, attached: string | null, left: string[]): string {
   if (entry.takes === 'nothing') return '';
+  if (entry.takes === 'attachedText') return attached ?? '';
   if (entry.takes === 'maybeText') return attached ?? takeIf(left, (word) => !word.startsWith('-'));
   if (entry.takes === 'maybeNumber')
     return attached ?? takeIf(left, (word) => /^[+-]?\d+(\.\d*)?$/.test(word));

@@ -5,15 +5,17 @@
  * Source: `man parallel` and the option list of the program itself (names, aliases, kinds of values).
  */
 
-/** `maybe`: a value only if one is attached or what follows does not look like an option. */
-export type Takes = 'nothing' | 'text' | 'integer' | 'maybeText' | 'maybeNumber';
+/** `attached`: a value only behind "=". `maybe`: a value only if one is attached or what follows does not look like an option. */
+export type Takes = 'nothing' | 'text' | 'integer' | 'maybeText' | 'maybeNumber' | 'attachedText';
 
 /**
  * - `same`: what it does, compared in tests or simple enough to be read
  * - `differs`: accepted; `note` says what is different
+ * - `missing`: not there yet; read with --dry-run, else refused; `note` says what is planned
  * - `refused`: an error; `note` says why or what to use instead, as a sentence that goes on after "… is not supported: "
+ * - `own`: not GNU parallel's but ours
  */
-export type Standing = 'same' | 'differs' | 'refused';
+export type Standing = 'same' | 'differs' | 'missing' | 'refused' | 'own';
 
 export interface OptionEntry {
   /** The first one is the option's name here; all of them are understood. */
@@ -32,6 +34,7 @@ const VALUE_SIGNS: Readonly<Record<string, { takes: Takes; isList: boolean }>> =
   '=n': { takes: 'integer', isList: false },
   '?': { takes: 'maybeText', isList: false },
   '?n': { takes: 'maybeNumber', isList: false },
+  '=?': { takes: 'attachedText', isList: false },
   '…': { takes: 'nothing', isList: true },
 };
 
@@ -113,10 +116,12 @@ const SAME = entriesOf('same', [
 const PERL_PART = 'of Perl there are s///, tr///, uc, lc, seq(), slot(), total_jobs() and uq()';
 
 const DIFFERS = entriesOf('differs', [
-  ['basefile|bf=…', 'a base file goes once to every Drone that needs it, by content'],
-  ['env=…', 'on your own host a command has your whole environment already; functions are not carried'],
+  ['env=…', 'on your own host a command has your whole environment already'],
   ['help|h', 'prints a summary of its own'],
-  ['jobs|j|max-procs|maxprocs|P=', 'counts slots of all Drones together; the name of a file is refused'],
+  [
+    'jobs|j|max-procs|maxprocs|P=',
+    'counts slots of all Drones together, of which there cannot be used more than there are; the name of a file is refused',
+  ],
   ['max-line-length-allowed|maxlinelengthallowed', 'prints the limit here: 131071 bytes on Linux'],
   ['min-version|minversion=n', 'prints the version of GNU parallel that this one follows: 20221122'],
   ['plus', "all but {hgrp}, {agrp}, {host}, {sshlogin}, {choose_k} and {uniq}; patterns are JavaScript's"],
@@ -126,16 +131,27 @@ const DIFFERS = entriesOf('differs', [
   ['regexp|regex', "patterns are JavaScript's, not Perl's"],
   ['results|result|res=', 'a folder or a replacement string; .csv, .tsv and .json are refused'],
   ['retries=', 'a number; 0, for ever, is refused'],
-  ['return=…', 'files come back as streams, not through rsync'],
   ['timeout=', 'seconds or 1d2h3m4s; a percentage is refused'],
-  ['transfer', 'files travel as streams, not through rsync'],
-  [
-    'transfer-file|transferfile|transfer-files|transferfiles|tf=…',
-    'files travel as streams, not through rsync',
-  ],
-  ['trc=…', '--transfer --return FILE --cleanup, as streams'],
   ['version|V', "prints The Hive's version"],
-  ['work-dir|workdir|wd=', "... is the task's own fresh folder"],
+  ['work-dir|workdir|wd=', "commands may then run on any Drone; ... is the task's own fresh folder"],
+]);
+
+const FILES = 'commands read and write a disk that their machines share; Drones do not move files yet';
+const MISSING = entriesOf('missing', [
+  ['basefile|bf=…', FILES],
+  ['return=…', FILES],
+  ['transfer', FILES],
+  ['transfer-file|transferfile|transfer-files|transferfiles|tf=…', FILES],
+  ['trc=…', FILES],
+]);
+
+/** Long names only, and never by their beginnings: those are GNU parallel's. */
+export const OWN_OPTIONS = entriesOf('own', [
+  ['local', 'a Queen and a Drone on this machine, for the length of the run'],
+  ['anywhere', 'on any Drone, each command in a fresh folder'],
+  ['queen=', 'address of the Queen, host:port'],
+  ['data=', "the Queen's data folder, where her address and the secret are found"],
+  ['insecure=?', 'without keys, in the clear: on this machine only, unless it is --insecure=yes-really'],
 ]);
 
 const SSH = 'Drones are the machines, and "hive drones" lists them; nothing goes through ssh';
@@ -245,7 +261,7 @@ const REFUSED = entriesOf('refused', [
   ['Y', RETIRED],
 ]);
 
-export const OPTIONS: readonly OptionEntry[] = [...SAME, ...DIFFERS, ...REFUSED];
+export const OPTIONS: readonly OptionEntry[] = [...SAME, ...DIFFERS, ...MISSING, ...REFUSED];
 
 /** The version of GNU parallel that this was compared with. */
 export const GNU_VERSION = 20_221_122;

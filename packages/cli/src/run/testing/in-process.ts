@@ -1,5 +1,6 @@
 /** For tests: `hive run` in this process, with texts for streams and any executor. */
 import { PassThrough, Readable } from 'node:stream';
+import type { StartEngine } from '../cluster/engine.ts';
 import type { CommandEvent, CommandResult, CommandTask, Execute, ExecuteOptions } from '../command-task.ts';
 import { type RunPlace, run } from '../run.ts';
 
@@ -15,7 +16,7 @@ export interface InProcessOptions extends Partial<Omit<RunPlace, 'stdin' | 'stdo
 
 export async function runHere(
   args: readonly string[],
-  execute: Execute | null,
+  execute: Execute,
   { stdin = '', ...others }: InProcessOptions = {},
 ): Promise<InProcess> {
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
@@ -33,11 +34,16 @@ export async function runHere(
     interrupt: new AbortController().signal,
     ...others,
   };
-  const exitCode = await run(args, place, execute);
+  const exitCode = await run(args, place, engineOf(execute, place.cpus));
   streams.stdout.end();
   streams.stderr.end();
   const [stdout, stderr] = await texts;
   return { exitCode, stdout, stderr };
+}
+
+/** One that runs commands with this. */
+export function engineOf(execute: Execute, cpus: number): StartEngine {
+  return async () => ({ execute, cpus, async [Symbol.asyncDispose]() {} });
 }
 
 async function textOf(stream: Readable): Promise<string> {

@@ -6,6 +6,7 @@ import { join, relative } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { run } from '../run.ts';
 import { executeLocally } from './execute-locally.ts';
+import { engineOf } from './in-process.ts';
 
 export interface Outcome {
   readonly exitCode: number;
@@ -104,7 +105,7 @@ export class Sandbox {
         now: () => performance.now(),
         interrupt: new AbortController().signal,
       };
-      const exitCode = await run(example.args, place, executeLocally);
+      const exitCode = await run(example.args, place, engineOf(executeLocally, CPUS));
       streams.stdout.end();
       streams.stderr.end();
       outcome = { exitCode, stdout: await texts[0], stderr: await texts[1], files: filesIn(folder) };

@@ -1,0 +1,144 @@
+/**
+ * Commands as one job of the kind `command`: they go in as slots fall free, and their results come out as they finish.
+ *
+ * A command that fails is no failed task: its exit code is its result, and whether to try it again is decided here, at
+ * once, as GNU parallel does. The Queen tries again only what its Drone could not run, or took down with it.
+ */
+import type { Hive, JobHandle, OutputStream, TaskResult } from '@hive/client';
+import { UsageError } from '@hive/shared';
+import { Spool } from '../../hash/spool.ts';
+import type { CommandEvent, CommandResult, CommandTask, Execute, ExecuteOptions } from '../command-task.ts';
+import { hasFailed } from '../halt.ts';
+import { chunksOf, STREAM_NAMES } from '../output/task-output.ts';
+import { Feed } from './feed.ts';
+import type { Labels } from './fitting.ts';
+import { paramsOf } from './params.ts';
+import { notRun, resultOf } from './result.ts';
+import { noteMissingDrones } from './watch-drones.ts';
+
+export interface ClusterOptions {
+  /** Labels that a Drone must have: those of the own host and user; null: commands may run anywhere. */
+  readonly labels: Labels | null;
+  /** Slots of the Drones that fit. */
+  readonly slots: number;
+  /** A word to the person, without our name before it. */
+  readonly say: (text: string) => void;
+}
+
+export function executeOn(hive: Hive, cluster: ClusterOptions): Execute {
+  return (commands, options) => new ClusterRun(hive, cluster, commands, options).events();
+}
+
+const NOTHING = { data: new Uint8Array(), truncated: 0 };
+
+class ClusterRun {
+  readonly #hive: Hive;
+  readonly #cluster: ClusterOptions;
+  readonly #options: ExecuteOptions;
+  readonly #feed: Feed;
+  readonly #spool = new Spool();
+  #isCancelled = false;
+
+  constructor(
+    hive: Hive,
+    cluster: ClusterOptions,
+    commands: AsyncIterable<CommandTask>,
+    options: ExecuteOptions,
+  ) {
+    this.#hive = hive;
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#feed = new Feed(commands, options, Math.min(options.slots, cluster.slots));
+  }
+
+  async *events(): AsyncGenerator<CommandEvent> {
+    const { halt } = this.#options;
+    if (halt.aborted) return;
+    const job = await this.#submit();
+    const stop = () => this.#stop(job, halt.reason === 'now');
+    halt.addEventListener('abort', stop);
+    if (halt.aborted) stop();
+    using _watch = noteMissingDrones(this.#hive, job.id, this.#cluster);
+    let isOver = false;
+    try {
+      yield* this.#read(job.results({ ordered: false, streams: true }));
+      await this.#checkEnd(job);
+      isOver = true;
+    } finally {
+      halt.removeEventListener('abort', stop);
+      if (!isOver) this.#stop(job, true);
+      this.#feed.stop();
+      this.#spool.close();
+    }
+  }
+
+  #submit(): Promise<JobHandle> {
+    const { labels } = this.#cluster;
+    return this.#hive.submit({
+      kind: 'command',
+      name: 'hive run',
+      params: paramsOf(this.#options, labels !== null),
+      ...(labels === null ? {} : { labels }),
+      inputs: this.#feed.inputs(),
+    });
+  }
+
+  /** Hands out no more, and, if it is urgent, ends what runs. */
+  #stop(job: JobHandle, isUrgent: boolean): void {
+    this.#feed.stop();
+    if (!isUrgent || this.#isCancelled) return;
+    this.#isCancelled = true;
+    // If the Queen cannot be told, closing the session tells her.
+    job.cancel('ended by hive run').catch(() => {});
+  }
+
+  async *#read(results: AsyncIterator<TaskResult>): AsyncGenerator<CommandEvent> {
+    let next = results.next();
+    next.catch(() => {});
+    for (;;) {
+      const arrived = await Promise.race([next, this.#feed.whenStarted()]);
+      for (const index of this.#feed.takeStarted()) yield { type: 'started', index };
+      if (arrived === undefined) continue;
+      if (arrived.done === true) return;
+      yield* this.#arrived(arrived.value);
+      next = results.next();
+      next.catch(() => {});
+    }
+  }
+
+  async *#arrived(task: TaskResult): AsyncGenerator<CommandEvent> {
+    const away = this.#feed.away(task.index);
+    if (away === undefined || (this.#isCancelled && task.outcome === 'cancelled')) return;
+    const result = await this.#resultOf(task);
+    if (hasFailed(result) && this.#feed.maybeAgain(task.index)) return;
+    this.#feed.ended(task.index);
+    const { index } = away.task;
+    if (!this.#options.streamsOutput) yield { type: 'finished', index, result };
+    else {
+      for (const stream of STREAM_NAMES)
+        for await (const data of chunksOf(result[stream])) yield { type: 'output', index, stream, data };
+      yield { type: 'finished', index, result: { ...result, stdout: NOTHING, stderr: NOTHING } };
+    }
+  }
+
+  async #resultOf({ index, outcome, value, error }: TaskResult): Promise<CommandResult> {
+    const host = this.#cluster.labels === null ? await this.#hostOf(index) : ':';
+    if (outcome === 'succeeded')
+      return await resultOf(value as OutputStream | Parameters<typeof resultOf>[0], host, this.#spool);
+    return notRun(`It could not be run: ${error.message}`, Date.now());
+  }
+
+  #hostOf(_index: number): Promise<string> {
+    return Promise.resolve(':');
+  }
+
+  /** A job may be ended by others, and then not all of its commands have. */
+  async #checkEnd(job: JobHandle): Promise<void> {
+    const { state, message } = await job.done;
+    if (this.#isCancelled || state !== 'cancelled') return;
+    throw new UsageError(
+      `Job ${job.id} was cancelled${message === undefined ? '' : `: ${message}`}.`,
+      'cancelled',
+    );
+  }
+}

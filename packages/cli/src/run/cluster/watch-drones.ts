@@ -1,0 +1,25 @@
+/** While commands wait for Drones that have gone, a person should know that it is not the commands that take long. */
+import type { Hive } from '@hive/client';
+import { fittingSlots, type Labels } from './fitting.ts';
+
+const LOOK_MILLIS = 2_000;
+
+export interface WatchOptions {
+  readonly labels: Labels | null;
+  readonly say: (text: string) => void;
+}
+
+/** Says so, once for every time that no Drone is left which fits, in the Queen's own words. */
+export function noteMissingDrones(hive: Hive, job: string, { labels, say }: WatchOptions): Disposable {
+  let isSaid = false;
+  const look = async () => {
+    if (!hive.isConnected) return;
+    const slots = fittingSlots(await hive.drones(), labels);
+    if (slots === 0 && !isSaid) say(`Warning: ${(await hive.explain(job)).join(' ')} Waiting for one.`);
+    isSaid = slots === 0;
+  };
+  // What cannot be asked now will be asked again.
+  const timer = setInterval(() => void look().catch(() => {}), LOOK_MILLIS);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
