@@ -1,8 +1,18 @@
-/** GNU parallel and `hive run`, side by side, on the examples of GNU parallel's manual and tutorial. */
+/**
+ * GNU parallel and `hive run`, side by side, on the examples of GNU parallel's manual and tutorial: once with an executor
+ * of our own in this process, and once through a Queen and a Drone.
+ */
 import { spawnSync } from 'node:child_process';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { connect, type Hive } from '@hive/client';
+import { type Processes, startProcesses } from '@hive/local';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { executeOn } from './cluster/execute.ts';
+import { ownLabels } from './cluster/fitting.ts';
+import type { Execute } from './command-task.ts';
+import { executeLocally } from './testing/execute-locally.ts';
 import { FILES, SAME_ERRORS, SAME_OUTPUT, SEQUENCES } from './testing/manual-examples.ts';
 import {
+  CPUS,
   type Example,
   installedVersion,
   type Outcome,
@@ -43,25 +53,48 @@ const seen = ({ exitCode, stdout, files }: Outcome) => ({
   files: Object.fromEntries(files),
 });
 
-sideBySide('hive run does what GNU parallel does', () => {
-  test.each(SAME_OUTPUT)('%s', async (line) => {
-    const example = exampleOf(line);
-    const [gnu, ours] = await Promise.all([sandbox.gnu([example]), sandbox.ours([example])]);
-    expect(seen(ours)).toEqual(seen(gnu));
-  });
+/** What GNU parallel does is found out once for both. */
+const known = new Map<readonly string[], Promise<Outcome>>();
+function gnu(lines: readonly string[], examples: readonly Example[]): Promise<Outcome> {
+  const found = known.get(lines) ?? sandbox.gnu(examples);
+  known.set(lines, found);
+  return found;
+}
+const single = (lines: readonly string[]) => lines.map((line) => [line, [line]] as const);
+const OUTPUT = single(SAME_OUTPUT);
+const ERRORS = single(SAME_ERRORS);
+const IN_A_ROW = SEQUENCES.map((lines) => [lines.join(' && '), lines] as const);
 
-  test.each(SAME_ERRORS)('and says the same: %s', async (line) => {
-    const example = exampleOf(line);
-    const [gnu, ours] = await Promise.all([sandbox.gnu([example]), sandbox.ours([example])]);
-    expect({ ...seen(ours), stderr: withoutName(ours.stderr) }).toEqual({
-      ...seen(gnu),
-      stderr: withoutName(gnu.stderr),
-    });
-  });
+let processes: Processes | null = null;
+let hive: Hive | null = null;
+beforeAll(async () => {
+  if (version === null) return;
+  processes = await startProcesses({ slotsPerDrone: CPUS });
+  hive = await connect(processes.access);
+});
+afterAll(async () => {
+  await hive?.close();
+  await processes?.stop();
+});
+const executeOnCluster: Execute = (commands, options) =>
+  executeOn(hive!, { labels: ownLabels(), slots: CPUS, say: () => {} })(commands, options);
 
-  test.each(SEQUENCES.map((lines) => [lines.join(' && '), lines] as const))('%s', async (_, lines) => {
+sideBySide.each([
+  ['by itself', executeLocally],
+  ['through a Queen and a Drone', executeOnCluster],
+])('hive run does what GNU parallel does, %s', (_, execute) => {
+  test.each([...OUTPUT, ...IN_A_ROW])('%s', async (_, lines) => {
     const examples = lines.map(exampleOf);
-    const [gnu, ours] = await Promise.all([sandbox.gnu(examples), sandbox.ours(examples)]);
-    expect(seen(ours)).toEqual(seen(gnu));
+    const [theirs, ours] = await Promise.all([gnu(lines, examples), sandbox.ours(examples, execute)]);
+    expect(seen(ours)).toEqual(seen(theirs));
+  });
+
+  test.each(ERRORS)('and says the same: %s', async (_, lines) => {
+    const examples = lines.map(exampleOf);
+    const [theirs, ours] = await Promise.all([gnu(lines, examples), sandbox.ours(examples, execute)]);
+    expect({ ...seen(ours), stderr: withoutName(ours.stderr) }).toEqual({
+      ...seen(theirs),
+      stderr: withoutName(theirs.stderr),
+    });
   });
 });

@@ -111,7 +111,6 @@ class ClusterRun {
     if (away === undefined || (this.#isCancelled && task.outcome === 'cancelled')) return;
     const result = await this.#resultOf(task);
     if (hasFailed(result) && this.#feed.maybeAgain(task.index)) return;
-    this.#feed.ended(task.index);
     const { index } = away.task;
     if (!this.#options.streamsOutput) yield { type: 'finished', index, result };
     else {
@@ -119,6 +118,8 @@ class ClusterRun {
         for await (const data of chunksOf(result[stream])) yield { type: 'output', index, stream, data };
       yield { type: 'finished', index, result: { ...result, stdout: NOTHING, stderr: NOTHING } };
     }
+    // Not before: what it ended with may be the reason to start no more.
+    this.#feed.ended(task.index);
   }
 
   async #resultOf({ index, outcome, value, error }: TaskResult): Promise<CommandResult> {

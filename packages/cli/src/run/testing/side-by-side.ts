@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import type { Execute } from '../command-task.ts';
 import { run } from '../run.ts';
-import { executeLocally } from './execute-locally.ts';
 import { engineOf } from './in-process.ts';
 
 export interface Outcome {
@@ -28,7 +28,7 @@ export function installedVersion(): string | null {
   return status === 0 ? (/GNU parallel (\d+)/.exec(stdout)?.[1] ?? null) : null;
 }
 
-const CPUS = 4;
+export const CPUS = 4;
 
 /** A folder whose files every example finds fresh. */
 export class Sandbox {
@@ -86,7 +86,8 @@ export class Sandbox {
     return outcome;
   }
 
-  async ours(examples: readonly Example[]): Promise<Outcome> {
+  /** @param execute runs up to four commands at a time */
+  async ours(examples: readonly Example[], execute: Execute): Promise<Outcome> {
     const folder = this.newFolder();
     let outcome: Outcome = { exitCode: 0, stdout: '', stderr: '', files: new Map() };
     for (const example of examples) {
@@ -105,7 +106,7 @@ export class Sandbox {
         now: () => performance.now(),
         interrupt: new AbortController().signal,
       };
-      const exitCode = await run(example.args, place, engineOf(executeLocally, CPUS));
+      const exitCode = await run(example.args, place, engineOf(execute, CPUS));
       streams.stdout.end();
       streams.stderr.end();
       outcome = { exitCode, stdout: await texts[0], stderr: await texts[1], files: filesIn(folder) };
