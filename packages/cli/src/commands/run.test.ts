@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { Processes } from '../testing/processes.ts';
@@ -48,6 +49,24 @@ describe('hive run', () => {
       stdout: '0\n3\n5\n',
       stderr: '',
     });
+  });
+
+  test('Ctrl-C ends what runs, and then this', async () => {
+    const running = processes.hive(['run', '--local', '-u', 'echo $$ > pid; exec sleep 600 #', ':::', 'a']);
+    const file = join(processes.folder, 'pid');
+    const pid = await new Promise<number>((resolve) => {
+      const watcher = watch(processes.folder, () => {
+        const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+        if (!text.endsWith('\n')) return;
+        watcher.close();
+        resolve(Number(text));
+      });
+    });
+    expect(process.kill(pid, 0)).toBe(true);
+    running.child.kill('SIGINT');
+    expect(await running.ended).toBe('SIGINT');
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    expect(String(running.stderr)).toContain('1 was ended on the way.');
   });
 
   test('ends quietly when nobody reads any more', async () => {

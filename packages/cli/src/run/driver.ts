@@ -1,4 +1,5 @@
 /** Runs a plan through an executor: hands commands over as they are wanted, and reports what comes back. */
+import { plural } from '../format.ts';
 import { shownText } from './byte-text.ts';
 import type { CommandEvent, CommandResult, CommandTask, Execute, ExecuteOptions } from './command-task.ts';
 import { type HaltRules, hasFailed } from './halt.ts';
@@ -38,7 +39,7 @@ export class Driver {
 
   /** Resolves with the exit code. @throws UsageError for input that is found wrong on the way */
   async run(): Promise<number> {
-    const { execute, executeOptions, rules, reporter } = this.#options;
+    const { execute, executeOptions, rules, reporter, interrupt, say } = this.#options;
     try {
       for await (const event of execute(this.#tasks(), { ...executeOptions, halt: this.#halt.signal }))
         await this.#handle(event);
@@ -46,6 +47,7 @@ export class Driver {
       reporter.close();
     }
     this.#showProgress(true);
+    if (interrupt.aborted) say(howFar(rules));
     return rules.exitCode;
   }
 
@@ -98,4 +100,9 @@ export class Driver {
     const known = total() ?? (this.#isInputOver ? this.#handedOver : null);
     progress.update({ completed: rules.completed, running: rules.running, total: known }, isLast);
   }
+}
+
+function howFar({ completed, running }: HaltRules): string {
+  const were = running === 1 ? 'was' : 'were';
+  return `${plural(completed, 'command')} had ended before, ${running} ${were} ended on the way.`;
 }

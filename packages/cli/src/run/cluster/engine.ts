@@ -57,6 +57,8 @@ export const startEngine: StartEngine = async (request) => {
   const labels = runsAnywhere(request) ? null : ownLabels();
   const slots = await slotsOf(hive, labels, request);
   warnOfFewSlots(request, slots);
+  const sayEnding = () => request.say('Ending what runs; press Ctrl-C again to leave at once.');
+  request.interrupt.addEventListener('abort', sayEnding, { once: true });
   const opened = stack.move();
   return {
     execute: executeOn(hive, { labels, slots, say: request.say }),

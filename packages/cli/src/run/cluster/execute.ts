@@ -61,7 +61,7 @@ class ClusterRun {
     using _watch = noteMissingDrones(this.#hive, job.id, this.#cluster);
     let isOver = false;
     try {
-      yield* this.#read(job.results({ ordered: false, streams: true }));
+      yield* this.#read(job);
       await this.#checkEnd(job);
       isOver = true;
     } finally {
@@ -92,7 +92,8 @@ class ClusterRun {
     job.cancel('ended by hive run').catch(() => {});
   }
 
-  async *#read(results: AsyncIterator<TaskResult>): AsyncGenerator<CommandEvent> {
+  async *#read(job: JobHandle): AsyncGenerator<CommandEvent> {
+    const results = job.results({ ordered: false, streams: true });
     let next = results.next();
     next.catch(() => {});
     for (;;) {
@@ -100,16 +101,16 @@ class ClusterRun {
       for (const index of this.#feed.takeStarted()) yield { type: 'started', index };
       if (arrived === undefined) continue;
       if (arrived.done === true) return;
-      yield* this.#arrived(arrived.value);
+      yield* this.#arrived(job, arrived.value);
       next = results.next();
       next.catch(() => {});
     }
   }
 
-  async *#arrived(task: TaskResult): AsyncGenerator<CommandEvent> {
+  async *#arrived(job: JobHandle, task: TaskResult): AsyncGenerator<CommandEvent> {
     const away = this.#feed.away(task.index);
     if (away === undefined || (this.#isCancelled && task.outcome === 'cancelled')) return;
-    const result = await this.#resultOf(task);
+    const result = await this.#resultOf(job, task);
     if (hasFailed(result) && this.#feed.maybeAgain(task.index)) return;
     const { index } = away.task;
     if (!this.#options.streamsOutput) yield { type: 'finished', index, result };
@@ -122,15 +123,17 @@ class ClusterRun {
     this.#feed.ended(task.index);
   }
 
-  async #resultOf({ index, outcome, value, error }: TaskResult): Promise<CommandResult> {
-    const host = this.#cluster.labels === null ? await this.#hostOf(index) : ':';
+  async #resultOf(job: JobHandle, { index, outcome, value, error }: TaskResult): Promise<CommandResult> {
+    const host = this.#cluster.labels === null ? await this.#hostOf(job, index) : ':';
     if (outcome === 'succeeded')
       return await resultOf(value as OutputStream | Parameters<typeof resultOf>[0], host, this.#spool);
     return notRun(`It could not be run: ${error.message}`, Date.now());
   }
 
-  #hostOf(_index: number): Promise<string> {
-    return Promise.resolve(':');
+  /** Results do not name their Drone; the Queen knows it of every attempt. */
+  async #hostOf(job: JobHandle, index: number): Promise<string> {
+    const { attempts } = await this.#hive.task(job.id, index);
+    return attempts.at(-1)?.drone ?? '?';
   }
 
   /** A job may be ended by others, and then not all of its commands have. */

@@ -9,13 +9,14 @@ export interface WatchOptions {
   readonly say: (text: string) => void;
 }
 
-/** Says so, once for every time that no Drone is left which fits, in the Queen's own words. */
+/** Says so, once for every time that no Drone is left which fits. */
 export function noteMissingDrones(hive: Hive, job: string, { labels, say }: WatchOptions): Disposable {
   let isSaid = false;
   const look = async () => {
     if (!hive.isConnected) return;
     const slots = fittingSlots(await hive.drones(), labels);
-    if (slots === 0 && !isSaid) say(`Warning: ${(await hive.explain(job)).join(' ')} Waiting for one.`);
+    if (slots === 0 && !isSaid)
+      say(`Warning: No Drone that fits is left; waiting for one. "hive explain ${job}" tells more.`);
     isSaid = slots === 0;
   };
   // What cannot be asked now will be asked again.

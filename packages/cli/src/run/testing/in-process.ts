@@ -4,6 +4,8 @@ import type { StartEngine } from '../cluster/engine.ts';
 import type { CommandEvent, CommandResult, CommandTask, Execute, ExecuteOptions } from '../command-task.ts';
 import { type RunPlace, run } from '../run.ts';
 
+const CPUS = 4;
+
 export interface InProcess {
   readonly exitCode: number;
   readonly stdout: string;
@@ -14,9 +16,17 @@ export interface InProcessOptions extends Partial<Omit<RunPlace, 'stdin' | 'stdo
   readonly stdin?: string | AsyncIterable<Uint8Array>;
 }
 
-export async function runHere(
+export function runHere(
   args: readonly string[],
   execute: Execute,
+  options: InProcessOptions = {},
+): Promise<InProcess> {
+  return runWith(args, engineOf(execute, CPUS), options);
+}
+
+export async function runWith(
+  args: readonly string[],
+  start: StartEngine,
   { stdin = '', ...others }: InProcessOptions = {},
 ): Promise<InProcess> {
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
@@ -28,13 +38,13 @@ export async function runHere(
     cwd: process.cwd(),
     pid: 4711,
     parentPid: 0,
-    cpus: 4,
+    cpus: CPUS,
     version: '0',
     now: () => 0,
     interrupt: new AbortController().signal,
     ...others,
   };
-  const exitCode = await run(args, place, engineOf(execute, place.cpus));
+  const exitCode = await run(args, place, start);
   streams.stdout.end();
   streams.stderr.end();
   const [stdout, stderr] = await texts;
