@@ -12,6 +12,7 @@ import { hasFailed } from '../halt.ts';
 import { chunksOf, STREAM_NAMES } from '../output/task-output.ts';
 import { Feed } from './feed.ts';
 import type { Labels } from './fitting.ts';
+import { Inbox } from './inbox.ts';
 import { paramsOf } from './params.ts';
 import { notRun, resultOf } from './result.ts';
 import { noteMissingDrones } from './watch-drones.ts';
@@ -31,12 +32,19 @@ export function executeOn(hive: Hive, cluster: ClusterOptions): Execute {
 
 const NOTHING = { data: new Uint8Array(), truncated: 0 };
 
+/** What a run hears of. */
+type News =
+  | { readonly type: 'started'; readonly index: number }
+  | { readonly type: 'result'; readonly next: IteratorResult<TaskResult> }
+  | { readonly type: 'failed'; readonly error: unknown };
+
 class ClusterRun {
   readonly #hive: Hive;
   readonly #cluster: ClusterOptions;
   readonly #options: ExecuteOptions;
   readonly #feed: Feed;
   readonly #spool = new Spool();
+  readonly #inbox = new Inbox<News>();
   #isCancelled = false;
 
   constructor(
@@ -48,7 +56,8 @@ class ClusterRun {
     this.#hive = hive;
     this.#cluster = cluster;
     this.#options = options;
-    this.#feed = new Feed(commands, options, Math.min(options.slots, cluster.slots));
+    const most = Math.min(options.slots, cluster.slots);
+    this.#feed = new Feed(commands, options, most, (index) => this.#inbox.put({ type: 'started', index }));
   }
 
   async *events(): AsyncGenerator<CommandEvent> {
@@ -94,16 +103,22 @@ class ClusterRun {
 
   async *#read(job: JobHandle): AsyncGenerator<CommandEvent> {
     const results = job.results({ ordered: false, streams: true });
-    let next = results.next();
-    next.catch(() => {});
+    const ask = () => {
+      results.next().then(
+        (next) => this.#inbox.put({ type: 'result', next }),
+        (error) => this.#inbox.put({ type: 'failed', error }),
+      );
+    };
+    ask();
     for (;;) {
-      const arrived = await Promise.race([next, this.#feed.whenStarted()]);
-      for (const index of this.#feed.takeStarted()) yield { type: 'started', index };
-      if (arrived === undefined) continue;
-      if (arrived.done === true) return;
-      yield* this.#arrived(job, arrived.value);
-      next = results.next();
-      next.catch(() => {});
+      const news = await this.#inbox.take();
+      if (news.type === 'started') yield news;
+      else if (news.type === 'failed') throw news.error;
+      else if (news.next.done === true) return;
+      else {
+        yield* this.#arrived(job, news.next.value);
+        ask();
+      }
     }
   }
 
@@ -111,14 +126,15 @@ class ClusterRun {
     const away = this.#feed.away(task.index);
     if (away === undefined || (this.#isCancelled && task.outcome === 'cancelled')) return;
     const result = await this.#resultOf(job, task);
-    if (hasFailed(result) && this.#feed.maybeAgain(task.index)) return;
     const { index } = away.task;
-    if (!this.#options.streamsOutput) yield { type: 'finished', index, result };
-    else {
-      for (const stream of STREAM_NAMES)
-        for await (const data of chunksOf(result[stream])) yield { type: 'output', index, stream, data };
-      yield { type: 'finished', index, result: { ...result, stdout: NOTHING, stderr: NOTHING } };
-    }
+    const isStreamed = this.#options.streamsOutput;
+    if (isStreamed) yield* outputOf(index, result);
+    if (hasFailed(result) && this.#feed.maybeAgain(task.index)) return;
+    yield {
+      type: 'finished',
+      index,
+      result: isStreamed ? { ...result, stdout: NOTHING, stderr: NOTHING } : result,
+    };
     // Not before: what it ended with may be the reason to start no more.
     this.#feed.ended(task.index);
   }
@@ -145,4 +161,9 @@ class ClusterRun {
       'cancelled',
     );
   }
+}
+
+async function* outputOf(index: number, result: CommandResult): AsyncGenerator<CommandEvent> {
+  for (const stream of STREAM_NAMES)
+    for await (const data of chunksOf(result[stream])) yield { type: 'output', index, stream, data };
 }

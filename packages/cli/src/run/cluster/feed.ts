@@ -26,13 +26,20 @@ export class Feed {
   #handedOut = 0;
   #lastStart = Number.NEGATIVE_INFINITY;
   readonly #stopped = new AbortController();
-  /** Commands that were handed out since somebody asked. */
-  #started: number[] = [];
-  #tellStarted: () => void = () => {};
+  readonly #started: (index: number) => void;
   #tellChanged: () => void = () => {};
 
-  /** @param most commands that are away at a time */
-  constructor(commands: AsyncIterable<CommandTask>, options: ExecuteOptions, most: number) {
+  /**
+   * @param most commands that are away at a time
+   * @param started called with the index of every command that is handed out
+   */
+  constructor(
+    commands: AsyncIterable<CommandTask>,
+    options: ExecuteOptions,
+    most: number,
+    started: (index: number) => void,
+  ) {
+    this.#started = started;
     this.#options = options;
     this.#most = most;
     this.#source = commands[Symbol.asyncIterator]();
@@ -96,21 +103,6 @@ export class Feed {
     return true;
   }
 
-  /** Indices of the commands that were handed out since this was last called. */
-  takeStarted(): readonly number[] {
-    const started = this.#started;
-    this.#started = [];
-    return started;
-  }
-
-  /** Resolves when `takeStarted` has something to say. One at a time may wait. */
-  whenStarted(): Promise<void> {
-    if (this.#started.length > 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#tellStarted = resolve;
-    });
-  }
-
   get #isStopped(): boolean {
     return this.#stopped.signal.aborted;
   }
@@ -130,8 +122,7 @@ export class Feed {
     const { task, slot } = away;
     const { cwd, slotVariable } = this.#options;
     this.#away.set(this.#handedOut++, away);
-    this.#started.push(task.index);
-    this.#tellStarted();
+    this.#started(task.index);
     return inputOf(task, {
       cwd,
       slotEnv: { PARALLEL_JOBSLOT: String(slot), [slotVariable]: String(slot - 1) },
