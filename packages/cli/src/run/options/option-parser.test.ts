@@ -56,6 +56,17 @@ describe('a command line', () => {
     });
   });
 
+  test('has options of our own, which take no beginning from those of GNU parallel', () => {
+    expect(parsed('--local', '--insecure', '--queen', 'hive:1', 'echo').values).toEqual({
+      local: [''],
+      insecure: [''],
+      queen: ['hive:1'],
+    });
+    expect(parsed('--insecure=yes-really', 'echo').values).toEqual({ insecure: ['yes-really'] });
+    expect(parsed('--q', 'echo').values).toEqual({ quote: [''] });
+    expect(() => parsed('--loca', 'echo')).toThrow('Did you mean --local?');
+  });
+
   test('says what is wrong with it', () => {
     expect(() => parsed('--joblg', 'x')).toThrow(
       '--joblg is not an option of "hive run". Did you mean --joblog?',
