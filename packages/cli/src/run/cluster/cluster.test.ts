@@ -1,8 +1,9 @@
 /** `hive run` on a real Queen and Drones: what the side-by-side examples do not show. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, watch } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { connect, type Hive } from '@hive/client';
 import { type Processes, startProcesses } from '@hive/local';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -112,6 +113,20 @@ describe('what goes in and comes out', () => {
     }
     const dry = await hiveRun(['--dry-run', '--return', 'x', 'cat', ':::', 'a']);
     expect(dry).toEqual({ exitCode: 0, stdout: 'cat a\n', stderr: '' });
+  });
+});
+
+describe.each(['-u', '--line-buffer'])('with %s', (option) => {
+  test('output comes while its command runs, and all of it once', async () => {
+    const file = `go${option}`;
+    const script = `seq 100000; echo up >&2; while [ ! -e ${file} ]; do sleep 0.01; done; seq 100000 #`;
+    const stderr = new PassThrough();
+    const running = hiveRun([option, script, ':::', 'a'], { stderr });
+    // The command waits for what only somebody who hears of it can do.
+    await new Promise((resolve) => stderr.once('data', resolve));
+    writeFileSync(join(folder, file), '');
+    const all = Array.from({ length: 100_000 }, (_, i) => `${i + 1}\n`).join('');
+    expect((await running).stdout === all + all).toBe(true);
   });
 });
 

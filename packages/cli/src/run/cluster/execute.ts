@@ -4,15 +4,15 @@
  * A command that fails is no failed task: its exit code is its result, and whether to try it again is decided here, at
  * once, as GNU parallel does. The Queen tries again only what its Drone could not run, or took down with it.
  */
-import type { Hive, JobHandle, OutputStream, TaskResult } from '@hive/client';
+import type { Hive, JobHandle, OutputStream, Printed, TaskResult } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import { Spool } from '../../hash/spool.ts';
 import type { CommandEvent, CommandResult, CommandTask, Execute, ExecuteOptions } from '../command-task.ts';
 import { hasFailed } from '../halt.ts';
-import { chunksOf, STREAM_NAMES } from '../output/task-output.ts';
 import { Feed } from './feed.ts';
 import type { Labels } from './fitting.ts';
 import { Inbox } from './inbox.ts';
+import { LiveOutput } from './live-output.ts';
 import { paramsOf } from './params.ts';
 import { notRun, resultOf } from './result.ts';
 import { noteMissingDrones } from './watch-drones.ts';
@@ -35,6 +35,7 @@ const NOTHING = { data: new Uint8Array(), truncated: 0 };
 /** What a run hears of. */
 type News =
   | { readonly type: 'started'; readonly index: number }
+  | { readonly type: 'printed'; readonly piece: Printed }
   | { readonly type: 'result'; readonly next: IteratorResult<TaskResult> }
   | { readonly type: 'failed'; readonly error: unknown };
 
@@ -45,6 +46,7 @@ class ClusterRun {
   readonly #feed: Feed;
   readonly #spool = new Spool();
   readonly #inbox = new Inbox<News>();
+  readonly #live = new LiveOutput();
   #isCancelled = false;
 
   constructor(
@@ -110,10 +112,22 @@ class ClusterRun {
       );
     };
     ask();
+    const pieces = this.#options.streamsOutput ? job.output() : null;
+    // Without live pieces everything comes with the results.
+    const listen = () => {
+      pieces?.next().then(
+        ({ done, value }) => done !== true && this.#inbox.put({ type: 'printed', piece: value }),
+        () => {},
+      );
+    };
+    listen();
     for (;;) {
       const news = await this.#inbox.take();
       if (news.type === 'started') yield news;
-      else if (news.type === 'failed') throw news.error;
+      else if (news.type === 'printed') {
+        yield* this.#printed(news.piece);
+        listen();
+      } else if (news.type === 'failed') throw news.error;
       else if (news.next.done === true) return;
       else {
         yield* this.#arrived(job, news.next.value);
@@ -122,13 +136,19 @@ class ClusterRun {
     }
   }
 
+  *#printed(piece: Printed): Generator<CommandEvent> {
+    const away = this.#feed.away(piece.index);
+    const data = away === undefined ? null : this.#live.pass(piece);
+    if (data !== null) yield { type: 'output', index: away!.task.index, stream: piece.stream, data };
+  }
+
   async *#arrived(job: JobHandle, task: TaskResult): AsyncGenerator<CommandEvent> {
     const away = this.#feed.away(task.index);
     if (away === undefined || (this.#isCancelled && task.outcome === 'cancelled')) return;
     const result = await this.#resultOf(job, task);
     const { index } = away.task;
     const isStreamed = this.#options.streamsOutput;
-    if (isStreamed) yield* outputOf(index, result);
+    if (isStreamed) yield* this.#live.rest(index, task.index, result);
     if (hasFailed(result) && this.#feed.maybeAgain(task.index)) return;
     yield {
       type: 'finished',
@@ -161,9 +181,4 @@ class ClusterRun {
       'cancelled',
     );
   }
-}
-
-async function* outputOf(index: number, result: CommandResult): AsyncGenerator<CommandEvent> {
-  for (const stream of STREAM_NAMES)
-    for await (const data of chunksOf(result[stream])) yield { type: 'output', index, stream, data };
 }

@@ -13,6 +13,8 @@ export interface InProcess {
 }
 
 export interface InProcessOptions extends Partial<Omit<RunPlace, 'stdin' | 'stdout' | 'stderr'>> {
+  /** Where standard error goes; what is written comes back as text, too. */
+  readonly stderr?: PassThrough;
   readonly stdin?: string | AsyncIterable<Uint8Array>;
 }
 
@@ -27,9 +29,9 @@ export function runHere(
 export async function runWith(
   args: readonly string[],
   start: StartEngine,
-  { stdin = '', ...others }: InProcessOptions = {},
+  { stdin = '', stderr: errors = new PassThrough(), ...others }: InProcessOptions = {},
 ): Promise<InProcess> {
-  const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
+  const streams = { stdout: new PassThrough(), stderr: errors };
   const texts = Promise.all([textOf(streams.stdout), textOf(streams.stderr)]);
   const place: RunPlace = {
     ...streams,
