@@ -13,7 +13,7 @@ let folder: string;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hive-command-test-'));
   cluster = await startProcesses({ drones: 1, slotsPerDrone: 2 });
-  hive = await connect({ queen: cluster.address });
+  hive = await connect({ ...cluster.access });
 });
 afterEach(async () => {
   await hive.close();
@@ -106,7 +106,7 @@ describe('commands in a cluster of processes', () => {
       ['stderr', 'hmm\n'],
       ['stdout', 'one\n'],
     ]);
-    await using other = await connect({ queen: cluster.address });
+    await using other = await connect({ ...cluster.access });
     const late = (await other.open(job.id)).output();
     expect(textOf((await late.next()).value.data)).toMatch(/one|hmm/);
     writeFileSync(join(folder, 'go'), '');

@@ -52,6 +52,19 @@ const PROTOTYPES = [
 /** Set to anything, commands are started by Node alone. For tests, and for whoever meets a C library that misbehaves. */
 const SWITCH_OFF = 'HIVE_NO_KOFFI';
 
+/**
+ * Loads the native module in the main thread, which uses nothing of it. Where only slots' threads had loaded it, it would be
+ * unloaded with the last of them that ends, while the system still has work of its own to do in it for other threads: that
+ * would end the whole process. Nothing happens where there is none.
+ */
+export function keepLibcLoaded(): void {
+  try {
+    createRequire(import.meta.url)('koffi');
+  } catch {
+    // Then threads cannot load it either.
+  }
+}
+
 /** Null where it cannot be had. */
 export function loadLibc(): Libc | null {
   const is64 = ['x64', 'arm64', 'riscv64', 'loong64', 'ppc64'].includes(process.arch);

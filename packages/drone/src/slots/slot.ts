@@ -18,6 +18,7 @@ import {
 } from '../agent/events.ts';
 import { positionOf } from '../agent/lease.ts';
 import type { Guardian } from '../commands/guardian.ts';
+import { keepLibcLoaded } from '../commands/libc.ts';
 import { slotFolder } from '../commands/workplace.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
 import {
@@ -120,6 +121,7 @@ export class Slot {
         if (run !== null) this.#emit({ type: 'slotPrinted', slot: this.number, run: run.number, ...printed });
       },
     );
+    keepLibcLoaded();
     this.#worker = this.#spawn();
   }
 
