@@ -52,26 +52,31 @@ const PROTOTYPES = [
 /** Set to anything, commands are started by Node alone. For tests, and for whoever meets a C library that misbehaves. */
 const SWITCH_OFF = 'HIVE_NO_KOFFI';
 
-/**
- * Loads the native module in the main thread, which uses nothing of it. Where only slots' threads had loaded it, it would be
- * unloaded with the last of them that ends, while the system still has work of its own to do in it for other threads: that
- * would end the whole process. Nothing happens where there is none.
- */
-export function keepLibcLoaded(): void {
-  try {
-    createRequire(import.meta.url)('koffi');
-  } catch {
-    // Then threads cannot load it either.
-  }
-}
-
-/** Null where it cannot be had. */
-export function loadLibc(): Libc | null {
+/** The native module; null where it cannot be had or is not wanted. */
+function requireKoffi(): typeof import('koffi') | null {
   const is64 = ['x64', 'arm64', 'riscv64', 'loong64', 'ppc64'].includes(process.arch);
   if (!is64 || endianness() !== 'LE' || !['linux', 'darwin'].includes(process.platform)) return null;
   if (process.env[SWITCH_OFF] !== undefined) return null;
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    return createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Loads the native module in the main thread, which uses nothing of it: a module that only slots' threads have loaded is
+ * unloaded with the last of them that ends. A precaution; it alone did not keep koffi 3.3 from crashing.
+ */
+export function keepLibcLoaded(): void {
+  requireKoffi();
+}
+
+/** Null where it cannot be had. */
+export function loadLibc(): Libc | null {
+  const koffi = requireKoffi();
+  if (koffi === null) return null;
+  try {
     const library = koffi.load(null);
     const functions: Record<string, unknown> = {};
     for (const prototype of PROTOTYPES) {

@@ -11,33 +11,26 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SandboxWish } from '@hive/shared';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { tryEngine } from '../testing/docker-engine.ts';
+import { ColumnBoxes } from '../testing/column-boxes.ts';
 import type { DyingDrone } from '../testing/dying-drone.ts';
-import { alive, Boxes, DRONE_SECRET, killAll, newMarker, type Started, until } from '../testing/sandboxed.ts';
+import {
+  alive,
+  type Boxes,
+  DRONE_SECRET,
+  killAll,
+  newMarker,
+  type Started,
+  until,
+} from '../testing/sandboxed.ts';
 import { watchDisk } from './disk-watch.ts';
 import { agreeOnTerms } from './policy.ts';
-import { COLUMNS, type Column, isProtected, PROTECTIONS, type Protection } from './protections.ts';
+import { COLUMNS, isProtected, PROTECTIONS, type Protection } from './protections.ts';
 import { endRun } from './run.ts';
 
 const MiB = 1024 * 1024;
 const ENTRY = fileURLToPath(new URL('../testing/dying-drone.ts', import.meta.url));
-const engine = await tryEngine();
-const opened: Boxes[] = [];
-afterAll(async () => {
-  for (const boxes of opened) await boxes.close();
-  if (typeof engine !== 'string') await engine.close();
-}, 60_000);
-
-/** What runs in a column; null, with a printed reason, where this machine cannot. */
-function open(column: Column): Boxes | null {
-  const boxes = Boxes.open(column, engine);
-  if (typeof boxes === 'string') {
-    console.warn(`The tests of "${column}" are skipped: ${boxes}`);
-    return null;
-  }
-  opened.push(boxes);
-  return boxes;
-}
+const columns = await ColumnBoxes.start();
+afterAll(() => columns.close(), 60_000);
 
 /** Carries an attack out. True: the sandbox held. */
 type Attack = (boxes: Boxes, marker: string) => Promise<boolean>;
@@ -316,7 +309,7 @@ function isThrottled(pid: number): boolean {
 }
 
 describe.each(COLUMNS)('in the column %s', (column) => {
-  const boxes = open(column);
+  const boxes = columns.open(column);
   const check = boxes === null ? test.skip : test;
   const names = Object.keys(PROTECTIONS) as Protection[];
   check.each(names.map((name) => [name, isProtected(name, column) ? 'held' : 'not held'] as const))(

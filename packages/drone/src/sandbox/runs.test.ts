@@ -4,31 +4,16 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { tryEngine } from '../testing/docker-engine.ts';
-import { Boxes, killAll, newMarker, type Started, until } from '../testing/sandboxed.ts';
-import { COLUMNS, type Column } from './protections.ts';
+import { ColumnBoxes } from '../testing/column-boxes.ts';
+import { type Boxes, killAll, newMarker, type Started, until } from '../testing/sandboxed.ts';
+import { COLUMNS } from './protections.ts';
 import { endRun, runVerdict } from './run.ts';
 
-const engine = await tryEngine();
-const opened: Boxes[] = [];
-afterAll(async () => {
-  for (const boxes of opened) await boxes.close();
-  if (typeof engine !== 'string') await engine.close();
-}, 60_000);
-
-/** What runs in a column; null, with a printed reason, where this machine cannot. */
-function open(column: Column): Boxes | null {
-  const boxes = Boxes.open(column, engine);
-  if (typeof boxes === 'string') {
-    console.warn(`The tests of "${column}" are skipped: ${boxes}`);
-    return null;
-  }
-  opened.push(boxes);
-  return boxes;
-}
+const columns = await ColumnBoxes.start();
+afterAll(() => columns.close(), 60_000);
 
 describe.each(COLUMNS)('in the column %s', (column) => {
-  const boxes = open(column);
+  const boxes = columns.open(column);
   const check = boxes === null ? test.skip : test;
   const scene = (name: string, act: (boxes: Boxes, marker: string) => Promise<void>): void =>
     check(name, async () => {

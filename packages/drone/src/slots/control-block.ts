@@ -6,9 +6,9 @@
  * Retracting: the main thread stores `end`, then loads `next`; what is below `next` may have been started. Both are
  * sequentially consistent, so at least one side sees the other's word: a task given back is never started.
  *
- * Results: `sizes` has one word per position (its top bits mark a failure or a value in a file), `data` is a ring of bytes. A value that does
- * not fit before the ring's end stands at its start; both sides know that from its size alone. A result is visible once
- * `completed` is above its position. The thread waits when the ring is full of what was not taken.
+ * Results: `sizes` has one word per position (its top bits mark a failure or a value in a file), `data` is a ring of
+ * bytes. A value that does not fit before the ring's end stands at its start; both sides know that from its size alone. A
+ * result is visible once `completed` is above its position. The thread waits when the ring is full of what was not taken.
  */
 import { LIMITS, type Message } from '@hive/shared';
 import type { DiskLimit } from '../sandbox/disk-watch.ts';

@@ -121,7 +121,6 @@ export class Slot {
         if (run !== null) this.#emit({ type: 'slotPrinted', slot: this.number, run: run.number, ...printed });
       },
     );
-    keepLibcLoaded();
     this.#worker = this.#spawn();
   }
 
@@ -202,7 +201,10 @@ export class Slot {
       seen: { position: -1, at: 0 },
     };
     // The thread may prepare the job as soon as it hears of it.
-    if (this.#run.isCommand) this.#options.guardian.start();
+    if (this.#run.isCommand) {
+      keepLibcLoaded();
+      this.#options.guardian.start();
+    }
     this.#writeInput(order);
     words[WORD.job] = this.#jobNumber(order);
     words[WORD.isTimed] = order.spec.attemptTimeoutMillis === undefined ? 0 : 1;
