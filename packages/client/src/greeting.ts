@@ -4,9 +4,9 @@
  */
 import {
   agreeOnVersion,
+  helloOf,
   type Message,
   type PeerId,
-  PROTOCOL_VERSION,
   ProtocolError,
   Session,
   UsageError,
@@ -68,27 +68,13 @@ export async function greet(
   const timer = setTimeout(giveUp, Math.max(0, deadline - performance.now()));
   signal.addEventListener('abort', giveUp, { once: true });
   if (signal.aborted) giveUp();
-  connection.send(helloOf(who, clientRole(access)));
+  connection.send(helloOf({ role: clientRole(access), peer: who.peer, name: who.name }));
   try {
     return await answer.promise;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', giveUp);
   }
-}
-
-function helloOf({ peer, name }: WhoWeAre, role: 'client' | 'observer'): Message<'Hello'> {
-  const { min, max } = PROTOCOL_VERSION;
-  return {
-    type: 'Hello',
-    magic: 'hive',
-    protocolMin: min,
-    protocolMax: max,
-    role,
-    peer,
-    name,
-    capabilities: [],
-  };
 }
 
 function welcomed(message: Message): Message<'Welcome'> {

@@ -3,6 +3,7 @@
  * It decides nothing about work. The main thread never runs a task.
  */
 import {
+  helloOf,
   LIMITS,
   type Message,
   type PeerId,
@@ -156,19 +157,7 @@ class DroneRuntime implements Drone, LinkHost {
 
   hello(): Message<'Hello'> {
     const { name, slots, kinds, labels } = this.#config;
-    return {
-      type: 'Hello',
-      magic: 'hive',
-      protocolMin: 1,
-      protocolMax: 1,
-      role: 'drone',
-      peer: this.peer,
-      name,
-      capabilities: [],
-      slots,
-      kinds,
-      labels,
-    };
+    return helloOf({ role: 'drone', peer: this.peer, name, slots, kinds, labels });
   }
 
   access(): Access {

@@ -105,6 +105,27 @@ export class Session {
   }
 }
 
+/** The first word of a session, with the versions that this end speaks. */
+export function helloOf({
+  role,
+  peer,
+  name,
+  ...more
+}: Pick<Message<'Hello'>, 'role' | 'peer' | 'name'> & Partial<Message<'Hello'>>): Message<'Hello'> {
+  const { min, max } = PROTOCOL_VERSION;
+  return {
+    type: 'Hello',
+    magic: 'hive',
+    protocolMin: min,
+    protocolMax: max,
+    role,
+    peer,
+    name,
+    capabilities: [],
+    ...more,
+  };
+}
+
 /**
  * The version that two ends speak: the highest that both know.
  * @throws ProtocolError with a sentence that says which end is older

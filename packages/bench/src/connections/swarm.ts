@@ -3,7 +3,7 @@
  * again by the rule of real Drones when its session ends. They run nothing; what is measured is the Queen.
  */
 import type { ProcessesAccess } from '@hive/local';
-import { LIMITS, type Message, PROTOCOL_VERSION, redialDelay, Session } from '@hive/shared';
+import { helloOf, LIMITS, type Message, redialDelay, Session } from '@hive/shared';
 import { type Access, accessOf, Connection, openLine, parseAddress, randomPeerId } from '@hive/shared/node';
 
 const TICK_MILLIS = 100;
@@ -105,18 +105,8 @@ class SwarmDrone {
         closed: () => this.#lost(),
       });
       this.#connection = connection;
-      connection.send({
-        type: 'Hello',
-        magic: 'hive',
-        protocolMin: PROTOCOL_VERSION.min,
-        protocolMax: PROTOCOL_VERSION.max,
-        role: 'drone',
-        peer: this.#peer,
-        name: this.#name,
-        capabilities: [],
-        slots: 1,
-        kinds: ['echo'],
-      });
+      const what = { slots: 1, kinds: ['echo'] };
+      connection.send(helloOf({ role: 'drone', peer: this.#peer, name: this.#name, ...what }));
     } catch {
       this.#watcher.failed();
       this.#again();

@@ -6,9 +6,9 @@ import type { ProcessesAccess } from '@hive/local';
 import {
   type ClientToQueen,
   type DroneToQueen,
+  helloOf,
   type Message,
   type MessageType,
-  PROTOCOL_VERSION,
   Session,
 } from '@hive/shared';
 import { accessOf, Connection, type Line, openLine, parseAddress, randomPeerId } from '@hive/shared/node';
@@ -63,16 +63,7 @@ export class Peer {
         continue;
       }
       const welcome = peer.next('Welcome');
-      peer.send({
-        type: 'Hello',
-        magic: 'hive',
-        protocolMin: PROTOCOL_VERSION.min,
-        protocolMax: PROTOCOL_VERSION.max,
-        peer: randomPeerId(),
-        name: `bench ${more.role}`,
-        capabilities: [],
-        ...more,
-      });
+      peer.send(helloOf({ peer: randomPeerId(), name: `bench ${more.role}`, ...more }));
       await welcome;
       return peer;
     }

@@ -2,7 +2,7 @@
  * The first words of a session, on a connection that is secured already: Hello, and what a Queen answers. The doctor says
  * them itself, because it wants to know how far they come.
  */
-import { type Message, PROTOCOL_VERSION, ProtocolError, Session } from '@hive/shared';
+import { helloOf, type Message, ProtocolError, Session } from '@hive/shared';
 import { Connection, type Line, randomPeerId } from '@hive/shared/node';
 
 /** Told no, in a Queen's words, or in those of whoever passes for one. */
@@ -40,24 +40,14 @@ export function sayHello(line: Line, role: SessionRole, timeoutMillis: number): 
         reject(error ?? new Error('the connection was closed in answer to Hello'));
       },
     });
-    connection.send(helloOf(role));
+    connection.send(greetingOf(role));
   });
 }
 
 /** A Drone that can do nothing is given nothing in the moment for which it is there. */
-function helloOf(role: SessionRole): Message<'Hello'> {
-  const { min, max } = PROTOCOL_VERSION;
-  return {
-    type: 'Hello',
-    magic: 'hive',
-    protocolMin: min,
-    protocolMax: max,
-    role,
-    peer: randomPeerId(),
-    name: 'hive doctor',
-    capabilities: [],
-    ...(role === 'drone' ? { slots: 1, kinds: [], labels: {} } : {}),
-  };
+function greetingOf(role: SessionRole): Message<'Hello'> {
+  const nothing = role === 'drone' ? { slots: 1, kinds: [], labels: {} } : {};
+  return helloOf({ role, peer: randomPeerId(), name: 'hive doctor', ...nothing });
 }
 
 function takeLeave(connection: Connection, role: SessionRole): void {
