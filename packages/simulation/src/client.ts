@@ -3,7 +3,7 @@
  * connection is gone it dials again, submits its jobs anew, goes on appending where the Queen stands, and asks for results
  * from where it stopped.
  */
-import { LIMITS, type Message, type PeerId, redialDelay, Session } from '@hive/shared';
+import { helloOf, LIMITS, type Message, type PeerId, redialDelay, Session } from '@hive/shared';
 import { type ClientJob, type JobOrder, newClientJob } from './client-job.ts';
 import { Connection } from './connection.ts';
 import type { Wire } from './network.ts';
@@ -127,16 +127,7 @@ export class SimClient {
     });
     this.#connection = connection;
     this.#heardAt = this.#world.time.now;
-    connection.send({
-      type: 'Hello',
-      magic: 'hive',
-      protocolMin: 1,
-      protocolMax: 1,
-      role: 'client',
-      peer: this.peer,
-      name: this.process.name,
-      capabilities: [],
-    });
+    connection.send(helloOf({ role: 'client', peer: this.peer, name: this.process.name }));
     this.#watch(connection);
   }
 

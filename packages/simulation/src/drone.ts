@@ -6,6 +6,7 @@
  */
 import { Agent, type AgentEffect, type AgentEvent } from '@hive/drone';
 import {
+  helloOf,
   LIMITS,
   type Message,
   type PeerId,
@@ -181,19 +182,8 @@ export class SimDrone implements SlotHost {
       closed: () => this.process.run(() => this.#closed(connection)),
     });
     this.#connection = connection;
-    connection.send({
-      type: 'Hello',
-      magic: 'hive',
-      protocolMin: 1,
-      protocolMax: 1,
-      role: 'drone',
-      peer: this.peer,
-      name: this.options.name,
-      capabilities: [],
-      slots: this.options.slots,
-      kinds: this.options.kinds,
-      labels: this.options.labels,
-    });
+    const { name, slots, kinds, labels } = this.options;
+    connection.send(helloOf({ role: 'drone', peer: this.peer, name, slots, kinds, labels }));
     this.process.after(LIMITS.handshakeMillis, () => {
       if (connection.session.state === 'greeting') connection.destroy(null);
     });
