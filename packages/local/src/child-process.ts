@@ -33,9 +33,9 @@ export class Child<Config, Ready> {
   constructor(entry: string, config: Config, { stdio = 'inherit', env = {} }: ForkOptions) {
     // .ts in a checkout, .js when published: as this file itself.
     const ending = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-    const path = fileURLToPath(new URL(`./${entry}${ending}`, import.meta.url));
+    const path = fileURLToPath(new URL(`./entry${ending}`, import.meta.url));
     const streams: StdioOptions = ['ignore', stdio, stdio, 'ipc'];
-    this.#process = fork(path, [], {
+    this.#process = fork(path, [entry], {
       stdio: streams,
       execArgv: [],
       env: { ...process.env, ...env } as NodeJS.ProcessEnv,

@@ -60,7 +60,7 @@ type Emit = (event: AgentEvent) => void;
 type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
 
 const THREAD = new URL(
-  import.meta.url.endsWith('.ts') ? './slot-worker.ts' : './slot-worker.js',
+  import.meta.url.endsWith('.ts') ? './slot-thread.ts' : './slot-thread.js',
   import.meta.url,
 );
 /** Jobs that a thread remembers. */

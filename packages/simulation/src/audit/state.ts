@@ -4,8 +4,9 @@
  */
 import type { Job, Lease, State } from '@hive/queen';
 
-/** [first, end) and whose it is. */
-type Part = readonly [first: number, end: number, whose: string];
+/** [first, end) and whose it is: a word, or the number of a lease. */
+type Part = readonly [first: number, end: number, whose: string | number];
+const nameOf = (whose: string | number): string => (typeof whose === 'number' ? `lease ${whose}` : whose);
 
 export function stateProblem(state: State): string | null {
   let ready = 0;
@@ -41,7 +42,8 @@ function jobProblem(state: State, job: Job): string | null {
     if (state.lost.get(lease.number) !== lease) return `lease ${lease.number} is lost twice`;
   if (!isActive) return endedProblem(state, job);
   if (state.ended.has(job)) return 'active, and among the ended';
-  return job.hasOverlaps ? coverProblem(job) : (coverProblem(job) ?? overlapProblem(job));
+  const parts = partsOf(job);
+  return (job.hasOverlaps ? null : overlapProblem(job, parts)) ?? coverProblem(job, parts);
 }
 
 function endedProblem(state: State, job: Job): string | null {
@@ -61,7 +63,7 @@ function partsOf(job: Job): Part[] {
   for (const [first, end] of job.held) parts.push([first, end, 'held']);
   for (const lease of job.leases) {
     if (!isLive(lease)) continue;
-    for (const [first, end] of openTasks(lease)) parts.push([first, end, `lease ${lease.number}`]);
+    for (const [first, end] of openTasks(lease)) parts.push([first, end, lease.number]);
   }
   if (job.nextFresh < job.appended) parts.push([job.nextFresh, job.appended, 'fresh']);
   for (const index of blockedTasks(job)) parts.push([index, index + 1, 'waiting for its parents']);
@@ -93,9 +95,8 @@ function openTasks({ ranges, done, end }: Lease): [number, number][] {
   return tasks;
 }
 
-/** No task is forgotten: each has an outcome, runs, waits, or will wait again when its backoff is over. */
-function coverProblem(job: Job): string | null {
-  const parts = partsOf(job);
+/** No task is forgotten: each has an outcome, runs, waits, or will wait again when its backoff is over. Adds to `parts`. */
+function coverProblem(job: Job, parts: Part[]): string | null {
   for (const [first, end] of job.recorded) parts.push([first, end, 'recorded']);
   let waiting = 0;
   for (const [index, task] of job.failedTasks) {
@@ -115,11 +116,11 @@ function coverProblem(job: Job): string | null {
 }
 
 /** No task is in two places. A leased or fresh one may have its outcome already: cancelled, or done by a lost lease. */
-function overlapProblem(job: Job): string | null {
-  const parts = partsOf(job).sort((a, b) => a[0] - b[0]);
+function overlapProblem(job: Job, parts: Part[]): string | null {
+  parts.sort((a, b) => a[0] - b[0]);
   for (let i = 1; i < parts.length; i++) {
     const [before, after] = [parts[i - 1]!, parts[i]!];
-    if (after[0] < before[1]) return `task ${after[0]} is ${before[2]} and ${after[2]}`;
+    if (after[0] < before[1]) return `task ${after[0]} is ${nameOf(before[2])} and ${nameOf(after[2])}`;
   }
   for (const [first, end] of job.returned) {
     if (job.recorded.touches(first, end))

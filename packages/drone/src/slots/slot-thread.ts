@@ -1,0 +1,5 @@
+/** Where a slot's thread begins. What it loads is kept compiled, so that a thread that replaces another is there soon. */
+import { enableCompileCache } from 'node:module';
+
+enableCompileCache();
+await import('./slot-worker.ts');
