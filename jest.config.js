@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 // No test may look for Queens outside of itself.
 process.env['DISCOVERY_PORT'] ??= '0';
 
@@ -17,5 +19,6 @@ export default {
     ],
   },
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // One more than can run at once: many tests wait for processes.
+  maxWorkers: availableParallelism() + 1,
 };
