@@ -169,6 +169,30 @@ test('an ended job goes when its retention is over, whatever stands before it', 
   }
 });
 
+test('a Drone that was drained before the Queen ended gets no work until it is to go on', async () => {
+  const manage = (action: 'drain' | 'resume', drone: string) =>
+    hive.client.send({ type: 'Manage', request: 1, action, drone });
+  const { peer } = hive.worker;
+  manage('drain', peer);
+  await hive.client.next('Answer');
+  await hive.stop();
+  await hive.start();
+  hive.worker.end();
+  await hive.worker.closed();
+  hive.worker = await TestPeer.dial(hive.queen.address);
+  hive.worker.hello('drone', { peer, slots: 1, kinds: ['echo'] });
+  await hive.worker.next('Welcome');
+  hive.worker.send({ type: 'Holdings', leases: [] });
+  hive.worker.send({ type: 'TaskRequest', slots: 1 });
+  submit({}, JOB, 1);
+  hive.worker.send({ type: 'Heartbeat' });
+  await hive.client.next('Accepted');
+  await hive.worker.next('Heartbeat');
+  expect(hive.worker.received.map(({ type }) => type)).not.toContain('TaskAssign');
+  manage('resume', peer);
+  expect(await hive.worker.next('TaskAssign')).toMatchObject({ job: JOB });
+});
+
 test('a wide task does not wait for a Drone that gets no more work', async () => {
   const other = await TestPeer.drone(hive.queen.address, 2);
   const busy = await TestPeer.drone(hive.queen.address, 2);

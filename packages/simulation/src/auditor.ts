@@ -73,7 +73,7 @@ export class Auditor {
   recovered(durable: readonly StoreRecord[], effects: Effects, state: State): void {
     this.#commits.recovered(durable.length, effects);
     this.#records.recovered(durable, state);
-    this.#drains.recovered();
+    this.#drains.recovered(durable, state);
     this.#records.stepped(null, effects, state.now);
     const problem = stateProblem(state);
     if (problem !== null) this.fail(`after recovery: ${problem}`);

@@ -24,16 +24,20 @@ type Of<T extends StoreRecord['type']> = Extract<StoreRecord, { type: T }>;
 export function foldLog(log: readonly StoreRecord[]): StoreRecord[] {
   const jobs = new Map<string, Draft>();
   const drones = new Map<string, Of<'droneJoined'>>();
+  const drained = new Map<string, StoreRecord>();
   const revoked: StoreRecord[] = [];
   for (const record of log) {
     if (record.type === 'keyRevoked') revoked.push(record);
-    else if (record.type === 'droneJoined') drones.set(record.drone, record);
+    else if (record.type === 'drainChanged') {
+      if (record.isDraining) drained.set(record.drone, record);
+      else drained.delete(record.drone);
+    } else if (record.type === 'droneJoined') drones.set(record.drone, record);
     else if (record.type === 'droneLeft') drones.delete(record.drone);
     else if (record.type === 'jobSubmitted') jobs.set(record.job, draftOf(record));
     else if (record.type === 'jobRemoved') jobs.delete(record.job);
     else add(jobs.get(record.job)!, record);
   }
-  return [...[...jobs.values()].map(finished), ...drones.values(), ...revoked];
+  return [...[...jobs.values()].map(finished), ...drones.values(), ...drained.values(), ...revoked];
 }
 
 function draftOf({ job, spec, owner, order, at }: Of<'jobSubmitted'>): Draft {

@@ -142,6 +142,11 @@ const APPLIERS: Appliers = {
     state.knownDrones.delete(drone);
   },
 
+  drainChanged(state, { drone, isDraining }) {
+    if (isDraining) state.drained.add(drone);
+    else state.drained.delete(drone);
+  },
+
   keyRevoked(state, { keyId, at }) {
     state.revokedKeys.set(keyId, at);
   },

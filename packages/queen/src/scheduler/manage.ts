@@ -117,8 +117,8 @@ function drain(state: State, { drone: wanted }: Message<'Manage'>, isDraining: b
   const drone = findDrone(state, wanted ?? '');
   if (typeof drone === 'string') return { code: 'badSpec', text: drone };
   drone.isDraining = isDraining;
-  if (isDraining) state.drained.add(drone.peer);
-  else state.drained.delete(drone.peer);
+  if (isDraining !== state.drained.has(drone.peer))
+    state.commit({ type: 'drainChanged', drone: drone.peer, isDraining, at: state.now });
   drone.update();
   if (isDraining) takeBack(state, drone);
   return { body: { drone: drone.peer, name: drone.name, draining: isDraining, leases: drone.leases.size } };

@@ -112,7 +112,7 @@ export class State {
   isStoreLow = false;
   /** What was found to be damaged in the store, for people. */
   storeDamage: string | null = null;
-  /** Drones that an operator has drained: they get no work however often they dial, until they are to go on. */
+  /** Drones that an operator has drained: they get no work however often they dial, until they are to go on. Durable. */
   readonly drained = new Set<PeerId>();
   /** Drones that are connected, or were when the Queen ended. */
   readonly knownDrones = new Set<PeerId>();

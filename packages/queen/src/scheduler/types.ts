@@ -132,6 +132,13 @@ export type StoreRecord =
   | { readonly type: 'leasesMarked'; readonly job: JobId; readonly mark: number }
   | { readonly type: 'droneJoined'; readonly drone: PeerId; readonly name: string; readonly at: Millis }
   | { readonly type: 'droneLeft'; readonly drone: PeerId }
+  /** An operator has said that a Drone gets no more work, or that it does again. */
+  | {
+      readonly type: 'drainChanged';
+      readonly drone: PeerId;
+      readonly isDraining: boolean;
+      readonly at: Millis;
+    }
   /** Whoever has the key with this id is not let in any more. */
   | { readonly type: 'keyRevoked'; readonly keyId: string; readonly at: Millis }
   | JobRecovered;

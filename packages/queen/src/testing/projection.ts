@@ -11,6 +11,7 @@ export function projection(state: State): Projection {
   return {
     jobs: jobs.map((job) => projectJob(job, state.now)),
     drones: [...state.knownDrones].sort(),
+    drained: [...state.drained].sort(),
     revoked: [...state.revokedKeys.keys()].sort(),
   };
 }

@@ -1,18 +1,26 @@
 /** Drones that an operator has drained get no new leases until somebody lets them work again, however often they dial. */
-import type { Effects, State } from '@hive/queen';
+import type { Effects, State, StoreRecord } from '@hive/queen';
 import type { Fail } from '../auditor.ts';
 
 export class DrainAudit {
   readonly #fail: Fail;
-  /** By identity. A Queen that was killed has forgotten them. */
+  /** By identity. */
   readonly #drained = new Set<string>();
 
   constructor(fail: Fail) {
     this.#fail = fail;
   }
 
-  recovered(): void {
+  /** What the durable records say is what goes on. */
+  recovered(durable: readonly StoreRecord[], { drained }: State): void {
     this.#drained.clear();
+    for (const record of durable) {
+      if (record.type !== 'drainChanged') continue;
+      if (record.isDraining) this.#drained.add(record.drone);
+      else this.#drained.delete(record.drone);
+    }
+    if (drained.size !== this.#drained.size || [...drained].some((drone) => !this.#drained.has(drone)))
+      this.#fail('G6: drained Drones were not recovered as they were committed');
   }
 
   stepped({ now, afterCommit }: Effects, { sessions }: State): void {

@@ -104,6 +104,9 @@ export function* recoverRecords(database: Database.Database): Generator<StoreRec
   }[]) {
     yield { type: 'droneJoined', drone: id, name, at: Date.parse(joined_at) };
   }
+  for (const { id, drained_at } of sql.drained.all() as { id: PeerId; drained_at: string }[]) {
+    yield { type: 'drainChanged', drone: id, isDraining: true, at: Date.parse(drained_at) };
+  }
   for (const { id, revoked_at } of sql.revoked.all() as { id: string; revoked_at: string }[]) {
     yield { type: 'keyRevoked', keyId: id, at: Date.parse(revoked_at) };
   }
@@ -139,6 +142,7 @@ function prepare(database: Database.Database) {
     ),
     streams: sql('SELECT streams FROM input_pages WHERE job = ? AND streams IS NOT NULL').pluck(),
     drones: sql('SELECT id, name, joined_at FROM drones'),
+    drained: sql('SELECT id, drained_at FROM drained_drones ORDER BY drained_at'),
     revoked: sql('SELECT id, revoked_at FROM revoked_keys ORDER BY revoked_at'),
   };
 }

@@ -41,7 +41,7 @@ describe('the tables', () => {
     const database = new Database(join(data, 'hive.db'));
     migrate(database, 0);
     database.exec(
-      'DROP TABLE revoked_keys; DROP TABLE queued_tasks; DROP INDEX result_pages_with_streams; PRAGMA user_version = 1',
+      'DROP TABLE drained_drones; DROP TABLE revoked_keys; DROP TABLE queued_tasks; DROP INDEX result_pages_with_streams; PRAGMA user_version = 1',
     );
     database.close();
     const store = new SqliteStore({ data }, () => '0'.repeat(32), 0);
@@ -106,7 +106,7 @@ test('a store from before there were keys is brought up to date, with all that i
   await first.commit();
   await first.close();
   const database = new Database(join(data, 'hive.db'));
-  database.exec('DROP TABLE revoked_keys');
+  database.exec('DROP TABLE revoked_keys; DROP TABLE drained_drones');
   database.pragma('user_version = 3');
   database.close();
   const second = open();

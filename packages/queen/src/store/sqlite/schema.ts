@@ -115,6 +115,7 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE revoked_keys (id TEXT PRIMARY KEY, revoked_at TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  'CREATE TABLE drained_drones (id TEXT PRIMARY KEY, drained_at TEXT NOT NULL) STRICT, WITHOUT ROWID;',
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

@@ -28,6 +28,8 @@ type Name =
   | 'forgetRetries'
   | 'insertDrone'
   | 'deleteDrone'
+  | 'insertDrained'
+  | 'deleteDrained'
   | 'insertRevoked'
   | 'removeInputs'
   | 'removeAll';
@@ -120,6 +122,8 @@ function preparePeers(sql: (text: string) => Database.Statement) {
   return {
     insertDrone: sql('INSERT OR REPLACE INTO drones (id, name, joined_at) VALUES (?, ?, ?)'),
     deleteDrone: sql('DELETE FROM drones WHERE id = ?'),
+    insertDrained: sql('INSERT OR REPLACE INTO drained_drones (id, drained_at) VALUES (?, ?)'),
+    deleteDrained: sql('DELETE FROM drained_drones WHERE id = ?'),
     insertRevoked: sql('INSERT OR REPLACE INTO revoked_keys (id, revoked_at) VALUES (?, ?)'),
   };
 }

@@ -248,6 +248,10 @@ export class SqliteWriter {
     droneLeft: (_, { drone }) => {
       this.#sql.deleteDrone.run(drone);
     },
+    drainChanged: (_, { drone, isDraining, at }) => {
+      if (isDraining) this.#sql.insertDrained.run(drone, time(at));
+      else this.#sql.deleteDrained.run(drone);
+    },
     keyRevoked: (_, { keyId, at }) => {
       this.#sql.insertRevoked.run(keyId, time(at));
     },
