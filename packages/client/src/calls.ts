@@ -44,6 +44,9 @@ export class CallJob implements JobPeer {
   get isOpen(): boolean {
     return this.#stream.state === 'open';
   }
+  get blobs() {
+    return this.#stream.spec?.blobs ?? [];
+  }
   get sources() {
     return this.#stream.sources;
   }

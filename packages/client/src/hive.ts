@@ -2,6 +2,7 @@
 import { isJobId, type JobId, jobId, LIMITS, type Message, type Plain, UsageError } from '@hive/shared';
 import { v7 } from 'uuid';
 import { cancelOnAbort, unlessAborted } from './abort.ts';
+import type { Blobs } from './blobs.ts';
 import { CallJob } from './calls.ts';
 import type { Inputs } from './feeder.ts';
 import { Graph, type GraphOptions } from './graph.ts';
@@ -46,6 +47,10 @@ export class Hive implements AsyncDisposable {
     this.#ended = ended;
   }
 
+  /** @internal What jobs need: give it here before the job is submitted, and name it in the job's `blobs`. */
+  get blobs(): Blobs {
+    return this.#router.blobs;
+  }
   /** The Queen's name, or null while there is no session with her. */
   get queenName(): string | null {
     return this.#router.welcome?.name ?? null;

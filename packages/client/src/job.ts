@@ -102,6 +102,9 @@ export class Job implements JobPeer {
       this.#done.promise,
     );
   }
+  get blobs() {
+    return this.#stream.spec?.blobs ?? [];
+  }
   get sources() {
     return this.#stream.sources;
   }

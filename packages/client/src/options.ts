@@ -9,6 +9,8 @@ export interface TaskOptions {
   readonly params?: { readonly [key: string]: Plain | undefined };
   /** How values travel: `msgpack` (default; anything plain) or `raw` (byte strings in and out). */
   readonly encoding?: Encoding;
+  /** Blobs that its tasks read, by the hashes that `blobs.ensure` gave. */
+  readonly blobs?: readonly string[];
   /** -1,000 to 1,000, default 0; higher goes first. */
   readonly priority?: number;
   /** Share of the cluster among jobs of one priority, 1 to 10,000; default 1. */
@@ -93,6 +95,7 @@ const PLAIN = [
   'retries',
   'crashLimit',
   'graph',
+  'blobs',
 ] as const;
 /** Lengths of time, and their names on the wire. */
 const DURATIONS = {

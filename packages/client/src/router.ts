@@ -16,6 +16,7 @@ import {
   UsageError,
 } from '@hive/shared';
 import type { QueenFinder } from '@hive/shared/node';
+import { Blobs } from './blobs.ts';
 import { Deferred } from './deferred.ts';
 import type { WhoWeAre } from './greeting.ts';
 import type { CancelOptions, JobHost } from './job.ts';
@@ -47,6 +48,7 @@ export class Router implements JobHost {
   readonly #outputWatchers = new Set<OutputWatcher>();
   readonly #streams: StreamServer;
   readonly outputs = new Outputs((message) => this.send(message));
+  readonly blobs = new Blobs(this);
   #watchMillis = 0;
   #request = 0;
   #closedWith: Error | null = null;
@@ -91,6 +93,7 @@ export class Router implements JobHost {
     for (const watcher of this.#outputWatchers) watcher.fail(error);
     this.#outputWatchers.clear();
     this.outputs.fail(error);
+    this.blobs.fail(error);
   }
 
   get welcome(): Message<'Welcome'> | null {
@@ -124,7 +127,7 @@ export class Router implements JobHost {
   /** Routes messages to a job from now on, and lets it introduce itself if it is new. */
   start(job: JobPeer): void {
     this.keep(job);
-    if (this.#link.connection !== null) job.resume();
+    if (this.#link.connection !== null) this.#resume(job);
   }
   keep(job: JobPeer): void {
     this.#jobs.set(job.id, job);
@@ -216,7 +219,8 @@ export class Router implements JobHost {
   }
 
   #opened(): void {
-    for (const job of [...this.#jobs.values()]) job.resume();
+    this.blobs.opened();
+    for (const job of [...this.#jobs.values()]) this.#resume(job);
     this.outputs.resume();
     for (const { message } of this.#requests.values()) this.send(message);
     if (this.#watchMillis > 0) this.send({ type: 'Watch', everyMillis: this.#watchMillis });
@@ -224,13 +228,28 @@ export class Router implements JobHost {
       this.send({ type: 'WatchOutput', job, on: true });
   }
 
+  /** What a job needs is offered again before the job: the Queen may have lost it, or be another one. */
+  #resume(job: JobPeer): void {
+    const { connection } = this.#link;
+    if (!this.blobs.mustRenew(job.blobs)) job.resume();
+    else
+      this.blobs.renew(job.blobs).then(
+        () => {
+          if (this.#link.connection === connection && this.#jobs.get(job.id) === job) job.resume();
+        },
+        (error: Error) => job.close(error),
+      );
+  }
+
   #drained(): void {
     this.#streams.pump();
+    this.blobs.drained();
     for (const job of this.#jobs.values()) job.drained();
   }
 
   #lost(): void {
     this.#streams.reset();
+    this.blobs.lost();
     for (const [request, { isLasting }] of this.#requests) {
       if (!isLasting) this.#requests.delete(request);
     }
@@ -254,7 +273,11 @@ export class Router implements JobHost {
       },
       Progress: toJob,
       JobDone: toJob,
-      Refused: (message) => (message.request === undefined ? toJob(message) : this.#refused(message)),
+      Refused: (message) => {
+        if (message.blob !== undefined) this.blobs.refused(message.blob, message);
+        else if (message.request === undefined) toJob(message);
+        else this.#refused(message);
+      },
       Answer: ({ request, body }) => this.#take(request)?.answer.resolve(body),
       Overview: ({ body }) => {
         for (const watcher of [...this.#watchers]) watcher.give(body);
@@ -265,11 +288,8 @@ export class Router implements JobHost {
         for (const watcher of [...this.#outputWatchers])
           if (watcher.job === message.job) watcher.give(message);
       },
-      BlobHave: ignored,
-      BlobGet: ({ hash, offset }) => {
-        const error = 'this client has no such blob';
-        this.send({ type: 'BlobChunk', hash, offset, data: new Uint8Array(0), error });
-      },
+      BlobHave: (message) => this.blobs.has(message),
+      BlobGet: (message) => this.blobs.asked(message),
       BlobChunk: ignored,
       // The session itself, dealt with below us.
       Welcome: ignored,

@@ -21,6 +21,8 @@ export type JobMessage = Message<'Accepted' | 'InputCredit' | 'Results' | 'Progr
 /** What the router keeps per job, until it is over. */
 export interface JobPeer {
   readonly id: JobId;
+  /** What it needs, by hash. */
+  readonly blobs: readonly string[];
   /** A session has been opened: say again whatever the Queen must know. */
   resume(): void;
   receive(message: JobMessage): void;

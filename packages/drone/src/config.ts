@@ -37,6 +37,8 @@ export interface DroneOptions extends AccessOptions {
   readonly slotHeapMiB?: number;
   /** Time without any Queen after which the Drone ends; never by default. */
   readonly orphanTimeoutMillis?: number;
+  /** Bytes of blobs that are kept at hand. Default: 2 GiB. */
+  readonly blobBytesMax?: number;
   /**
    * What commands run in at least, and what their jobs may ask for. Without it there are no sandboxes on this Drone. The
    * data folder of this user is always hidden.
@@ -59,6 +61,7 @@ export interface DroneConfig {
   readonly kindModules: Readonly<Record<string, string>>;
   readonly slotHeapMiB: number | undefined;
   readonly orphanTimeoutMillis: number | undefined;
+  readonly blobBytesMax: number;
   readonly sandbox: OpenSandbox | null;
   readonly onEvent: DroneOptions['onEvent'];
   readonly showValues: boolean;
@@ -87,11 +90,12 @@ export function readOptions(options: DroneOptions): DroneConfig {
   }
   const name = (options.name ?? hostname()).slice(0, LIMITS.nameMax);
   const { queens, listen, onEvent, orphanTimeoutMillis, slotHeapMiB, showValues = false } = options;
+  const { blobBytesMax = LIMITS.droneBlobBytesMax } = options;
   const kinds = kindsOf(kindModules, options.allow);
   const access = accessOf(options, 'drone');
   if (listen !== undefined) checkListening(listen, options);
   const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues, sandbox };
-  return { ...own, queens, listen, access, orphanTimeoutMillis, onEvent };
+  return { ...own, blobBytesMax, queens, listen, access, orphanTimeoutMillis, onEvent };
 }
 
 /** Whoever dials may give work, so without keys that is nobody from elsewhere. @throws UsageError */

@@ -2,11 +2,13 @@
  * The Drone's process: feeds the agent with what sockets and slots say, carries out its effects, and owns its one timer.
  * It decides nothing about work. The main thread never runs a task.
  */
+import { join } from 'node:path';
 import {
   helloOf,
   LIMITS,
   type Message,
   type PeerId,
+  type QueenId,
   type SessionNumber,
   sessionNumber,
   UsageError,
@@ -25,6 +27,8 @@ import { Accepted } from './accepted.ts';
 import { Agent } from './agent/agent.ts';
 import type { AgentEffect, AgentEvent, DroneCounters } from './agent/events.ts';
 import type { Display } from './agent/journal.ts';
+import { BlobCache } from './blobs/cache.ts';
+import { BlobPuller } from './blobs/puller.ts';
 import { Guardian } from './commands/guardian.ts';
 import { type DroneConfig, type DroneOptions, readOptions } from './config.ts';
 import type { DroneEnd, DroneEvent } from './events.ts';
@@ -79,6 +83,8 @@ class DroneRuntime implements Drone, LinkHost {
   readonly #slots: Slot[] = [];
   readonly #outputs = new OutputFiles();
   readonly #outputServer = new OutputServer(this.#outputs);
+  readonly #blobs: BlobPuller;
+  readonly #queenOf = new Map<SessionNumber, QueenId>();
   readonly #guardian: Guardian;
   /** Ends what sandboxes hold if this process is killed. */
   readonly #lastWill: LastWill | null;
@@ -111,12 +117,15 @@ class DroneRuntime implements Drone, LinkHost {
     this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole });
     log('starts: peer %s, %d slots, kinds %s', this.peer, slots, kinds.join(' '));
     this.#guardian = new Guardian(this.#outputs.folder, slots);
+    const cache = new BlobCache(join(this.#outputs.folder, 'blobs'), config.blobBytesMax);
+    this.#blobs = new BlobPuller(cache, (queen, get) => this.#sendTo(queen, get));
     const slotOptions = {
       kindModules,
       outputs: this.#outputs,
       guardian: this.#guardian,
       ...(sandbox === null ? {} : { sandbox: { ...sandbox, runs: this.#outputs.folder } }),
       mayTell: () => this.#mayTell(),
+      blobs: this.#blobs,
       ...(heapMiB === undefined ? {} : { heapMiB }),
     };
     for (let n = 0; n < slots; n++) {
@@ -189,13 +198,20 @@ class DroneRuntime implements Drone, LinkHost {
     this.#bySession.set(session, link);
     this.#watchOrphan();
     const number = link.isAccepted ? this.#accepted.opened(link, session, welcome.queen) : link.number;
+    this.#queenOf.set(session, welcome.queen);
     this.#feed({ type: 'sessionOpened', session, link: number, welcome });
+    // After the Holdings: what the Queen is to give, she gives to who runs her leases.
+    this.#blobs.opened(welcome.queen);
     this.lookAgain();
   }
 
   received(session: SessionNumber, message: Message): void {
     if (this.#tracesMessages) logMessage('session %d -> %s', session, describeMessage(message));
-    this.#feed({ type: 'messageReceived', session, message });
+    const queen = this.#queenOf.get(session);
+    if (message.type === 'BlobChunk' && queen !== undefined) {
+      this.#feed({ type: 'sessionHeard', session });
+      this.#blobs.arrived(queen, message);
+    } else this.#feed({ type: 'messageReceived', session, message });
   }
 
   drained(session: SessionNumber): void {
@@ -204,6 +220,7 @@ class DroneRuntime implements Drone, LinkHost {
 
   ended(session: SessionNumber, isElsewhere: boolean): void {
     this.#bySession.delete(session);
+    this.#queenOf.delete(session);
     this.#outputServer.ended(session);
     this.#watchOrphan();
     this.#feed({ type: 'sessionClosed', session });
@@ -285,6 +302,10 @@ class DroneRuntime implements Drone, LinkHost {
   #send(session: SessionNumber, message: Message): void {
     if (this.#tracesMessages) logMessage('session %d <- %s', session, describeMessage(message));
     this.#bySession.get(session)?.send(message);
+  }
+
+  #sendTo(queen: QueenId, message: Message): void {
+    for (const [session, other] of this.#queenOf) if (other === queen) this.#send(session, message);
   }
 
   /** After what came in with this task has been dealt with: if it is all there is to do, its end is worth waiting for. */
@@ -377,6 +398,7 @@ class DroneRuntime implements Drone, LinkHost {
     this.#isEnding = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#orphanTimer !== null) clearTimeout(this.#orphanTimer);
+    this.#blobs.close();
     const links = [...this.#links].map((link) => link.end(null));
     const slots = this.#slots.map((slot) => slot.close());
     void Promise.all([...links, ...slots, this.#accepted.close()])

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type Message, type PeerId, peerId, type SessionNumber, sessionNumber } from '@hive/shared';
 import type { Connection } from '@hive/shared/node';
 import { describe, expect, test } from '@jest/globals';
+import { BlobShelf } from './blobs/shelf.ts';
 import { Runtime } from './runtime.ts';
 import { Scheduler, type State, type StoreRecord } from './scheduler/index.ts';
 import { Spool } from './spool/spool.ts';
@@ -54,6 +55,7 @@ class Session {
       identity: identity(this.store.identity.epoch),
       store: this.store,
       spool: new Spool(join(this.data, 'streams'), true),
+      shelf: new BlobShelf(join(this.data, 'blobs'), true),
       clock: () => now++,
       onNotice: () => {},
       storeRetryMillis: 1,

@@ -115,6 +115,8 @@ describe('a disk that fills up', () => {
     const refusal = await until('Refused');
     expect(refusal).toMatchObject({ code: 'storeLow' });
     expect(problems.map((problem) => problem?.code)).toEqual(['lowDisk']);
+    client.send({ type: 'BlobHave', hash: 'a'.repeat(64), bytes: 1_000 });
+    expect(await client.next('Refused')).toMatchObject({ code: 'storeLow', blob: 'a'.repeat(64) });
     append(1, 0, 1_000);
     await client.next('InputCredit');
     complete(await worker.next('TaskAssign'), 1_000);

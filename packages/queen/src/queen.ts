@@ -1,6 +1,7 @@
 /** Starts a Queen: store, runtime, listening socket, and the file that tells others where it listens. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type QueenId, queenId, seededChance, UsageError } from '@hive/shared';
@@ -20,6 +21,7 @@ import {
   removeQueenAddress,
   writeQueenAddress,
 } from '@hive/shared/node';
+import { BlobShelf } from './blobs/shelf.ts';
 import { DroneDialler } from './dialler.ts';
 import { type DiscoveryChoice, type Presence, startPresence } from './presence.ts';
 import { Runtime } from './runtime.ts';
@@ -105,11 +107,12 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   const startedAt = Math.max(Date.now(), latest);
   const monotonic = performance.now();
   const clock = () => startedAt + performance.now() - monotonic;
-  const spool = spoolOf(store, data);
+  const { spool, shelf, close: closeFiles } = filesOf(store, data);
   const name = options.name ?? hostname();
   const incarnation = randomIncarnation();
   const runtime: Runtime = new Runtime({
     spool,
+    shelf,
     identity: {
       queen,
       incarnation,
@@ -136,7 +139,7 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
     address = await server.listen({ host, port, isPortFixed });
   } catch (error) {
     runtime.stop('could not start');
-    await spool.close(!store.isDurable);
+    await closeFiles();
     await store.close();
     throw error;
   }
@@ -164,7 +167,7 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
       await Promise.all([presence?.close(), dialler.close()]);
       runtime.stop('The Queen is stopping.');
       await server.close();
-      await spool.close(!store.isDurable);
+      await closeFiles();
       await store.close();
     },
   };
@@ -213,10 +216,21 @@ function openStore(
   return { store: opened, queen: queenId(queen), epoch, latest };
 }
 
-/** Beside the database, or in a folder that goes with the process. */
-function spoolOf({ isDurable }: Store, data: string | null): Spool {
-  if (isDurable && data !== null) return new Spool(join(data, 'streams'), true);
-  return new Spool(mkdtempSync(join(tmpdir(), 'hive-queen-')), false);
+/** What is kept in files: beside the database, or in a folder that goes with the process. */
+function filesOf({ isDurable }: Store, data: string | null) {
+  const isKept = isDurable && data !== null;
+  const folder = isKept ? data : mkdtempSync(join(tmpdir(), 'hive-queen-'));
+  const spool = new Spool(join(folder, 'streams'), isKept);
+  const shelf = new BlobShelf(join(folder, 'blobs'), isKept);
+  return {
+    spool,
+    shelf,
+    async close() {
+      await spool.close(false);
+      await shelf.close(false);
+      if (!isKept) await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 function summaryOf(runtime: Runtime, store: Store): QueenSummary {

@@ -8,6 +8,8 @@ import type { JobId, Message, Page, RefusalCode, SessionNumber } from '@hive/sha
 import { LIMITS, UsageError } from '@hive/shared';
 import type { Connection, Keyring } from '@hive/shared/node';
 import debug from 'debug';
+import { BlobDesk } from './blobs/desk.ts';
+import type { BlobShelf } from './blobs/shelf.ts';
 import { withValue } from './reply-value.ts';
 import {
   CommitPipeline,
@@ -39,6 +41,8 @@ export interface RuntimeOptions {
   readonly store: Store;
   /** Values over 1 MiB. */
   readonly spool: Spool;
+  /** Blobs. */
+  readonly shelf: BlobShelf;
   /** The keys of this Queen; none when she is insecure. */
   readonly keys?: Keyring | null;
   /** Milliseconds on a clock that never goes back. */
@@ -71,6 +75,8 @@ export class Runtime {
   readonly #watch: StoreWatch;
   readonly #spool: Spool;
   readonly #desk: SpoolDesk;
+  readonly #shelf: BlobShelf;
+  readonly #blobs: BlobDesk;
   readonly #trace = Trace.maybe();
   readonly #storeRetryMillis: number;
   #storeRetry: NodeJS.Timeout | null = null;
@@ -83,7 +89,7 @@ export class Runtime {
   #timerAt = Number.POSITIVE_INFINITY;
   readonly #heardTimer: NodeJS.Timeout;
 
-  constructor({ identity, store, spool, clock, onNotice, ...options }: RuntimeOptions) {
+  constructor({ identity, store, spool, shelf, clock, onNotice, ...options }: RuntimeOptions) {
     this.scheduler = new Scheduler(identity);
     this.#spool = spool;
     this.#desk = new SpoolDesk({
@@ -92,6 +98,14 @@ export class Runtime {
       scheduler: this.scheduler,
       connectionOf: (session) => this.#connections.get(session),
       step: (session, message) => this.push({ type: 'messageReceived', session, message }),
+    });
+    this.#shelf = shelf;
+    this.#blobs = new BlobDesk({
+      shelf,
+      scheduler: this.scheduler,
+      connectionOf: (session) => this.#connections.get(session),
+      now: clock,
+      isSettled: () => this.#pipeline.isIdle,
     });
     this.#store = store;
     this.#keys = options.keys ?? null;
@@ -127,6 +141,7 @@ export class Runtime {
   recover(): void {
     const recovered = this.scheduler.recover(this.#store.recover(), this.#clock());
     this.#spool.open((job) => this.scheduler.state.jobs.has(job));
+    this.#shelf.open();
     this.#perform(recovered);
     const { jobs } = this.scheduler.state;
     log('opened: %s store, %d jobs of before', this.#store.name, jobs.size);
@@ -142,7 +157,8 @@ export class Runtime {
 
   /** A message of an admitted session. */
   receive(session: SessionNumber, message: Message): void {
-    if (!this.#desk.receive(session, message)) this.push({ type: 'messageReceived', session, message });
+    if (this.#blobs.receive(session, message) || this.#desk.receive(session, message)) return;
+    this.push({ type: 'messageReceived', session, message });
   }
 
   push(event: SchedulerEvent): void {
@@ -160,11 +176,13 @@ export class Runtime {
     this.#clogged.delete(session);
     this.#heardBytes.delete(session);
     this.#desk.closed(session);
+    this.#blobs.closed(session);
     this.push({ type: 'sessionClosed', session, reason });
   }
 
   drained(session: SessionNumber): void {
     this.#desk.drained(session);
+    this.#blobs.drained(session);
     const connection = this.#connections.get(session);
     if (connection === undefined || !this.#clogged.has(session)) return;
     if (connection.bufferedBytes > LIMITS.sendBufferSoft / 2) return;
@@ -190,6 +208,7 @@ export class Runtime {
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#storeRetry !== null) clearTimeout(this.#storeRetry);
     this.#watch.stop();
+    this.#blobs.stop();
     clearInterval(this.#heardTimer);
     for (const connection of this.#connections.values())
       connection.end({ type: 'Goodbye', code: 'stopping', message });
@@ -229,11 +248,13 @@ export class Runtime {
       this.#connections.delete(session);
       this.#clogged.delete(session);
       this.#desk.closed(session);
+      this.#blobs.closed(session);
     }
     for (const notice of effects.notices) {
       this.#onNotice(this.#showValues ? withValue(notice, effects, this.scheduler.state) : notice);
     }
     for (const request of effects.keys) this.#changeKeys(request);
+    for (const request of effects.blobs) this.#blobs.serve(request);
   }
 
   /** What a holder of the secret has asked for. The secret is not in the store, so nothing waits for a commit. */

@@ -20,6 +20,8 @@ export const REFUSAL_CODES = [
   'jobEnded',
   'badSpec',
   'badInput',
+  'unknownBlob',
+  'badBlob',
   'tooLarge',
   'storeLow',
   'damagedStore',

@@ -1,4 +1,5 @@
 /** The wire of The Hive: what anyone needs to speak it. Nothing here touches a socket, a clock or a random source. */
+export * from './blobs.ts';
 export { Chance, seededChance } from './chance.ts';
 export * from './codec.ts';
 export * from './discovery/datagram.ts';

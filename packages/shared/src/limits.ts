@@ -36,6 +36,19 @@ export const LIMITS = {
   chunksAhead: 8,
   /** Streams that a Queen takes in at once; the others wait. */
   streamsAtOnce: 32,
+  /** Blobs that one job may need. */
+  blobsPerJobMax: 1_000,
+  /** Blobs that a Queen takes in at once, and that one client may have offered and not given. */
+  blobsAtOnce: 16,
+  blobOffersMax: 2_000,
+  /** Time that a blob is kept after the last use, when no job needs it... */
+  blobKeptMillis: 24 * 3_600_000,
+  /** ...unless such blobs have more bytes together. */
+  blobKeptBytesMax: 1024 * MiB,
+  /** Time that a blob stays in any case: whoever offered it is about to submit its job. */
+  blobKeptMillisMin: 60_000,
+  /** Blobs that a Drone keeps at hand, in bytes, unless it is told otherwise. */
+  droneBlobBytesMax: 2 * 1024 * MiB,
   /** A client that wants a value whole gets it up to this many bytes; a larger one must be read as a stream. */
   wholeValueBytesMax: 512 * MiB,
   /** Unacknowledged result bytes at which a slot pauses. */

@@ -45,6 +45,7 @@ const code = name as unknown as Field<RefusalCode> & { optional: false };
 const encoding = oneOf('raw', 'msgpack', 'hive-js');
 const direction = oneOf('in', 'out');
 const labels = record(name, LIMITS.labelsMax);
+const blob = hex(64);
 
 /** How a task ended. */
 export const outcome = oneOf('succeeded', 'failed', 'timedOut', 'crashed', 'cancelled');
@@ -102,6 +103,7 @@ export const jobSpec = struct('Spec', {
   retentionMillis: optional(u53),
   reduce: optional(plain),
   graph: optional(oneOf('failChildren', 'runChildren')),
+  blobs: optional(list(blob, LIMITS.blobsPerJobMax)),
 });
 /** A lease that a returning Drone still holds; `done` tasks of it are finished and `startedMillis` ago the next began. */
 export const heldLease = struct('HeldLease', {
@@ -197,7 +199,7 @@ const SCHEMAS = {
   // Queen to client
   Accepted: { job, count: u53, sealed: bool, bytes: u53 },
   InputCredit: { job, count: u53, bytes: u53 },
-  Refused: { job: optional(job), request: optional(u53), code, message: text },
+  Refused: { job: optional(job), request: optional(u53), code, message: text, blob: optional(blob) },
   Results: {
     job,
     seq: u53,
@@ -269,9 +271,16 @@ const SCHEMAS = {
     last: optional(bool),
     error: optional(text),
   },
-  BlobHave: { hash: hex(64), bytes: u53 },
-  BlobGet: { hash: hex(64), offset: u53, length: between(1, LIMITS.chunkBytesMax) },
-  BlobChunk: { hash: hex(64), offset: u53, data: chunk, last: optional(bool), error: optional(text) },
+  BlobHave: { hash: blob, bytes: u53 },
+  BlobGet: { hash: blob, offset: u53, length: between(1, LIMITS.chunkBytesMax) },
+  BlobChunk: {
+    hash: blob,
+    offset: u53,
+    data: chunk,
+    last: optional(bool),
+    error: optional(text),
+    bytes: optional(u53),
+  },
 } as const satisfies Record<string, Fields>;
 
 export type MessageType = keyof typeof SCHEMAS;
@@ -297,6 +306,8 @@ const LOOKING: Senders = ['client', 'observer'];
 const QUEEN: Senders = ['queen'];
 const PEER: Senders = ['drone', 'client', 'observer'];
 const TRANSFER: Senders = ['drone', 'client', 'queen'];
+/** Whoever may give blobs: a Drone only gets them. */
+const GIVING: Senders = ['client', 'queen'];
 const ALL: Senders = ['drone', 'client', 'observer', 'queen'];
 
 function rule(type: MessageType, from: Senders, state: MessageRule['state'] = 'open'): MessageRule {
@@ -346,9 +357,9 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   Drain: rule('Drain', ['drone', 'queen']),
   StreamGet: rule('StreamGet', TRANSFER),
   StreamChunk: rule('StreamChunk', TRANSFER),
-  BlobHave: rule('BlobHave', TRANSFER),
+  BlobHave: rule('BlobHave', GIVING),
   BlobGet: rule('BlobGet', TRANSFER),
-  BlobChunk: rule('BlobChunk', TRANSFER),
+  BlobChunk: rule('BlobChunk', GIVING),
 };
 
 /** What a Drone may send. */
@@ -364,9 +375,7 @@ export type DroneToQueen = Message<
   | 'Drain'
   | 'StreamGet'
   | 'StreamChunk'
-  | 'BlobHave'
   | 'BlobGet'
-  | 'BlobChunk'
 >;
 /** What a client may send. */
 export type ClientToQueen = Message<
@@ -404,8 +413,6 @@ export type QueenToDrone = Message<
   | 'Drain'
   | 'StreamGet'
   | 'StreamChunk'
-  | 'BlobHave'
-  | 'BlobGet'
   | 'BlobChunk'
 >;
 /** What a Queen may send to a client. */

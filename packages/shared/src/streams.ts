@@ -124,30 +124,30 @@ export class StreamReader {
   }
 }
 
+/** What asks for a piece. */
+export type Get = Message<'StreamGet' | 'BlobGet'>;
 /** Where answers go: a session with a bounded send buffer. */
 export interface ChunkSink {
   readonly bufferedBytes: number;
-  send(message: Message<'StreamChunk'>): void;
+  send(message: Message<'StreamChunk' | 'BlobChunk'>): void;
 }
 const READS_AT_ONCE = 8;
 /** Says where the bytes are that somebody asks for; undefined when they are not here (any more). */
-export type Find = (
-  get: Message<'StreamGet'>,
-) => StreamSource | undefined | Promise<StreamSource | undefined>;
+export type Find<G extends Get> = (get: G) => StreamSource | undefined | Promise<StreamSource | undefined>;
 
-/** Answers the StreamGet of one session. */
-export class StreamServer {
+/** Answers the StreamGet, or the BlobGet, of one session. */
+export class StreamServer<G extends Get = Message<'StreamGet'>> {
   readonly #sink: ChunkSink;
-  readonly #find: Find;
-  #queue: Message<'StreamGet'>[] = [];
+  readonly #find: Find<G>;
+  #queue: G[] = [];
   #reading = 0;
 
-  constructor(sink: ChunkSink, find: Find) {
+  constructor(sink: ChunkSink, find: Find<G>) {
     this.#sink = sink;
     this.#find = find;
   }
 
-  get(message: Message<'StreamGet'>): void {
+  get(message: G): void {
     this.#queue.push(message);
     this.pump();
   }
@@ -171,20 +171,31 @@ export class StreamServer {
     }
   }
 
-  async #answer(get: Message<'StreamGet'>): Promise<Message<'StreamChunk'>> {
-    const { length, ...place } = get;
-    const head = { ...place, type: 'StreamChunk' as const };
+  async #answer(get: G): Promise<Message<'StreamChunk' | 'BlobChunk'>> {
+    const { length } = get;
+    let source: StreamSource | undefined;
     try {
-      const source = await this.#find(get);
-      if (source === undefined) throw new Error('there is no such stream here any more');
+      source = await this.#find(get);
+      if (source === undefined) throw new Error(`there is no such ${nameOf(get)} here any more`);
       const data = await readExactly(source, get.offset, length);
       const isLast = get.offset + data.length === source.bytes;
       if (isLast) source.close?.();
-      return { ...head, data, ...(isLast ? { last: true } : {}) };
+      return { ...headOf(get, source), data, ...(isLast ? { last: true } : {}) };
     } catch (error) {
-      return { ...head, data: new Uint8Array(0), error: textOf(error) };
+      return { ...headOf(get, source), data: new Uint8Array(0), error: textOf(error) };
     }
   }
+}
+
+const nameOf = ({ type }: Get): string => (type === 'StreamGet' ? 'stream' : 'blob');
+
+/** A chunk repeats what was asked for; of a blob, whose reader may know no more than its hash, it says the size, too. */
+function headOf(
+  { length: _, ...get }: Get,
+  source: StreamSource | undefined,
+): Omit<Message<'StreamChunk'>, 'data'> | Omit<Message<'BlobChunk'>, 'data'> {
+  if (get.type === 'StreamGet') return { ...get, type: 'StreamChunk' };
+  return { ...get, type: 'BlobChunk', ...(source === undefined ? {} : { bytes: source.bytes }) };
 }
 
 async function readExactly(source: StreamSource, offset: number, length: number): Promise<Uint8Array> {

@@ -118,9 +118,7 @@ export class Agent {
       session.isDraining = true;
       this.#work.handBackWaiting(session.queen);
     },
-    // No kind of this version uses blobs; a Queen that offers one may go on.
-    BlobHave: () => {},
-    BlobGet: () => {},
+    // Taken by whoever asked for it, before the agent hears of it; where nobody did, it is late.
     BlobChunk: () => {},
   };
 

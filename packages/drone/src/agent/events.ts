@@ -130,6 +130,8 @@ export type AgentEvent =
 export interface LeaseOrder {
   readonly slot: SlotNumber;
   readonly run: RunNumber;
+  /** Whose lease it is. */
+  readonly queen: QueenId;
   readonly job: JobId;
   readonly spec: Spec;
   /** first, count, first, count, … */

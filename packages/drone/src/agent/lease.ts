@@ -182,3 +182,8 @@ export function rangeEnd(lease: { readonly ranges: readonly number[] }, position
   }
   return before;
 }
+
+/** What a slot must know of a lease to run it. */
+export function partsOf({ queen, job, spec, ranges, end, sizes, data, streams }: Lease) {
+  return { queen, job, spec, ranges, end, sizes, data, streams };
+}

@@ -10,7 +10,7 @@ import { completionsOf, emptyCompletion, type Finished } from './completions.ts'
 import { type AgentEvent, type OutputFile, outputFile, type SlotFailure, type SlotNumber } from './events.ts';
 import type { Journal } from './journal.ts';
 import { blame, deathReason, isBeingEnded, judge, killOrder, sampleAtOf } from './judge.ts';
-import { indexAt, type Lease, leaseOf, positionOf, slotsOf } from './lease.ts';
+import { indexAt, type Lease, leaseOf, partsOf, positionOf, slotsOf } from './lease.ts';
 import { costOf, keyOf } from './outbox.ts';
 import type { Place, Places } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
@@ -328,9 +328,8 @@ export class Work {
       kill: null,
     };
     lease.stage = stage;
-    const { job, spec, ranges, end, sizes, data, streams } = lease;
-    const isWatched = this.#queenOf(lease).session?.watched.has(job) === true;
-    effects.push({ type: 'startLease', slot, run, job, spec, ranges, end, sizes, data, streams, isWatched });
+    const isWatched = this.#queenOf(lease).session?.watched.has(lease.job) === true;
+    effects.push({ type: 'startLease', slot, run, ...partsOf(lease), isWatched });
     for (const [position, { reason }] of lease.aborts) {
       effects.push({ type: 'abortTask', slot, run, position, reason });
     }

@@ -70,6 +70,12 @@ export interface KindSlot {
   limitDisk(position: number, limit: DiskLimit): void;
   /** The sandboxes of this Drone; null: it has none. */
   readonly sandbox: SandboxSetup | null;
+  /**
+   * A blob that the job names in its spec: the absolute path of a file with its bytes, which is there, and must not be
+   * changed, until the lease that runs now has ended. Rejects with a TaskFailure when it cannot be had. It may take long:
+   * who waits for it may want to watch the task's signal, too.
+   */
+  blob(hash: string): Promise<string>;
 }
 
 /** Runs one task. Kinds that never wait return undefined, which keeps them in a loop without promises. */

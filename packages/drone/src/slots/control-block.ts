@@ -122,11 +122,19 @@ export type ToThread =
   | { readonly type: 'forgetJob'; readonly id: number }
   | { readonly type: 'input'; readonly input: SharedArrayBuffer }
   | { readonly type: 'abort'; readonly position: number | null; readonly reason: string }
+  | BlobAnswer
   | {
       readonly type: 'chunk';
       readonly position: number;
       readonly chunk: Pick<Message<'StreamChunk'>, 'offset' | 'data' | 'last' | 'error'>;
     };
+/** The file of a blob that the thread has asked for, or why there is none. */
+export interface BlobAnswer {
+  readonly type: 'blob';
+  readonly hash: string;
+  readonly path?: string;
+  readonly failure?: { readonly code: string; readonly message: string };
+}
 /** What the thread must know of a job. */
 export interface ThreadJob {
   readonly kind: string;
@@ -142,6 +150,8 @@ export type FromThread =
   | { readonly position: number; readonly offset: number; readonly length: number }
   /** The task at this position may run for so many milliseconds by a limit of its own. */
   | { readonly position: number; readonly limitMillis: number }
+  /** A task needs this blob. */
+  | { readonly blob: string }
   /** The folders of the task at this position may take so many bytes. */
   | ({ readonly position: number } & DiskLimit);
 

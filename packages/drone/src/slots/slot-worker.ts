@@ -23,6 +23,7 @@ import {
 } from './control-block.ts';
 import { GroupWords } from './group-words.ts';
 import { OutputWriter } from './output-writer.ts';
+import { ThreadBlobs } from './thread-blobs.ts';
 import { ThreadTask } from './thread-task.ts';
 
 const CLOCK_MILLIS = 0.2;
@@ -45,6 +46,7 @@ class Thread {
   readonly #jobs = new Map<number, Prepared>();
   readonly #say: (code: number) => void;
   readonly #slot: KindSlot;
+  readonly #blobs: ThreadBlobs;
   #number = 0;
   #run: Runner = () => {};
   /** Tasks until the clock is read again, and how many it is at a time. */
@@ -60,6 +62,7 @@ class Thread {
     this.#block = controlBlock(memory.control);
     this.#words = this.#block.words;
     this.#say = (code) => port.postMessage(code);
+    this.#blobs = new ThreadBlobs((blob) => port.postMessage({ blob }));
     this.#slot = this.#slotOf(slot, outputs, sandbox, (limit) => port.postMessage(limit));
     const output = new OutputWriter(outputs, slot);
     this.#task = new ThreadTask(memory, this.#block, output, this.#say, (pull) => port.postMessage(pull));
@@ -76,6 +79,7 @@ class Thread {
     if (message.type === 'job') this.#prepare(message.id, message.job);
     else if (message.type === 'forgetJob') this.#jobs.delete(message.id);
     else if (message.type === 'input') this.#task.useInput(message.input);
+    else if (message.type === 'blob') this.#blobs.answered(message);
     else if (message.type === 'abort') this.#abort(message.position, message.reason);
     else this.#task.chunkArrived(message.position, message.chunk);
   }
@@ -115,6 +119,7 @@ class Thread {
       limit: (position, limitMillis) => tell({ position, limitMillis }),
       limitDisk: (position, { diskBytes, folder, tmp }) => tell({ position, diskBytes, folder, tmp }),
       sandbox,
+      blob: (hash) => thread.#blobs.get(hash),
     };
   }
 

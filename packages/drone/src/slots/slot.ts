@@ -7,6 +7,7 @@
  * paused), `closed`. A thread that ends in any of them is replaced, after its results were taken out.
  */
 import { Worker } from 'node:worker_threads';
+import type { QueenId } from '@hive/shared';
 import {
   type AgentEvent,
   type LeaseOrder,
@@ -17,6 +18,7 @@ import {
   type SlotNumber,
 } from '../agent/events.ts';
 import { positionOf } from '../agent/lease.ts';
+import type { BlobPuller } from '../blobs/puller.ts';
 import type { Guardian } from '../commands/guardian.ts';
 import { keepLibcLoaded } from '../commands/libc.ts';
 import { slotFolder } from '../commands/workplace.ts';
@@ -55,6 +57,8 @@ export interface SlotOptions {
   readonly guardian: Guardian;
   /** Whether more of what commands print can be sent now. */
   readonly mayTell: () => boolean;
+  /** Gets blobs. */
+  readonly blobs: Pick<BlobPuller, 'want' | 'released'>;
 }
 type Emit = (event: AgentEvent) => void;
 type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
@@ -74,12 +78,15 @@ const LINGERS_IN_VAIN_MAX = 8;
 
 interface Run {
   readonly number: RunNumber;
+  readonly queen: QueenId;
   readonly ranges: readonly number[];
   /** Its tasks run as processes, which are ended in another way than threads. */
   readonly isCommand: boolean;
   /** Positions from here on are not this slot's any more. */
   end: number;
   isPaused: boolean;
+  /** It has asked for blobs. */
+  wantsBlobs: boolean;
   /** The thread has stopped at what it took for the end. */
   isParked: boolean;
   busyReported: number;
@@ -192,10 +199,12 @@ export class Slot {
     const { words } = this.#block;
     this.#run = {
       number: order.run,
+      queen: order.queen,
       ranges: order.ranges,
       isCommand: order.spec.kind === 'command',
       end: order.end,
       isPaused: false,
+      wantsBlobs: false,
       isParked: false,
       busyReported: 0,
       seen: { position: -1, at: 0 },
@@ -344,7 +353,7 @@ export class Slot {
     const busy = this.#block.times[TIME.busy]!;
     const busyMicros = Math.max(0, Math.round((busy - run.busyReported) * 1_000));
     run.busyReported = busy;
-    if (ended) this.#run = null;
+    if (ended) this.#end();
     const { number: slot } = this;
     this.#emit({
       type: 'slotReported',
@@ -353,6 +362,23 @@ export class Slot {
       ...taken,
       busyMicros,
       ended,
+    });
+  }
+
+  #end(): void {
+    const wantedBlobs = this.#run?.wantsBlobs;
+    this.#run = null;
+    if (wantedBlobs) this.#options.blobs.released(this.number);
+  }
+
+  /** A thread that is gone by then, or runs something else, is told nothing. */
+  #wantBlob(run: Run, hash: string): void {
+    const worker = this.#worker;
+    run.wantsBlobs = true;
+    this.#options.blobs.want(this.number, run.queen, hash, (result) => {
+      if (this.#worker !== worker || this.#isClosed) return;
+      const { code, message } = 'failure' in result ? result.failure : { code: '', message: '' };
+      this.#tell({ type: 'blob', hash, ...('path' in result ? result : { failure: { code, message } }) });
     });
   }
 
@@ -401,6 +427,8 @@ export class Slot {
     if (run === null || this.#isClosed) return;
     if (typeof message === 'object' && 'limitMillis' in message) {
       this.#ender.limit(message.position, message.limitMillis);
+    } else if (typeof message === 'object' && 'blob' in message) {
+      this.#wantBlob(run, message.blob);
     } else if (typeof message === 'object' && 'diskBytes' in message) {
       this.#ender.limitDisk(message.position, message);
     } else if (typeof message === 'object') {
@@ -439,7 +467,7 @@ export class Slot {
       this.#options.outputs.drop(outputFile(this.number, run.number, position));
     }
     this.#isReady = false;
-    this.#run = null;
+    this.#end();
     if (wasReady) this.#worker = this.#spawn();
     else this.#restart = setTimeout(() => this.#respawn(), RESTART_MILLIS);
     this.#emit({ type: 'slotDied', slot: this.number, run: run?.number ?? null, position, message });

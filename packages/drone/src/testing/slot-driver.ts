@@ -1,6 +1,18 @@
 /** Drives one real slot in tests: gives it leases, gathers what it says, and waits for conditions, never for time. */
-import { appendValue, jobId, type Page, PageBuilder, readValues, type Spec } from '@hive/shared';
+import { join } from 'node:path';
+import {
+  appendValue,
+  jobId,
+  LIMITS,
+  type Page,
+  PageBuilder,
+  queenId,
+  readValues,
+  type Spec,
+} from '@hive/shared';
 import type { AgentEvent, LeaseOrder, SlotFailure, SlotReport, SlotStream } from '../agent/events.ts';
+import { BlobCache } from '../blobs/cache.ts';
+import { BlobPuller } from '../blobs/puller.ts';
 import { Guardian } from '../commands/guardian.ts';
 import type { OpenSandbox } from '../sandbox/setup.ts';
 import { OutputFiles } from '../slots/output-files.ts';
@@ -12,6 +24,9 @@ type EventOf<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
 export class SlotDriver {
   readonly slot: Slot;
   readonly outputs = new OutputFiles();
+  /** The Queen of its blobs: nobody, unless a test gives some to the cache. */
+  readonly blobCache = new BlobCache(join(this.outputs.folder, 'blobs'), LIMITS.droneBlobBytesMax);
+  readonly blobs = new BlobPuller(this.blobCache, () => {});
   readonly #guardian = new Guardian(this.outputs.folder, 1);
   /** Whether what is printed finds a reader. */
   mayTell = true;
@@ -26,6 +41,7 @@ export class SlotDriver {
       outputs: this.outputs,
       guardian: this.#guardian,
       mayTell: () => this.mayTell,
+      blobs: this.blobs,
       ...(heapMiB === undefined ? {} : { heapMiB }),
       ...(sandbox === undefined ? {} : { sandbox: { ...sandbox, runs: this.outputs.folder } }),
     };
@@ -53,6 +69,7 @@ export class SlotDriver {
     const order: LeaseOrder = {
       slot: 0,
       run: ++this.#runs,
+      queen: queenId('0'.repeat(32)),
       job: jobId('00000000-0000-7000-8000-000000000000'),
       spec: this.spec,
       ranges: [0, inputs.length],

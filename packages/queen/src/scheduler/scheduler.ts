@@ -17,6 +17,7 @@ import {
   type SessionNumber,
 } from '@hive/shared';
 import { assignLeases } from './assign.ts';
+import { clientGetsBlob, droneGetsBlob } from './blobs.ts';
 import { append, cancel, seal, submit } from './clients.ts';
 import { grant, leaseUnsendable, retracted, sendAcks, taskComplete } from './complete.ts';
 import { releaseDependents } from './conditions.ts';
@@ -200,9 +201,7 @@ const DRONE_HANDLERS: DroneHandlers = {
   },
   StreamGet: streamGet,
   StreamChunk: unsupported,
-  BlobHave: unsupported,
-  BlobGet: unsupported,
-  BlobChunk: unsupported,
+  BlobGet: droneGetsBlob,
 };
 
 const CLIENT_HANDLERS: ClientHandlers = {
@@ -220,8 +219,9 @@ const CLIENT_HANDLERS: ClientHandlers = {
   Manage: manage,
   StreamGet: unsupported,
   StreamChunk: streamChunk,
+  // Taken in before the scheduler hears of them, by a runtime that keeps blobs.
   BlobHave: unsupported,
-  BlobGet: unsupported,
+  BlobGet: clientGetsBlob,
   BlobChunk: unsupported,
 };
 

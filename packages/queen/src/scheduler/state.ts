@@ -182,6 +182,9 @@ export class State {
   ): void {
     this.sendAfterCommit(session, { type: 'Refused', ...about, code, message });
   }
+  serveBlob(session: SessionNumber, get: Message<'BlobGet'>): void {
+    this.effects.blobs.push({ session, get });
+  }
   notice(notice: Notice): void {
     this.effects.notices.push(notice);
   }

@@ -244,6 +244,12 @@ export interface KeyRequest {
   readonly action: 'rotateKeys' | 'retireKeys';
 }
 
+/** Somebody reads a blob, and may. */
+export interface BlobRequest {
+  readonly session: SessionNumber;
+  readonly get: Message<'BlobGet'>;
+}
+
 /** What one step, or one turn of steps, asks of the runtime. Order within each list is binding. */
 export interface Effects {
   readonly append: StoreRecord[];
@@ -255,6 +261,7 @@ export interface Effects {
   /** What people are told; nothing depends on it. */
   readonly notices: Notice[];
   readonly keys: KeyRequest[];
+  readonly blobs: BlobRequest[];
 }
 
 /** Something worth a line on the Queen's terminal. */
@@ -296,5 +303,5 @@ export type Notice =
     };
 
 export function noEffects(): Effects {
-  return { append: [], now: [], afterCommit: [], close: [], notices: [], keys: [] };
+  return { append: [], now: [], afterCommit: [], close: [], notices: [], keys: [], blobs: [] };
 }

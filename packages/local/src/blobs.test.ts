@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type Hive } from '@hive/client';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { type Processes, startProcesses } from './index.ts';
+
+let cluster: Processes;
+let hive: Hive;
+let folder: string;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hive-blobs-test-'));
+  cluster = await startProcesses({ drones: 1, slotsPerDrone: 1 });
+  hive = await connect({ ...cluster.access });
+});
+afterEach(async () => {
+  await hive.close();
+  await cluster.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+test('what a job needs is given to the Queen first, as bytes or as a file, and refused where it is not', async () => {
+  const bytes = Buffer.alloc(1_000_000, 'z');
+  const path = join(folder, 'file');
+  writeFileSync(path, 'of a file');
+  const blobs = [await hive.blobs.ensure(bytes), await hive.blobs.ensure(path)];
+  expect(blobs).toEqual([hashOf(bytes), hashOf(Buffer.from('of a file'))]);
+  expect(await hive.call('echo', 'x', { blobs })).toBe('x');
+  await expect(hive.call('echo', 'x', { blobs: [hashOf(Buffer.from('?'))] })).rejects.toMatchObject({
+    code: 'unknownBlob',
+  });
+  await expect(hive.blobs.ensure(join(folder, 'none'))).rejects.toMatchObject({ code: 'noFile' });
+});
+
+test('a Queen who has lost it gets it again before the job', async () => {
+  const blobs = [await hive.blobs.ensure(Buffer.from('lost'))];
+  expect(await hive.call('echo', 'x', { blobs })).toBe('x');
+  await cluster.restartQueen();
+  expect(await hive.call('echo', 'y', { blobs, retries: 1 })).toBe('y');
+});
