@@ -31,8 +31,9 @@ const PURE = [
   { folder: 'packages/queen/src/scheduler', except: null, packages: ['@hive/shared'] },
   { folder: 'packages/drone/src/agent', except: null, packages: ['@hive/shared'] },
 ];
+/** A Date that is made of a number, and the prototype of all of them, are no clocks. */
 const IMPURE =
-  /(?<![.\w$#])(?:Date|performance|process|Buffer|crypto|globalThis|set(?:Timeout|Interval|Immediate))\b(?!\??:)|\bMath\.random\b/g;
+  /(?<![.\w$#])(?:Date(?!\.prototype\b|\([^)])|performance|process|Buffer|crypto|globalThis|set(?:Timeout|Interval|Immediate))\b(?!\??:)|\bMath\.random\b/g;
 
 const FILE_LINES_MAX = 500;
 /** A path of one machine, as a whole path and not as a part of a longer one. */

@@ -3,7 +3,15 @@
  *
  * Cost: numbers and short texts, which most arrays are made of, are written in place; nothing is allocated per value.
  */
-import { appendValue, type Encoding, LIMITS, PageBuilder, type Streamed, UsageError } from '@hive/shared';
+import {
+  appendValue,
+  type Encoding,
+  isWellFormed,
+  LIMITS,
+  PageBuilder,
+  type Streamed,
+  UsageError,
+} from '@hive/shared';
 import { bytesStream, isStreamSource, type Sources, type StreamSource } from './streams.ts';
 import { TextWriter } from './text.ts';
 import type { Batch } from './upload.ts';
@@ -105,9 +113,14 @@ export class InputEncoder {
   #addText(text: string): void {
     if (text.length > LONG_TEXT_UNITS && Buffer.byteLength(text) > INLINE_BYTES_MAX) {
       this.#addLarge(Buffer.from(text));
-    } else if (text.length >= LONGER_TEXT_UNITS && this.#encoding === 'msgpack') {
+    } else if (text.length >= LONGER_TEXT_UNITS && this.#isPlainText(text)) {
       this.#texts.append(this.#builder, text);
     } else appendValue(this.#builder, this.#encoding, text);
+  }
+
+  /** Whether its bytes are those of a msgpack text. */
+  #isPlainText(text: string): boolean {
+    return this.#encoding === 'msgpack' || (this.#encoding === 'hive-js' && isWellFormed(text));
   }
 
   #addBytes(bytes: Uint8Array): void {

@@ -39,7 +39,7 @@ export class PageReader {
     this.#encoding = encoding;
     this.#openStream = openStream;
     const { buffer, byteOffset, byteLength } = page.data;
-    this.#texts = encoding === 'msgpack' ? Buffer.from(buffer, byteOffset, byteLength) : null;
+    this.#texts = encoding !== 'raw' ? Buffer.from(buffer, byteOffset, byteLength) : null;
     this.#failures = page.failures?.length ? new Map(page.failures.map((f) => [f.index, f])) : null;
     this.#streams = page.streams?.length ? new Map(page.streams.map((s) => [s.index, s])) : null;
     while (page.first + this.#position < from && !this.isAtEnd)

@@ -8,6 +8,7 @@ export * from './discovery/rate-limiter.ts';
 export * from './errors.ts';
 export { type Field, type Fields, type Infer, isPlain, type Plain } from './fields.ts';
 export * from './frame.ts';
+export { decodeHiveJs, encodeHiveJs, encodeInPlace, isWellFormed } from './hive-js/index.ts';
 export * from './interval-set.ts';
 export * from './key-identity.ts';
 export * from './limits.ts';

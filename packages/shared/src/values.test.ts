@@ -212,6 +212,10 @@ describe('raw', () => {
   });
 });
 
-test('hive-js is for functions only', () => {
-  expect(() => appendValue(new PageBuilder(), 'hive-js', 1)).toThrow(UsageError);
+test('hive-js says what msgpack cannot, and the same where it can', () => {
+  const values = [0, -0, 300, 'text', { a: [new Map([[1, 2n]])] }];
+  const builder = new PageBuilder();
+  for (const value of values) appendValue(builder, 'hive-js', value);
+  expect([...readValues(builder.take(), 'hive-js')]).toStrictEqual(values);
+  expect(() => appendValue(new PageBuilder(), 'hive-js', { f() {} })).toThrow('f is a function');
 });

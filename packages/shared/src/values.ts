@@ -2,10 +2,12 @@
  * How values become bytes. The Queen never calls this: a job names its `encoding`, and both ends of it agree.
  *
  * `raw`: a value is a byte string, as it is. `msgpack`: any plain value (see PROTOCOL.md), one msgpack value each.
+ * `hive-js`: whatever structured clone keeps; small integers and short texts are the same bytes as in msgpack.
  * Integers and short ASCII texts, which most arrays are made of, are written in place; msgpackr does the rest.
  */
 import { Packr, Unpackr } from 'msgpackr';
 import { UsageError } from './errors.ts';
+import { decodeHiveJs, encodeInPlace, isWellFormed } from './hive-js/index.ts';
 import { LIMITS } from './limits.ts';
 import type { Encoding } from './messages.ts';
 import { type Page, type PageBuilder, sizeAt } from './page.ts';
@@ -18,7 +20,7 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsTyp
 export function appendValue(builder: PageBuilder, encoding: Encoding, value: unknown): void {
   if (encoding === 'msgpack') appendMsgpack(builder, value);
   else if (encoding === 'raw') appendRaw(builder, value);
-  else throw new UsageError(`The encoding "${encoding}" is for functions only.`);
+  else appendHiveJs(builder, value);
 }
 
 function appendRaw(builder: PageBuilder, value: unknown): void {
@@ -29,12 +31,30 @@ function appendRaw(builder: PageBuilder, value: unknown): void {
   builder.push(value);
 }
 
-function appendMsgpack(builder: PageBuilder, value: unknown): void {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff) {
-    appendUnsigned(builder, value);
+function appendHiveJs(builder: PageBuilder, value: unknown): void {
+  // -0 is another value than 0.
+  if (value !== 0 && appendSimple(builder, value)) return;
+  if (typeof value === 'string' && isWellFormed(value)) {
+    appendMsgpack(builder, value);
     return;
   }
-  if (typeof value === 'string' && value.length < 32 && appendShortAscii(builder, value)) return;
+  encodeInPlace(value, (bytes) => {
+    refuseLarge(bytes.length);
+    builder.push(bytes);
+  });
+}
+
+/** Integers and short ASCII texts, in place; false for anything else. */
+function appendSimple(builder: PageBuilder, value: unknown): boolean {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff) {
+    appendUnsigned(builder, value);
+    return true;
+  }
+  return typeof value === 'string' && value.length < 32 && appendShortAscii(builder, value);
+}
+
+function appendMsgpack(builder: PageBuilder, value: unknown): void {
+  if (appendSimple(builder, value)) return;
   const packed = encodeMsgpack(value);
   refuseLarge(packed.length);
   builder.push(packed);
@@ -121,8 +141,12 @@ export function readValue(data: Uint8Array, offset: number, size: number, encodi
       ((data[offset + 2]! << 16) | (data[offset + 3]! << 8) | data[offset + 4]!)
     );
   }
+  if (encoding === 'hive-js' && !isTextHead(head)) return decodeHiveJs(data, offset, size);
   return decodeMsgpack(data.subarray(offset, offset + size));
 }
+
+const isTextHead = (head: number): boolean =>
+  (head >= 0xa0 && head <= 0xbf) || (head >= 0xd9 && head <= 0xdb);
 
 function refuseLarge(bytes: number): void {
   if (bytes <= LIMITS.valueBytesMax) return;

@@ -2,7 +2,7 @@
  * The short text of a value, for logs and displays. Two of them fit a message whatever the
  * values; whoever shows them shortens them further.
  */
-import { decodeMsgpack, type Spec } from '@hive/shared';
+import { readValue, type Spec } from '@hive/shared';
 import { BUILT_IN } from '../kinds/kind.ts';
 
 const TEXT_MAX = 2_000;
@@ -14,9 +14,9 @@ export function displayValue(spec: Spec, value: Uint8Array, of: 'input' | 'outpu
 }
 
 function plainText({ encoding }: Spec, bytes: Uint8Array): string {
-  if (encoding !== 'msgpack' || bytes.length > DECODE_BYTES_MAX) return lengthOf(bytes);
+  if (encoding === 'raw' || bytes.length > DECODE_BYTES_MAX) return lengthOf(bytes);
   try {
-    const value = decodeMsgpack(bytes);
+    const value = readValue(bytes, 0, bytes.length, encoding);
     if (value instanceof Uint8Array) return lengthOf(value);
     const text = JSON.stringify(value, plainly) ?? 'nothing';
     return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX - 1)}…`;
@@ -26,7 +26,7 @@ function plainText({ encoding }: Spec, bytes: Uint8Array): string {
 }
 
 function plainly(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? lengthOf(value) : value;
+  return value instanceof Uint8Array ? lengthOf(value) : typeof value === 'bigint' ? String(value) : value;
 }
 
 const lengthOf = ({ length }: Uint8Array): string => `${length} ${length === 1 ? 'byte' : 'bytes'}`;

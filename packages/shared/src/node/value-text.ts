@@ -6,7 +6,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Encoding } from '../messages.ts';
-import { decodeMsgpack } from '../values.ts';
+import { readValue } from '../values.ts';
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Control characters that JSON leaves as they are, and what turns the direction of text. */
@@ -14,9 +14,8 @@ const UNPRINTABLE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\
 
 /** All of a value: a JSON text; `0x…` for bytes that are no text. */
 export function wholeValue(encoding: Encoding, bytes: Uint8Array): string {
-  if (encoding === 'hive-js') return hexOf(bytes);
   try {
-    return toJson(encoding === 'msgpack' ? decodeMsgpack(bytes) : strict.decode(bytes));
+    return toJson(encoding === 'raw' ? strict.decode(bytes) : readValue(bytes, 0, bytes.length, encoding));
   } catch {
     return hexOf(bytes);
   }
