@@ -77,7 +77,7 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
   }
 
   give({ index, lease: run, stream, offset, data }: Message<'Output'>): void {
-    if (this.#isOver || (this.#index !== undefined && index !== this.#index)) return;
+    if (this.#isOver || stream === 'events' || (this.#index !== undefined && index !== this.#index)) return;
     const key = `${index} ${run} ${stream}`;
     const had = this.#ends.get(key) ?? 0;
     const end = offset + data.length;

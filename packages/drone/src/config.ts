@@ -1,5 +1,6 @@
 /** What a Drone is started with, and what it takes when nothing is said. */
 import { availableParallelism, hostname, userInfo } from 'node:os';
+import { resolve } from 'node:path';
 import { LIMITS, UsageError } from '@hive/shared';
 import {
   type Access,
@@ -13,6 +14,7 @@ import {
   randomPeerId,
 } from '@hive/shared/node';
 import type { DroneEvent } from './events.ts';
+import { registeredTasks } from './functions/registered.ts';
 import { BUILT_IN } from './kinds/kind.ts';
 import type { SandboxPolicy } from './sandbox/policy.ts';
 import { labelsOfSandbox, type OpenSandbox, openSandbox } from './sandbox/setup.ts';
@@ -44,6 +46,10 @@ export interface DroneOptions extends AccessOptions {
    * data folder of this user is always hidden.
    */
   readonly sandbox?: SandboxPolicy;
+  /** Folder of task files (`resize.task.ts`) that jobs may name instead of sending one of their own. */
+  readonly tasks?: string;
+  /** Run no functions but those. Default: false. */
+  readonly tasksOnly?: boolean;
   readonly onEvent?: (event: DroneEvent) => void;
   /** Events about single tasks carry their values in full. Default: false. */
   readonly showValues?: boolean;
@@ -63,6 +69,9 @@ export interface DroneConfig {
   readonly orphanTimeoutMillis: number | undefined;
   readonly blobBytesMax: number;
   readonly sandbox: OpenSandbox | null;
+  /** Absolute; null: there is none. */
+  readonly tasks: string | null;
+  readonly tasksOnly: boolean;
   readonly onEvent: DroneOptions['onEvent'];
   readonly showValues: boolean;
 }
@@ -77,11 +86,13 @@ export function readOptions(options: DroneOptions): DroneConfig {
     throw new UsageError('A Drone needs Queens to dial, or a port at which she dials it.');
   }
   const sandbox = options.sandbox === undefined ? null : sandboxOf(options.sandbox);
+  const tasks = tasksOf(options);
   const labels = {
     os: process.platform,
     arch: process.arch,
     host: hostname(),
     ...whoRuns(),
+    ...labelsOfTasks(tasks),
     ...options.labels,
     ...(sandbox === null ? {} : labelsOfSandbox(sandbox)),
   };
@@ -94,8 +105,23 @@ export function readOptions(options: DroneOptions): DroneConfig {
   const kinds = kindsOf(kindModules, options.allow);
   const access = accessOf(options, 'drone');
   if (listen !== undefined) checkListening(listen, options);
-  const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues, sandbox };
+  const { tasksOnly = false } = options;
+  const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues, sandbox, tasks, tasksOnly };
   return { ...own, blobBytesMax, queens, listen, access, orphanTimeoutMillis, onEvent };
+}
+
+/** @throws UsageError */
+function tasksOf({ tasks, tasksOnly }: DroneOptions): string | null {
+  if (tasks !== undefined) return resolve(tasks);
+  if (tasksOnly)
+    throw new UsageError('A Drone that runs only registered tasks needs a folder of them: --tasks DIR.');
+  return null;
+}
+
+/** Whoever names a task gets a Drone that has it. @throws UsageError */
+function labelsOfTasks(folder: string | null): Readonly<Record<string, string>> {
+  if (folder === null) return {};
+  return Object.fromEntries([...registeredTasks(folder).keys()].map((name) => [`task:${name}`, 'yes']));
 }
 
 /** Whoever dials may give work, so without keys that is nobody from elsewhere. @throws UsageError */

@@ -111,7 +111,7 @@ class DroneRuntime implements Drone, LinkHost {
     this.closed = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const { slots, kinds, kindModules, slotHeapMiB: heapMiB, sandbox } = config;
+    const { slots, kinds, kindModules, slotHeapMiB: heapMiB, sandbox, tasks, tasksOnly } = config;
     this.#lastWill = sandbox === null ? null : new LastWill(sandbox);
     const whole = config.showValues ? { whole: wholeOf } : {};
     this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole });
@@ -126,6 +126,8 @@ class DroneRuntime implements Drone, LinkHost {
       ...(sandbox === null ? {} : { sandbox: { ...sandbox, runs: this.#outputs.folder } }),
       mayTell: () => this.#mayTell(),
       blobs: this.#blobs,
+      ...(tasks === null ? {} : { tasks }),
+      tasksOnly,
       ...(heapMiB === undefined ? {} : { heapMiB }),
     };
     for (let n = 0; n < slots; n++) {

@@ -44,6 +44,7 @@ const peer = hex<PeerId>(32);
 const code = name as unknown as Field<RefusalCode> & { optional: false };
 const encoding = oneOf('raw', 'msgpack', 'hive-js');
 const direction = oneOf('in', 'out');
+const printedStream = oneOf('stdout', 'stderr', 'events');
 const labels = record(name, LIMITS.labelsMax);
 const blob = hex(64);
 
@@ -61,6 +62,7 @@ export const failure = struct('Failure', {
   code: optional(name),
   message: text,
   retryable: optional(bool),
+  error: optional(text),
 });
 /** A value that is not in the page because it is larger than 1 MiB: fetched with StreamGet. Its size in the page is 0. */
 export const streamed = struct('Streamed', { index: u53, bytes: u53, encoded: optional(bool) });
@@ -212,7 +214,7 @@ const SCHEMAS = {
   JobDone: { job, state: jobState, counts, seq: u53, elapsedMillis: u53, message: optional(text) },
   Answer: { request: u53, body: plain },
   Overview: { body: plain },
-  Output: { job, index: u53, lease, stream: oneOf('stdout', 'stderr'), offset: u53, data: chunk },
+  Output: { job, index: u53, lease, stream: printedStream, offset: u53, data: chunk },
 
   // Drone to Queen
   Holdings: { leases: list(heldLease, LIMITS.slotsMax * 2) },
@@ -225,13 +227,14 @@ const SCHEMAS = {
     ...page,
     failures: optional(list(failure, LIMITS.pageCountMax)),
     streams: optional(list(streamed, LIMITS.pageCountMax)),
+    finish: optional(bool),
     busyMicros: u53,
     ended: optional(bool),
     request: optional(bool),
     display: optional(text),
   },
   Retracted: { lease, end: u53, startedMillis: optional(u53) },
-  TaskOutput: { lease, index: u53, stream: oneOf('stdout', 'stderr'), offset: u53, data: chunk },
+  TaskOutput: { lease, index: u53, stream: printedStream, offset: u53, data: chunk },
 
   // Queen to Drone
   JobSpec: { job, spec: jobSpec },
@@ -243,6 +246,7 @@ const SCHEMAS = {
     sizes: optional(inputSizes),
     data: optional(bytes),
     streams: optional(list(streamed, LIMITS.leaseTasksMax)),
+    attempts: optional(pairs),
     behind: optional(lease),
   },
   Retract: { lease, end: u53 },

@@ -31,7 +31,10 @@ export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] 
   const end = at + count;
   let failed = 0;
   for (let from = at; from < end; ) {
-    const limit = Math.min(end, rangeEnd(lease, from), failureLimit(finished.failures, failed));
+    const { finish } = finished;
+    // What ends a job is a report of its own.
+    const alone = finish === undefined || from > finish ? end : from === finish ? finish + 1 : finish;
+    const limit = Math.min(end, alone, rangeEnd(lease, from), failureLimit(finished.failures, failed));
     const to = bytesEnd(cutter.page, from, limit);
     const page = cutter.cut(from, to - from);
     const failures: Failure[] = [];
@@ -49,6 +52,7 @@ export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] 
       data: page.data,
       ...(failures.length === 0 ? {} : { failures }),
       ...(streams.length === 0 ? {} : { streams }),
+      ...(from === finish ? { finish: true } : {}),
       busyMicros: Math.round((finished.busyMicros * page.count) / count),
     });
     from = to;

@@ -52,6 +52,8 @@ export interface SlotReport {
   readonly failures: readonly SlotFailure[];
   /** Ascending by position; their sizes in the page are 0. Absent: none. */
   readonly streams?: readonly SlotStream[];
+  /** Position of the first task that ends the whole job with its value. */
+  readonly finish?: number;
   readonly busyMicros: number;
   /** The slot runs nothing of this lease any more. */
   readonly ended: boolean;
@@ -97,7 +99,7 @@ export type AgentEvent =
       readonly slot: SlotNumber;
       readonly run: RunNumber;
       readonly position: number;
-      readonly stream: 'stdout' | 'stderr';
+      readonly stream: 'stdout' | 'stderr' | 'events';
       /** Bytes of this stream before. */
       readonly offset: number;
       readonly data: Uint8Array;
@@ -109,6 +111,8 @@ export type AgentEvent =
       readonly run: RunNumber | null;
       readonly position: number | null;
       readonly message: string;
+      /** What it died of, where that is known. */
+      readonly code?: string;
     }
   | {
       readonly type: 'sessionOpened';
@@ -141,6 +145,8 @@ export interface LeaseOrder {
   readonly sizes: number | Uint8Array;
   readonly data: Uint8Array;
   readonly streams: readonly Streamed[];
+  /** Tasks of it that were tried before: index, number of this attempt, … */
+  readonly attempts?: readonly number[];
   /** Somebody wants to see what its tasks print; `watchSlot` may change that. */
   readonly isWatched: boolean;
 }

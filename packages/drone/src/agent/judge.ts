@@ -55,10 +55,10 @@ export function deathReason({ kill }: Running, message: string): string {
 }
 
 /** Whose fault a slot's death is: the agent's own orders have their outcome, anything else is a crash. */
-export function blame(lease: Lease, stage: Running, message: string): SlotFailure | null {
+export function blame(lease: Lease, stage: Running, message: string, code = 'crashed'): SlotFailure | null {
   const { kill } = stage;
   const position = lease.done;
-  if (kill === null) return { position, outcome: 'crashed', code: 'crashed', message };
+  if (kill === null) return { position, outcome: 'crashed', code, message };
   if (kill === 'unwanted' || kill.position !== position) return null;
   return { position, outcome: kill.outcome, code: kill.outcome, message: kill.message };
 }

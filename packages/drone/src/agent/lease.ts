@@ -56,6 +56,8 @@ export interface Lease {
   readonly sizes: number | Uint8Array;
   readonly data: Uint8Array;
   readonly streams: readonly Streamed[];
+  /** Tasks of it that were tried before: index, number of this attempt, … */
+  readonly attempts: readonly number[];
   /** Tasks that are still its own: positions [0, end). Only falls. */
   end: number;
   /** Tasks whose results were taken from the slot: positions [0, done). */
@@ -109,6 +111,7 @@ export function leaseOf(
     sizes,
     data,
     streams: message.streams ?? [],
+    attempts: message.attempts ?? [],
     end: count,
     done: 0,
     stage: { at: 'waiting' },
@@ -184,6 +187,7 @@ export function rangeEnd(lease: { readonly ranges: readonly number[] }, position
 }
 
 /** What a slot must know of a lease to run it. */
-export function partsOf({ queen, job, spec, ranges, end, sizes, data, streams }: Lease) {
-  return { queen, job, spec, ranges, end, sizes, data, streams };
+export function partsOf({ queen, job, spec, ranges, end, sizes, data, streams, attempts }: Lease) {
+  const order = { queen, job, spec, ranges, end, sizes, data, streams };
+  return attempts.length === 0 ? order : { ...order, attempts };
 }

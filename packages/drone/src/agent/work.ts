@@ -262,7 +262,7 @@ export class Work {
     this.#turn.effects.push({ type: 'report', event: { type: 'slotReplaced', slot: event.slot, reason } });
     if (running === null) return;
     const { lease, stage } = running;
-    const blamed = event.position === lease.done ? blame(lease, stage, event.message) : null;
+    const blamed = event.position === lease.done ? blame(lease, stage, event.message, event.code) : null;
     this.#end(running, { ...NOTHING, at: lease.done, ...(blamed && { count: 1, failures: [blamed] }) });
   }
 

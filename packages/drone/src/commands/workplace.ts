@@ -15,7 +15,8 @@ export const groupsFile = (outputs: string): string => join(outputs, 'groups');
 export const GROUP_BYTES = 12;
 export const groupLine = (group: number): string => `${String(group).padStart(GROUP_BYTES - 1)}\n`;
 
-export type OutputName = 'stdout' | 'stderr';
+/** `events`: what functions say to their client while they run. */
+export type OutputName = 'stdout' | 'stderr' | 'events';
 /** The file in which a command's output is while it runs, in the slot's folder. */
 export const printedFile = (folder: string, run: number, position: number, name: OutputName): string =>
   join(folder, `${run}-${position}.${name}`);

@@ -7,6 +7,8 @@ export class TaskFailure extends Error {
   readonly code: string;
   readonly retryable: boolean;
   readonly outcome: 'failed' | 'timedOut' | 'cancelled';
+  /** The error behind it, as hive-js in base64, for a client that can throw it again. */
+  readonly error: string | null = null;
   constructor(code: string, message: string, retryable = false, outcome: TaskFailure['outcome'] = 'failed') {
     super(message);
     this.code = code;

@@ -11,6 +11,7 @@ import type { SandboxSetup } from '../sandbox/plan.ts';
 import type { GroupWords } from '../slots/group-words.ts';
 import { command } from './command.ts';
 import { echo } from './echo.ts';
+import { functionKind } from './function.ts';
 import { hash } from './hash.ts';
 import { sleep } from './sleep.ts';
 
@@ -28,6 +29,12 @@ export interface Task {
   readonly size: number;
   /** Set when the input is a stream: its length in bytes. */
   readonly streamBytes: number | null;
+  /** The stream is the input as the job's encoding writes it, not bytes as they are; `value` cannot read it. */
+  readonly isStreamEncoded: boolean;
+  /** Which task of the job it is, counted from 0. */
+  readonly index: number;
+  /** Which attempt at it this is, counted from 1. */
+  readonly attempt: number;
   /** Aborted when the task is cancelled. */
   readonly signal: AbortSignal;
   /** Where the output goes. */
@@ -49,6 +56,16 @@ export interface Task {
   value(): unknown;
   /** The stream's bytes in order. @throws TaskFailure when it cannot be read */
   chunks(): AsyncIterable<Uint8Array>;
+  /** The task ends the whole job with its output, which must be a value in a page. */
+  finish(): void;
+}
+
+/** The tasks that the operator has registered. */
+export interface OperatorTasks {
+  /** Null: there are none. */
+  readonly folder: string | null;
+  /** No function is run but these. */
+  readonly areAll: boolean;
 }
 
 /** The slot whose thread a kind runs in: what kinds need that start processes. */
@@ -70,6 +87,9 @@ export interface KindSlot {
   limitDisk(position: number, limit: DiskLimit): void;
   /** The sandboxes of this Drone; null: it has none. */
   readonly sandbox: SandboxSetup | null;
+  readonly tasks: OperatorTasks;
+  /** The thread is replaced before it begins another task. */
+  renew(): void;
   /**
    * A blob that the job names in its spec: the absolute path of a file with its bytes, which is there, and must not be
    * changed, until the lease that runs now has ended. Rejects with a TaskFailure when it cannot be had. It may take long:
@@ -79,7 +99,22 @@ export interface KindSlot {
 }
 
 /** Runs one task. Kinds that never wait return undefined, which keeps them in a loop without promises. */
-export type Runner = (task: Task) => void | Promise<void>;
+export interface Runner {
+  (task: Task): void | Promise<void>;
+  /** How it runs more than one task at once; asked after its first one. */
+  several?: Several;
+}
+
+/** A kind that can have several tasks under way in one slot. */
+export interface Several {
+  /** How many at most. */
+  readonly limit: number;
+  /**
+   * Starts a task, of which everything must be read at once. What it resolves with puts the output when all tasks before it
+   * have ended, and may throw. Rejects with the task's failure.
+   */
+  start(task: Task): Promise<(task: Task) => void>;
+}
 
 export interface Kind {
   readonly name: string;
@@ -90,4 +125,4 @@ export interface Kind {
 }
 
 /** The kinds that every Drone knows. */
-export const BUILT_IN: readonly Kind[] = [command, echo, hash, sleep];
+export const BUILT_IN: readonly Kind[] = [command, echo, functionKind, hash, sleep];

@@ -11,6 +11,7 @@
  * result is visible once `completed` is above its position. The thread waits when the ring is full of what was not taken.
  */
 import { LIMITS, type Message } from '@hive/shared';
+import type { OperatorTasks } from '../kinds/kind.ts';
 import type { DiskLimit } from '../sandbox/disk-watch.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
 
@@ -64,6 +65,8 @@ export const FAILED_BIT = 0x8000_0000;
  */
 export const STREAM_BIT = 0x4000_0000;
 export const STREAM_NOTE_BYTES = 9;
+/** Third bit of a size: the task ends its job with this value. */
+export const FINISH_BIT = 0x2000_0000;
 /** Large enough for two values of the largest size, and for some 50 ms of small ones. */
 export const RING_BYTES = 4 * LIMITS.valueBytesMax;
 /** Unreported bytes at which the thread asks for a look. */
@@ -107,7 +110,7 @@ export function controlBlock(control: SharedArrayBuffer): ControlBlock {
 
 /**
  * Where things stand in the input memory: pairs (first, count) of the ranges and (position, bytes) of the streams as
- * float64, then the sizes as they came (unless all are equal), then the values end to end.
+ * float64 (bytes are negative for a value as its encoding writes it), then the sizes as they came (unless all are equal), then the values end to end.
  */
 export function inputLayout(ranges: number, streams: number, count: number, isUniform: boolean) {
   const streamsAt = ranges * 16;
@@ -120,6 +123,8 @@ export type ToThread =
   | number
   | { readonly type: 'job'; readonly id: number; readonly job: ThreadJob }
   | { readonly type: 'forgetJob'; readonly id: number }
+  /** Tasks of the lease that comes next which were tried before: index, number of this attempt, … */
+  | { readonly type: 'attempts'; readonly attempts: readonly number[] }
   | { readonly type: 'input'; readonly input: SharedArrayBuffer }
   | { readonly type: 'abort'; readonly position: number | null; readonly reason: string }
   | BlobAnswer
@@ -135,12 +140,16 @@ export interface BlobAnswer {
   readonly path?: string;
   readonly failure?: { readonly code: string; readonly message: string };
 }
+/** Exit code of a thread that has ended because it was to be replaced. */
+export const RENEWED = 86;
 /** What the thread must know of a job. */
 export interface ThreadJob {
   readonly kind: string;
   readonly encoding: 'raw' | 'msgpack' | 'hive-js';
   readonly params: Readonly<Record<string, unknown>>;
   readonly range: { readonly start: number; readonly step: number } | null;
+  /** Its tasks run one by one in this slot, whatever it says. */
+  readonly isSequential?: boolean;
 }
 
 /** From the thread: that it is up, that there is much to report, that a task reads its stream; -n: run n has stopped. */
@@ -165,6 +174,7 @@ export interface ThreadData {
   readonly outputs: string;
   /** The sandboxes of this Drone; null: it has none. */
   readonly sandbox: SandboxSetup | null;
+  readonly tasks: OperatorTasks;
 }
 
 const offset = (() => {

@@ -12,7 +12,7 @@ import { type OutputName, printedFile } from '../commands/workplace.ts';
 
 /** Pieces of one stream that one look takes: 1 MiB ten times a second. */
 const PIECES_MAX = 4;
-const NAMES = ['stdout', 'stderr'] as const;
+const NAMES = ['stdout', 'stderr', 'events'] as const;
 
 export interface Printed {
   readonly position: number;
@@ -29,7 +29,7 @@ export class PrintedTail {
   /** Whether files may have been left here in this run. */
   #isUsed = false;
   #position = 0;
-  readonly #offsets = { stdout: 0, stderr: 0 };
+  readonly #offsets = { stdout: 0, stderr: 0, events: 0 };
 
   constructor(folder: string, mayRead: () => boolean, tell: (printed: Printed) => void) {
     this.#folder = folder;
@@ -70,6 +70,7 @@ export class PrintedTail {
     this.#position = position;
     this.#offsets.stdout = 0;
     this.#offsets.stderr = 0;
+    this.#offsets.events = 0;
   }
 
   #readAll(): void {

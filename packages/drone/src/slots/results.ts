@@ -4,9 +4,9 @@
  */
 import { decodeMsgpack, writeU32 } from '@hive/shared';
 import type { SlotFailure, SlotReport, SlotStream } from '../agent/events.ts';
-import { type ControlBlock, FAILED_BIT, RING_BYTES, STREAM_BIT, WORD } from './control-block.ts';
+import { type ControlBlock, FAILED_BIT, FINISH_BIT, RING_BYTES, STREAM_BIT, WORD } from './control-block.ts';
 
-export type Taken = Pick<SlotReport, 'at' | 'count' | 'sizes' | 'data' | 'failures' | 'streams'>;
+export type Taken = Pick<SlotReport, 'at' | 'count' | 'sizes' | 'data' | 'failures' | 'streams' | 'finish'>;
 const NO_BYTES = new Uint8Array(0);
 
 export class ResultReader {
@@ -48,7 +48,7 @@ export class ResultReader {
   #isPlain(at: number, end: number): boolean {
     const sizes = this.#sizes;
     const size = sizes[at]!;
-    if (size >= STREAM_BIT) return false;
+    if (size >= FINISH_BIT) return false;
     for (let position = at + 1; position < end; position++) if (sizes[position] !== size) return false;
     return true;
   }
@@ -73,27 +73,37 @@ export class ResultReader {
     const data = bytes(this.#bytesBetween(at, end));
     const failures: SlotFailure[] = [];
     const streams: SlotStream[] = [];
+    let finish: number | null = null;
     let length = 0;
     for (let i = 0; i < count; i++) {
       const word = this.#sizes[at + i]!;
-      const size = word & ~(FAILED_BIT | STREAM_BIT);
+      const size = word & ~(FAILED_BIT | STREAM_BIT | FINISH_BIT);
       this.#wrap(size);
       if (word >= FAILED_BIT) failures.push(this.#failureAt(at + i, size));
       else if (word >= STREAM_BIT) streams.push(this.#streamAt(at + i, size));
       else {
+        if (word >= FINISH_BIT) finish ??= at + i;
         writeU32(sizes, i * 4, size);
         this.#copy(size, data, length);
         length += size;
       }
     }
-    return { at, count, sizes, data, failures, ...(streams.length === 0 ? {} : { streams }) };
+    return {
+      at,
+      count,
+      sizes,
+      data,
+      failures,
+      ...(streams.length === 0 ? {} : { streams }),
+      ...(finish === null ? {} : { finish }),
+    };
   }
 
   #bytesBetween(at: number, end: number): number {
     let total = 0;
     for (let position = at; position < end; position++) {
       const word = this.#sizes[position]!;
-      if (word < STREAM_BIT) total += word;
+      if (word < STREAM_BIT) total += word & ~FINISH_BIT;
     }
     return total;
   }

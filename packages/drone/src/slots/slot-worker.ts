@@ -7,13 +7,21 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { groupsFile, slotFolder } from '../commands/workplace.ts';
 import { TaskFailure } from '../kinds/failure.ts';
-import { BUILT_IN, type Kind, type KindSlot, type Runner } from '../kinds/kind.ts';
+import {
+  BUILT_IN,
+  type Kind,
+  type KindSlot,
+  type OperatorTasks,
+  type Runner,
+  type Several,
+} from '../kinds/kind.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
 import {
   type ControlBlock,
   clock,
   controlBlock,
   type FromThread,
+  RENEWED,
   SAYS,
   type ThreadData,
   type ThreadJob,
@@ -21,6 +29,7 @@ import {
   type ToThread,
   WORD,
 } from './control-block.ts';
+import { Crew, type CrewGuard } from './crew.ts';
 import { GroupWords } from './group-words.ts';
 import { OutputWriter } from './output-writer.ts';
 import { ThreadBlobs } from './thread-blobs.ts';
@@ -55,15 +64,22 @@ class Thread {
   #strideMax = STRIDE_MAX;
   #clockAt = 0;
   #isRunning = false;
+  /** Several tasks at once, while there are. */
+  #crew: Crew | null = null;
+  /** Tasks of this job run one by one, because one of several has ended a thread before. */
+  #isSequential = false;
+  /** The thread begins nothing more. */
+  #isSpent = false;
+  #attempts: ReadonlyMap<number, number> | null = null;
 
-  constructor({ memory, slot, outputs, sandbox }: ThreadData, kinds: ReadonlyMap<string, Kind>) {
+  constructor({ memory, slot, outputs, sandbox, tasks }: ThreadData, kinds: ReadonlyMap<string, Kind>) {
     const port = parentPort!;
     this.#kinds = kinds;
     this.#block = controlBlock(memory.control);
     this.#words = this.#block.words;
     this.#say = (code) => port.postMessage(code);
     this.#blobs = new ThreadBlobs((blob) => port.postMessage({ blob }));
-    this.#slot = this.#slotOf(slot, outputs, sandbox, (limit) => port.postMessage(limit));
+    this.#slot = this.#slotOf(slot, outputs, sandbox, tasks, (limit) => port.postMessage(limit));
     const output = new OutputWriter(outputs, slot);
     this.#task = new ThreadTask(memory, this.#block, output, this.#say, (pull) => port.postMessage(pull));
     port.on('message', (message: ToThread) => this.#receive(message));
@@ -78,6 +94,7 @@ class Thread {
     }
     if (message.type === 'job') this.#prepare(message.id, message.job);
     else if (message.type === 'forgetJob') this.#jobs.delete(message.id);
+    else if (message.type === 'attempts') this.#attempts = attemptsOf(message.attempts);
     else if (message.type === 'input') this.#task.useInput(message.input);
     else if (message.type === 'blob') this.#blobs.answered(message);
     else if (message.type === 'abort') this.#abort(message.position, message.reason);
@@ -102,6 +119,7 @@ class Thread {
     number: number,
     outputs: string,
     sandbox: SandboxSetup | null,
+    tasks: OperatorTasks,
     tell: (limit: Limit) => void,
   ): KindSlot {
     const thread = this;
@@ -119,11 +137,19 @@ class Thread {
       limit: (position, limitMillis) => tell({ position, limitMillis }),
       limitDisk: (position, { diskBytes, folder, tmp }) => tell({ position, diskBytes, folder, tmp }),
       sandbox,
+      tasks,
       blob: (hash) => thread.#blobs.get(hash),
+      renew: () => {
+        thread.#isSpent = true;
+      },
     };
   }
 
   #abort(position: number | null, reason: string): void {
+    if (this.#crew !== null) {
+      this.#crew.abort(position, reason);
+      return;
+    }
     if (!this.#isRunning || (position !== null && position !== this.#task.position)) return;
     this.#task.abort(reason);
   }
@@ -132,7 +158,9 @@ class Thread {
     this.#number = number;
     const { job, run } = this.#jobs.get(this.#words[WORD.job]!)!;
     this.#run = run;
-    this.#task.begin(job, number);
+    this.#isSequential = job.isSequential === true;
+    this.#task.begin(job, number, this.#attempts);
+    this.#attempts = null;
     this.#strideMax = this.#words[WORD.isTimed] === 1 ? 1 : STRIDE_MAX;
     this.#stride = 1;
     this.#block.times[TIME.busy] = 0;
@@ -146,11 +174,15 @@ class Thread {
   }
 
   #continue(): void {
+    if (this.#isSpent) process.exit(RENEWED);
+    const { several } = this.#run;
+    if (several !== undefined && several.limit > 1 && !this.#isSequential) {
+      this.#startCrew(several);
+      return;
+    }
     const pending = this.#runAll();
     if (pending === null) {
-      this.#readClock(-1);
-      Atomics.store(this.#words, WORD.stopped, this.#number);
-      this.#say(-this.#number);
+      this.#stop();
       return;
     }
     this.#isRunning = true;
@@ -160,11 +192,33 @@ class Thread {
     );
   }
 
+  #stop(): void {
+    this.#readClock(-1);
+    Atomics.store(this.#words, WORD.stopped, this.#number);
+    this.#say(-this.#number);
+  }
+
   #settled(thrown: { error: unknown } | null): void {
     this.#isRunning = false;
     this.#finish(thrown);
     this.#untilClock = 1;
     this.#continue();
+  }
+
+  /** Several tasks at once, until none may start. */
+  #startCrew(several: Several): void {
+    const guard: CrewGuard = {
+      isMarked: (position) => this.#words[WORD.aborts] !== 0 && this.#isMarked(position),
+      isSpent: () => this.#isSpent,
+      failed: (error, isAborted) => this.#task.failed(failureOf(error, isAborted)),
+      worked: () => this.#readClock(-1),
+    };
+    this.#crew = new Crew(this.#block, this.#task, several, guard, () => {
+      this.#crew = null;
+      if (this.#isSpent) process.exit(RENEWED);
+      this.#stop();
+    });
+    this.#crew.start();
   }
 
   /** The tight loop: returns a promise when a task waits, null when it may start no more. */
@@ -195,6 +249,7 @@ class Thread {
       } catch (error) {
         this.#finish({ error });
       }
+      if (this.#isSpent) process.exit(RENEWED);
     }
   }
 
@@ -231,8 +286,14 @@ function failureOf(error: unknown, isAborted: boolean) {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_MAX);
   if (isAborted) return { outcome: 'cancelled', code: 'cancelled', message };
   if (error instanceof TaskFailure) {
-    const { outcome, code, retryable } = error;
-    return { outcome, code, message, ...(retryable ? {} : { retryable: false }) };
+    const { outcome, code, retryable, error: thrown } = error;
+    return {
+      outcome,
+      code,
+      message,
+      ...(retryable ? {} : { retryable: false }),
+      ...(thrown === null ? {} : { error: thrown }),
+    };
   }
   const code = (error as { code?: unknown } | null)?.code;
   const name = error instanceof Error ? error.name : 'Error';
@@ -241,6 +302,12 @@ function failureOf(error: unknown, isAborted: boolean) {
     code: typeof code === 'string' ? code.slice(0, 256) : name.slice(0, 256),
     message,
   };
+}
+
+function attemptsOf(pairs: readonly number[]): Map<number, number> {
+  const attempts = new Map<number, number>();
+  for (let i = 0; i < pairs.length; i += 2) attempts.set(pairs[i]!, pairs[i + 1]!);
+  return attempts;
 }
 
 async function loadKinds({ kindModules }: ThreadData): Promise<Map<string, Kind>> {

@@ -6,8 +6,8 @@
  * `idle`, `running` (a lease is in the thread), `parked` (the thread has stopped before the end, because the lease is
  * paused), `closed`. A thread that ends in any of them is replaced, after its results were taken out.
  */
-import { Worker } from 'node:worker_threads';
-import type { QueenId } from '@hive/shared';
+import type { Worker } from 'node:worker_threads';
+import type { QueenId, Spec } from '@hive/shared';
 import {
   type AgentEvent,
   type LeaseOrder,
@@ -22,7 +22,6 @@ import type { BlobPuller } from '../blobs/puller.ts';
 import type { Guardian } from '../commands/guardian.ts';
 import { keepLibcLoaded } from '../commands/libc.ts';
 import { slotFolder } from '../commands/workplace.ts';
-import type { SandboxSetup } from '../sandbox/plan.ts';
 import {
   type ControlBlock,
   clock,
@@ -32,27 +31,19 @@ import {
   newSharedMemory,
   SAYS,
   type SharedMemory,
-  type ThreadData,
   type ThreadJob,
   TIME,
   type ToThread,
   WORD,
 } from './control-block.ts';
+import { deathOf } from './death.ts';
 import { GroupEnder } from './group-ender.ts';
 import type { Verdict } from './group-words.ts';
-import type { OutputFiles } from './output-files.ts';
 import { PrintedTail } from './printed-tail.ts';
 import { ResultReader } from './results.ts';
+import { startThread, type ThreadOptions } from './start-thread.ts';
 
-export interface SlotOptions {
-  /** Names of further kinds and the URLs of their modules. */
-  readonly kindModules: Readonly<Record<string, string>>;
-  /** Heap of the thread, in MiB; Node's default if absent. */
-  readonly heapMiB?: number;
-  /** Where outputs over 1 MiB go. */
-  readonly outputs: OutputFiles;
-  /** What commands run in; without it, in nothing. */
-  readonly sandbox?: SandboxSetup;
+export interface SlotOptions extends ThreadOptions {
   /** Ends commands if this process is killed. */
   readonly guardian: Guardian;
   /** Whether more of what commands print can be sent now. */
@@ -63,10 +54,6 @@ export interface SlotOptions {
 type Emit = (event: AgentEvent) => void;
 type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
 
-const THREAD = new URL(
-  import.meta.url.endsWith('.ts') ? './slot-thread.ts' : './slot-thread.js',
-  import.meta.url,
-);
 /** Jobs that a thread remembers. */
 const JOBS_MAX = 64;
 /** A thread that cannot even start is not tried again at once. */
@@ -82,6 +69,9 @@ interface Run {
   readonly ranges: readonly number[];
   /** Its tasks run as processes, which are ended in another way than threads. */
   readonly isCommand: boolean;
+  /** Several of its tasks may run at once. */
+  readonly isFunction: boolean;
+  readonly spec: Spec;
   /** Positions from here on are not this slot's any more. */
   end: number;
   isPaused: boolean;
@@ -111,7 +101,9 @@ export class Slot {
   /** Specs that the thread knows, oldest first, and their numbers there. */
   readonly #jobs = new Map<object, number>();
   #jobsMade = 0;
-  #lastError = '';
+  /** Jobs of which a thread has died while it ran several tasks at once: whose fault it was shows one by one. */
+  readonly #sequential = new WeakSet<Spec>();
+  #lastError: unknown = null;
   #lingersInVain = 0;
   #lingersToSkip = 0;
   #restart: NodeJS.Timeout | null = null;
@@ -202,6 +194,8 @@ export class Slot {
       queen: order.queen,
       ranges: order.ranges,
       isCommand: order.spec.kind === 'command',
+      isFunction: order.spec.kind === 'function',
+      spec: order.spec,
       end: order.end,
       isPaused: false,
       wantsBlobs: false,
@@ -225,6 +219,8 @@ export class Slot {
     words[WORD.completed] = 0;
     this.#results.reset();
     this.#ender.reset();
+    const { attempts = [] } = order;
+    if (attempts.length > 0) this.#tell({ type: 'attempts', attempts });
     words[WORD.isWatched] = order.isWatched ? 1 : 0;
     this.#printed.begin(order.run, order.isWatched);
     Atomics.store(words, WORD.end, order.end);
@@ -240,9 +236,9 @@ export class Slot {
     this.#makeInput(layout.dataAt + data.length);
     const floats = new Float64Array(this.#input, 0, ranges.length + streams.length * 2);
     floats.set(ranges);
-    streams.forEach(({ index, bytes }, i) => {
+    streams.forEach(({ index, bytes, encoded }, i) => {
       floats[ranges.length + i * 2] = positionOf({ ranges }, index) ?? -1;
-      floats[ranges.length + i * 2 + 1] = bytes;
+      floats[ranges.length + i * 2 + 1] = encoded === true ? -bytes : bytes;
     });
     const bytes = new Uint8Array(this.#input);
     if (!isUniform) bytes.set(sizes, layout.sizesAt);
@@ -272,7 +268,8 @@ export class Slot {
     const id = ++this.#jobsMade;
     this.#jobs.set(spec, id);
     const { kind, encoding, params = {}, range } = spec;
-    const job: ThreadJob = { kind, encoding, params, range: range ?? null };
+    const isSequential = this.#sequential.has(spec);
+    const job: ThreadJob = { kind, encoding, params, range: range ?? null, isSequential };
     this.#tell({ type: 'job', id, job });
     return id;
   }
@@ -308,7 +305,7 @@ export class Slot {
     }
     if (position !== null && position >= Atomics.load(words, WORD.next)) return;
     const running = this.#runningTask(run)?.position ?? null;
-    this.#tell({ type: 'abort', position: position ?? running, reason });
+    this.#tell({ type: 'abort', position: run.isFunction ? position : (position ?? running), reason });
     if (run.isCommand && running !== null && (position ?? running) === running) {
       this.#ender.end(running, { why: 'cancelled', message: reason });
     }
@@ -395,24 +392,12 @@ export class Slot {
   }
 
   #spawn(): Worker {
-    const { kindModules, heapMiB, outputs, sandbox = null } = this.#options;
-    const workerData: ThreadData = {
-      memory: { ...this.#memory, input: this.#input },
-      kindModules,
-      slot: this.number,
-      outputs: outputs.folder,
-      sandbox,
-    };
-    const worker = new Worker(THREAD, {
-      workerData,
-      name: `slot ${this.number}`,
-      env: process.env,
-      ...(heapMiB === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMiB } }),
-    });
-    this.#lastError = '';
+    const memory = { ...this.#memory, input: this.#input };
+    const worker = startThread(this.number, memory, this.#options);
+    this.#lastError = null;
     worker.on('message', (message: FromThread) => this.#receive(message));
     worker.on('error', (error: unknown) => {
-      this.#lastError = error instanceof Error ? error.message : String(error);
+      this.#lastError = error ?? 'nothing';
     });
     worker.once('exit', (code) => this.#exited(code));
     return worker;
@@ -460,9 +445,14 @@ export class Slot {
     const run = this.#run;
     this.#jobs.clear();
     this.#ender.abandon();
-    const message = this.#lastError || `the thread ended with exit code ${code}`;
     if (run !== null) this.#take(run, false);
-    const position = run === null ? null : (this.#runningTask(run)?.position ?? null);
+    const position = run === null ? null : this.#blamed(run);
+    const folder = slotFolder(this.#options.outputs.folder, this.number);
+    const death = deathOf(this.#lastError, code, this.#options.heapMiB, {
+      folder,
+      run: run?.isFunction ? run.number : 0,
+      position: position ?? this.#completed,
+    });
     if (run !== null && position !== null) {
       this.#options.outputs.drop(outputFile(this.number, run.number, position));
     }
@@ -470,7 +460,14 @@ export class Slot {
     this.#end();
     if (wasReady) this.#worker = this.#spawn();
     else this.#restart = setTimeout(() => this.#respawn(), RESTART_MILLIS);
-    this.#emit({ type: 'slotDied', slot: this.number, run: run?.number ?? null, position, message });
+    this.#emit({ type: 'slotDied', slot: this.number, run: run?.number ?? null, position, ...death });
+  }
+
+  /** The task that has ended the thread, if it is known. */
+  #blamed(run: Run): number | null {
+    const isAlone = Atomics.load(this.#block.words, WORD.next) - this.#completed <= 1;
+    if (!isAlone) this.#sequential.add(run.spec);
+    return isAlone ? (this.#runningTask(run)?.position ?? null) : null;
   }
 
   #respawn(): void {

@@ -16,6 +16,7 @@ import type { Task } from '../kinds/kind.ts';
 import {
   type ControlBlock,
   FAILED_BIT,
+  FINISH_BIT,
   inputLayout,
   REPORT_BYTES,
   RING_BYTES,
@@ -39,6 +40,7 @@ export class ThreadTask implements Task {
   offset = 0;
   size = 0;
   streamBytes: number | null = null;
+  isStreamEncoded = false;
   readonly out: Buffer;
 
   readonly #block: ControlBlock;
@@ -64,6 +66,9 @@ export class ThreadTask implements Task {
   #rangeEnd = 0;
   #rangeAt = 0;
   #index = 0;
+  #ranges = 0;
+  /** Tasks of this lease that were tried before, by index. */
+  #attempts: ReadonlyMap<number, number> | null = null;
 
   // The output of this task, and where the next one goes.
   #at = 0;
@@ -71,6 +76,7 @@ export class ThreadTask implements Task {
   #outputSize = 0;
   #written = 0;
   #unreported = 0;
+  #isFinish = false;
   /** Set when the thread had to wait for room: that time is not work. */
   hasWaited = false;
 
@@ -101,7 +107,7 @@ export class ThreadTask implements Task {
   }
 
   /** The lease in the block begins. */
-  begin(job: ThreadJob, run: number): void {
+  begin(job: ThreadJob, run: number, attempts: ReadonlyMap<number, number> | null = null): void {
     const { words } = this.#block;
     const uniform = words[WORD.size]!;
     const layout = inputLayout(words[WORD.ranges]!, words[WORD.streams]!, words[WORD.count]!, uniform >= 0);
@@ -113,6 +119,8 @@ export class ThreadTask implements Task {
     this.#dataAt = layout.dataAt;
     this.#streams = words[WORD.streams]!;
     this.#streamsAt = layout.streamsAt;
+    this.#ranges = words[WORD.ranges]!;
+    this.#attempts = attempts;
     this.#rangeAt = 0;
     this.#rangeEnd = 0;
     this.#at = 0;
@@ -134,6 +142,39 @@ export class ThreadTask implements Task {
     this.size = this.#uniform >= 0 ? this.#uniform : readU32(this.#input, this.#sizesAt + position * 4);
     this.#dataAt += this.size;
     if (this.#streams > 0) this.#loadStream(position);
+  }
+
+  /** Stands on a task that was loaded before, to put its output. */
+  standOn(position: number): void {
+    this.position = position;
+    this.#outputSize = 0;
+    this.#outputAt = this.#at;
+  }
+
+  /** Hands over what aborts the task at hand, which goes on beside others. */
+  detach(): AbortController | null {
+    const controller = this.#controller;
+    this.#controller = null;
+    return controller;
+  }
+
+  get index(): number {
+    let { position } = this;
+    for (let at = 0; at < this.#ranges; at++) {
+      const count = this.#inputs.getFloat64(at * 16 + 8, true);
+      if (position < count) return this.#inputs.getFloat64(at * 16, true) + position;
+      position -= count;
+    }
+    return position;
+  }
+  get attempt(): number {
+    return this.#attempts?.get(this.index) ?? 1;
+  }
+  finish(): void {
+    if (this.#output.isOpen) {
+      throw new TaskFailure('tooLarge', 'What ends a job early has at most 1 MiB.');
+    }
+    this.#isFinish = true;
   }
 
   get signal(): AbortSignal {
@@ -227,7 +268,8 @@ export class ThreadTask implements Task {
       this.#succeededWithFile();
       return;
     }
-    this.#commit(this.#outputSize, this.#outputSize);
+    this.#commit(this.#outputSize, this.#isFinish ? this.#outputSize + FINISH_BIT : this.#outputSize);
+    this.#isFinish = false;
   }
 
   /** A file that turned out small is a file all the same: what was written to it is not looked at again. */
@@ -240,7 +282,14 @@ export class ThreadTask implements Task {
   }
 
   /** The task has failed. What it had written is not seen. */
-  failed(failure: { outcome: string; code: string; message: string; retryable?: boolean }): void {
+  failed(failure: {
+    outcome: string;
+    code: string;
+    message: string;
+    retryable?: boolean;
+    error?: string;
+  }): void {
+    this.#isFinish = false;
     if (this.#output.isOpen) this.#output.discard();
     const bytes = encodeMsgpack(failure);
     this.put(bytes);
@@ -315,7 +364,9 @@ export class ThreadTask implements Task {
 
   #loadStream(position: number): void {
     if (this.#inputs.getFloat64(this.#streamsAt, true) !== position) return;
-    this.streamBytes = this.#inputs.getFloat64(this.#streamsAt + 8, true);
+    const bytes = this.#inputs.getFloat64(this.#streamsAt + 8, true);
+    this.streamBytes = Math.abs(bytes);
+    this.isStreamEncoded = bytes < 0;
     this.#streams--;
     this.#streamsAt += 16;
   }

@@ -35,13 +35,14 @@ export class SlotDriver {
   #runs = 0;
   spec: Spec = { kind: 'echo', encoding: 'msgpack' };
 
-  constructor(heapMiB?: number, sandbox?: OpenSandbox) {
+  constructor(heapMiB?: number, sandbox?: OpenSandbox, tasks?: string) {
     const options = {
       kindModules: TEST_KINDS,
       outputs: this.outputs,
       guardian: this.#guardian,
       mayTell: () => this.mayTell,
       blobs: this.blobs,
+      ...(tasks === undefined ? {} : { tasks }),
       ...(heapMiB === undefined ? {} : { heapMiB }),
       ...(sandbox === undefined ? {} : { sandbox: { ...sandbox, runs: this.outputs.folder } }),
     };

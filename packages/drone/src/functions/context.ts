@@ -1,0 +1,76 @@
+/**
+ * The second argument of every function: what it may know of its task, and what it may say while it runs. One per task,
+ * made in a few words, so it costs a tiny function next to nothing.
+ */
+import { TaskFailure } from '../kinds/failure.ts';
+import type { Task } from '../kinds/kind.ts';
+import type { Printed } from './printer.ts';
+
+/** Ends the whole job, successfully, with this value. Thrown, so that the function ends where it stands. */
+export class Finish {
+  readonly value: unknown;
+  constructor(value: unknown) {
+    this.value = value;
+  }
+}
+
+/** Progress is said no more often than anybody looks. */
+const PROGRESS_MILLIS = 100;
+
+/** What a context needs of its task, while it runs. */
+export interface TaskFace extends Pick<Task, 'signal' | 'index' | 'attempt'> {
+  write(bytes: Uint8Array): void;
+}
+
+export class FunctionContext {
+  #task: TaskFace;
+  #printed: Printed;
+  #isOver = false;
+  #progressAt = Number.NEGATIVE_INFINITY;
+  /** Bytes were written as the output. */
+  hasWritten = false;
+  readonly index: number;
+  readonly attempt: number;
+
+  constructor(task: TaskFace, printed: Printed) {
+    this.#task = task;
+    this.#printed = printed;
+    this.index = task.index;
+    this.attempt = task.attempt;
+  }
+
+  get signal(): AbortSignal {
+    return this.#task.signal;
+  }
+
+  log(...values: readonly unknown[]): void {
+    if (!this.#isOver) console.log(...values);
+  }
+
+  progress(done: number, of: number): void {
+    const now = performance.now();
+    if (this.#isOver || (done < of && now - this.#progressAt < PROGRESS_MILLIS)) return;
+    this.#progressAt = now;
+    this.#printed.event({ type: 'progress', done: Number(done), of: Number(of) });
+  }
+
+  emit(value: unknown): void {
+    if (!this.#isOver) this.#printed.event({ type: 'emit', value });
+  }
+
+  finish(value: unknown): never {
+    throw new Finish(value);
+  }
+
+  write(bytes: Uint8Array | string): void {
+    if (this.#isOver)
+      throw new TaskFailure('tooLate', 'The task has ended; its output cannot be written any more.');
+    this.hasWritten = true;
+    this.#task.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+  }
+
+  /** Whoever kept it can do no harm with it any more. */
+  end(): void {
+    this.#isOver = true;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * What a module of tasks looks like from outside: exports that `task()` made. They are told by a mark that every copy of
+ * `@hive/client` leaves on them, because a bundle has its own.
+ */
+import { TaskFailure } from '../kinds/failure.ts';
+
+/** The same text in packages/client/src/functions/task.ts, and in the stand-in that bundles have. */
+export const TASK_MARK = Symbol.for('hive.task');
+
+export type TaskFunction = (input: unknown, context: object) => unknown;
+/** What a task's own file may say of it. */
+export interface TaskSettings {
+  readonly concurrency?: number;
+  readonly maxCallsPerThread?: number;
+}
+export interface LoadedTask {
+  readonly run: TaskFunction;
+  readonly settings: TaskSettings;
+}
+
+/** The one task that is meant. @throws TaskFailure when there is none, or more than one and none of them the default */
+export function taskOf(
+  module: Readonly<Record<string, unknown>>,
+  name: string | null,
+  file: string,
+): LoadedTask {
+  const tasks = Object.keys(module).filter((key) => isTask(module[key]));
+  if (tasks.length === 0) {
+    throw badModule(`${file} exports no task. Export one: export default task((input) => …);`);
+  }
+  const chosen = name ?? (tasks.includes('default') ? 'default' : tasks.length === 1 ? tasks[0]! : null);
+  if (chosen === null) {
+    throw badModule(`${file} exports ${tasks.length} tasks: say which one is meant, "${file}#${tasks[0]}".`);
+  }
+  if (!tasks.includes(chosen)) {
+    throw badModule(`${file} exports no task "${chosen}", only ${tasks.join(', ')}.`);
+  }
+  return (module[chosen] as { [TASK_MARK]: LoadedTask })[TASK_MARK];
+}
+
+function isTask(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && TASK_MARK in value;
+}
+
+const badModule = (message: string): TaskFailure => new TaskFailure('badModule', message);

@@ -1,0 +1,160 @@
+/**
+ * `function`: runs a task of JavaScript or TypeScript that a client has bundled and sent as a blob, or one that this
+ * Drone's operator has registered. Loaded once per thread, and warm from then on.
+ *
+ * Cost goal: for a function that does not wait, nothing per call but its input, its context and its output: no promise, no
+ * file, no message.
+ */
+import { encodeInPlace } from '@hive/shared';
+import { Finish, FunctionContext } from '../functions/context.ts';
+import { InputStream } from '../functions/input-stream.ts';
+import { loadTask } from '../functions/modules.ts';
+import { type FunctionParams, readParams } from '../functions/params.ts';
+import { Printed, printFor, printWithin } from '../functions/printer.ts';
+import type { LoadedTask, TaskFunction } from '../functions/task-module.ts';
+import { ThrownError, thrownBy } from '../functions/thrown.ts';
+import { badInput, TaskFailure } from './failure.ts';
+import type { Kind, KindJob, KindSlot, Runner, Several, Task } from './kind.ts';
+
+export const functionKind: Kind = {
+  name: 'function',
+  prepare: (job, slot) => new Functions(job, slot).runner,
+};
+
+class Functions implements Several {
+  readonly runner: Runner;
+  readonly #params: FunctionParams;
+  readonly #slot: KindSlot;
+  #task: LoadedTask | null = null;
+  #run: TaskFunction = () => {};
+  #callsLeft = Number.POSITIVE_INFINITY;
+  limit = 1;
+
+  /** @throws TaskFailure */
+  constructor({ encoding, params }: KindJob, slot: KindSlot) {
+    if (encoding !== 'hive-js')
+      throw badInput('function takes any value of JavaScript; submit its job with the encoding "hive-js".');
+    this.#params = readParams(params);
+    this.#slot = slot;
+    const runner: Runner = (task) => (this.#task === null ? this.#loadAndRun(task) : this.#call(task));
+    runner.several = this;
+    this.runner = runner;
+  }
+
+  async #loadAndRun(task: Task): Promise<void> {
+    await this.#load();
+    return this.#call(task);
+  }
+
+  async #load(): Promise<void> {
+    const loaded = await loadTask(this.#params, this.#slot);
+    const { concurrency, maxCallsPerThread } = loaded.settings;
+    this.#task = loaded;
+    this.#run = loaded.run;
+    this.#callsLeft = this.#params.maxCallsPerThread ?? maxCallsPerThread ?? Number.POSITIVE_INFINITY;
+    this.limit = this.#params.concurrency ?? concurrency ?? 1;
+  }
+
+  #call(task: Task): void | Promise<void> {
+    if (--this.#callsLeft <= 0) this.#slot.renew();
+    const printed = new Printed(this.#slot, task.position);
+    const context = new FunctionContext(task, printed);
+    printFor(printed);
+    try {
+      const result = this.#run(inputOf(task), context);
+      if (isThenable(result)) return this.#settle(task, result, context, printed);
+      put(task, result, context);
+    } catch (error) {
+      give(task, error);
+    }
+    end(context, printed);
+  }
+
+  async #settle(
+    task: Task,
+    result: PromiseLike<unknown>,
+    context: FunctionContext,
+    printed: Printed,
+  ): Promise<void> {
+    try {
+      put(task, await result, context);
+    } catch (error) {
+      give(task, error);
+    } finally {
+      end(context, printed);
+    }
+  }
+
+  /** One of several at once: what comes out is put when its turn has come. */
+  async start(task: Task): Promise<(task: Task) => void> {
+    if (task.streamBytes !== null) {
+      throw new TaskFailure(
+        'badInput',
+        'A function that reads streams runs alone in its slot: use concurrency 1.',
+      );
+    }
+    if (--this.#callsLeft <= 0) this.#slot.renew();
+    const printed = new Printed(this.#slot, task.position);
+    const { signal, index, attempt } = task;
+    const face = { signal, index, attempt, write: cannotWrite };
+    const context = new FunctionContext(face, printed);
+    try {
+      const input = inputOf(task);
+      const result = await printWithin(printed, () => this.#run(input, context));
+      return (own) => put(own, result, context);
+    } catch (error) {
+      return (own) => give(own, error);
+    } finally {
+      end(context, printed);
+    }
+  }
+}
+
+const inputOf = (task: Task): unknown =>
+  task.streamBytes === null || task.isStreamEncoded ? task.value() : new InputStream(task);
+
+function put(task: Task, result: unknown, context: FunctionContext): void {
+  if (!context.hasWritten) putValue(task, result);
+  else if (result !== undefined) {
+    throw new TaskFailure(
+      'badOutput',
+      'The task has written its output, and returned a value as well. Do one of them.',
+    );
+  }
+}
+
+function putValue(task: Task, value: unknown): void {
+  if (typeof value === 'number' && value === value >>> 0 && value < 0x80 && (value !== 0 || 1 / value > 0)) {
+    const at = task.reserve(1);
+    task.out[at] = value;
+    return;
+  }
+  try {
+    encodeInPlace(value, (bytes) => task.put(bytes));
+  } catch (error) {
+    if (error instanceof TaskFailure) throw error;
+    throw new TaskFailure('badOutput', `What the task returned: ${(error as Error).message}`);
+  }
+}
+
+/** What a function threw becomes its task's outcome. @throws TaskFailure */
+function give(task: Task, error: unknown): void {
+  if (!(error instanceof Finish)) throw thrownBy(error);
+  putValue(task, error.value);
+  task.finish();
+}
+
+function end(context: FunctionContext, printed: Printed): void {
+  context.end();
+  printed.end();
+  printFor(null);
+}
+
+function cannotWrite(): never {
+  throw new ThrownError(
+    new Error('A function that writes its output runs alone in its slot: use concurrency 1.'),
+  );
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
