@@ -54,7 +54,8 @@ export class CallJob implements JobPeer {
   /** Rejects with TaskError, the signal's reason, or UsageError. */
   call(input: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (isSmallStream(input)) return readWhole(input).then((bytes) => this.call(bytes, signal));
+    if (isSmallStream(input) && this.#stream.spec?.encoding !== 'hive-js')
+      return readWhole(input).then((bytes) => this.call(bytes, signal));
     if (!this.isOpen) return Promise.reject(this.#error);
     return new Promise((resolve, reject) => {
       // Throws into the promise when the value cannot be sent; it then has no index.

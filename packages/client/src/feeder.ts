@@ -10,7 +10,7 @@ import { UsageError } from '@hive/shared';
 import type { InputEncoder } from './inputs.ts';
 import type { Batch } from './upload.ts';
 
-export type Inputs = Iterable<unknown> | AsyncIterable<unknown>;
+export type Inputs<T = unknown> = Iterable<T> | AsyncIterable<T>;
 
 /** Where pages go. */
 export interface FeederSink {

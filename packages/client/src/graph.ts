@@ -7,6 +7,7 @@
  */
 import { LIMITS, UsageError } from '@hive/shared';
 import { TaskError } from './errors.ts';
+import type { Target } from './functions/functions.ts';
 import { orderOf } from './graph-order.ts';
 import type { ParentsOf } from './inputs.ts';
 import type { JobHandle, TaskResult } from './job-handle.ts';
@@ -65,7 +66,7 @@ export type SubmitGraph = (
 ) => Promise<JobHandle>;
 
 export class Graph {
-  readonly #kind: string;
+  readonly #kind: Target;
   readonly #options: GraphOptions;
   readonly #submit: SubmitGraph;
   readonly #tasks: GraphTask[] = [];
@@ -75,7 +76,7 @@ export class Graph {
   #indices: Uint32Array | null = null;
 
   /** @internal Made by `hive.graph`. */
-  constructor(kind: string, options: GraphOptions, submit: SubmitGraph) {
+  constructor(kind: Target, options: GraphOptions, submit: SubmitGraph) {
     this.#kind = kind;
     this.#options = options;
     this.#submit = submit;

@@ -5,6 +5,8 @@ import { cancelOnAbort, unlessAborted } from './abort.ts';
 import type { Blobs } from './blobs.ts';
 import { CallJob } from './calls.ts';
 import type { Inputs } from './feeder.ts';
+import { Functions, isFunction, mustBePlain, type Target } from './functions/functions.ts';
+import type { InputOf, OutputOf, SentAs, Task } from './functions/task.ts';
 import { Graph, type GraphOptions } from './graph.ts';
 import type { ParentsOf } from './inputs.ts';
 import { type CancelOptions, Job } from './job.ts';
@@ -38,6 +40,9 @@ export class Hive implements AsyncDisposable {
   readonly #router: Router;
   /** Open call jobs by kind and options. */
   readonly #calls = new Map<string, CallJob>();
+  /** Call jobs of functions whose code is on its way. */
+  readonly #opening = new Map<string, Promise<CallJob>>();
+  readonly #functions: Functions;
   readonly #ended: () => Promise<void>;
   #closing: Promise<void> | null = null;
 
@@ -45,6 +50,7 @@ export class Hive implements AsyncDisposable {
   constructor(router: Router, ended: () => Promise<void>) {
     this.#router = router;
     this.#ended = ended;
+    this.#functions = new Functions(router.blobs);
   }
 
   /** @internal What jobs need: give it here before the job is submitted, and name it in the job's `blobs`. */
@@ -61,31 +67,65 @@ export class Hive implements AsyncDisposable {
   }
 
   /**
-   * One task, one answer. Calls in flight survive the loss of the connection.
+   * One task, one answer. Calls in flight survive the loss of the connection. What is called is a task that was imported,
+   * the file of one ("./resize.task.ts", relative to the working directory, or a URL), or a kind ("hash").
    * Rejects with TaskError when the task does not succeed, with the signal's reason, or with UsageError ('badValue',
-   * 'tooLarge', 'unknownKind', 'jobLost', 'closed', …).
+   * 'tooLarge', 'unknownKind', 'badTask', 'jobLost', 'closed', …).
    */
-  call(kind: string, input: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
-    const key = options === NO_OPTIONS ? kind : callKey(kind, options);
-    let job = this.#calls.get(key);
-    if (job === undefined || !job.isOpen) {
-      try {
-        job = this.#openCalls(kind, options);
-      } catch (error) {
-        return Promise.reject(error);
-      }
-      this.#calls.set(key, job);
+  call<In, Out>(task: Task<In, Out>, input: SentAs<In>, options?: CallOptions): Promise<Awaited<Out>>;
+  call<M = unknown>(kind: string | URL, input: InputOf<M>, options?: CallOptions): Promise<OutputOf<M>>;
+  call(target: Target, input: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
+    const name = typeof target === 'string' ? target : this.#functions.keyOf(target);
+    const key = options === NO_OPTIONS ? name : callKey(name, options);
+    const job = this.#calls.get(key);
+    if (job?.isOpen) return job.call(input, options.signal);
+    if (isFunction(target)) return this.#callFunction(key, target, input, options);
+    try {
+      mustBePlain(options);
+      const opened = this.#openCalls(name, options);
+      this.#calls.set(key, opened);
+      return opened.call(input, options.signal);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return job.call(input, options.signal);
+  }
+
+  /** The first of its calls: those that come meanwhile wait for the same code. */
+  async #callFunction(key: string, target: Target, input: unknown, options: CallOptions): Promise<unknown> {
+    let opening = this.#opening.get(key);
+    if (opening === undefined) {
+      opening = this.#openFunction(key, target, options).finally(() => this.#opening.delete(key));
+      this.#opening.set(key, opening);
+    }
+    return (await unlessAborted(opening, options.signal)).call(input, options.signal);
+  }
+
+  async #openFunction(key: string, target: Target, { signal: _, ...options }: CallOptions): Promise<CallJob> {
+    this.#router.mustBeOpen();
+    const { kind, ...own } = await this.#functions.optionsOf(target, options);
+    const job = this.#openCalls(kind, own as CallOptions);
+    this.#calls.set(key, job);
+    return job;
   }
 
   /**
-   * One task per input. Await it for an array of all values in the order of the inputs, or iterate over it.
+   * One task per input: of a task that was imported, the file of one, or a kind. Await it for an array of all values in the
+   * order of the inputs, or iterate over it. Types come with an imported task; for a file, say them:
+   * `hive.map<typeof import('./resize.task.ts')>('./resize.task.ts', paths)`.
    * Inputs are pulled only as fast as the Queen takes them, results sent only as fast as they are read.
    */
-  map(kind: string, inputs: Inputs, options: MapOptions = {}): MapResults {
-    const job = this.#newJob({ ...options, kind, inputs });
-    return new MapResults(job, {
+  map<In, Out>(
+    task: Task<In, Out>,
+    inputs: Inputs<SentAs<In>>,
+    options?: MapOptions,
+  ): MapResults<Awaited<Out>>;
+  map<M = unknown>(
+    kind: string | URL,
+    inputs: Inputs<InputOf<M>>,
+    options?: MapOptions,
+  ): MapResults<OutputOf<M>>;
+  map(target: Target, inputs: Inputs, options: MapOptions = {}): MapResults<unknown> {
+    return new MapResults(this.#jobOf({ ...options, kind: target, inputs }), {
       ordered: options.ordered ?? true,
       signal: options.signal,
       streams: options.streams ?? false,
@@ -95,7 +135,7 @@ export class Hive implements AsyncDisposable {
   /**
    * A job with a handle. Resolves when the Queen has accepted it; a detached one, when all its inputs are durable.
    * Rejects with UsageError: what the Queen refused it for ('unknownKind', 'badSpec', 'unsupported', …), 'badValue',
-   * 'tooLarge', or what its inputs threw.
+   * 'tooLarge', 'badTask', or what its inputs threw.
    */
   submit(options: SubmitOptions): Promise<JobHandle> {
     return this.#submit(options);
@@ -104,7 +144,7 @@ export class Hive implements AsyncDisposable {
   async #submit(options: SubmitOptions & SpecOptions, parentsOf?: ParentsOf): Promise<JobHandle> {
     const { signal } = options;
     signal?.throwIfAborted();
-    const job = this.#newJob(options, parentsOf);
+    const job = await unlessAborted(Promise.resolve(this.#jobOf(options, parentsOf)), signal);
     if (signal !== undefined) cancelOnAbort(job, signal);
     await unlessAborted(options.attached === false ? job.sealed : job.accepted, signal);
     return new JobHandle(job);
@@ -112,11 +152,11 @@ export class Hive implements AsyncDisposable {
 
   /**
    * A job of tasks that depend on one another: a child starts when its parents have ended, and gets their results. All of
-   * its tasks are of one kind.
+   * its tasks are of one kind, or run one function, whose input is then a list: its own input, and its parents' results.
    */
-  graph(kind: string, options: GraphOptions = {}): Graph {
+  graph(target: Target, options: GraphOptions = {}): Graph {
     this.#router.mustBeOpen();
-    return new Graph(kind, options, (all, parentsOf) => this.#submit(all, parentsOf));
+    return new Graph(target, options, (all, parentsOf) => this.#submit(all, parentsOf));
   }
 
   /**
@@ -127,7 +167,8 @@ export class Hive implements AsyncDisposable {
     const { encoding } = (await this.job(id)) as { encoding?: unknown };
     const held = this.#router.held(jobId(id));
     if (held instanceof Job) return new JobHandle(held);
-    const job = new Job(this.#router, jobId(id), null, null, encoding === 'raw' ? 'raw' : 'msgpack');
+    const known = encoding === 'raw' || encoding === 'hive-js' ? encoding : 'msgpack';
+    const job = new Job(this.#router, jobId(id), null, null, known);
     this.#router.start(job);
     return new JobHandle(job);
   }
@@ -243,7 +284,18 @@ export class Hive implements AsyncDisposable {
     return this.close();
   }
 
-  #newJob(options: SubmitOptions & SpecOptions, parentsOf?: ParentsOf): Job {
+  /** At once if it is of a kind, once its code is there if it is of a function. @throws UsageError */
+  #jobOf(options: SubmitOptions & SpecOptions, parentsOf?: ParentsOf): Job | Promise<Job> {
+    const { kind } = options;
+    this.#router.mustBeOpen();
+    if (typeof kind === 'string' && !isFunction(kind)) {
+      mustBePlain(options);
+      return this.#newJob({ ...options, kind }, parentsOf);
+    }
+    return this.#functions.optionsOf(kind, options).then((own) => this.#newJob(own, parentsOf));
+  }
+
+  #newJob(options: SubmitOptions & SpecOptions & { kind: string }, parentsOf?: ParentsOf): Job {
     this.#router.mustBeOpen();
     if ((options.inputs === undefined) === (options.range === undefined)) {
       throw new UsageError('A job has either inputs or a range.');

@@ -6,6 +6,19 @@ export { type ConnectOptions, connect, type LocalOptions } from './connect.ts';
 export { type Duration, millisOf } from './duration.ts';
 export { TaskError } from './errors.ts';
 export type { Inputs } from './feeder.ts';
+export type { FunctionOptions, Target } from './functions/functions.ts';
+export {
+  type InputOf,
+  type InputStream,
+  NonRetryableError,
+  type OutputOf,
+  registeredTask,
+  type SentAs,
+  type Task,
+  type TaskContext,
+  type TaskSettings,
+  task,
+} from './functions/task.ts';
 export { Graph, type GraphOptions, GraphResults, GraphTask, type GraphTaskOptions } from './graph.ts';
 export { Hive } from './hive.ts';
 export type { CancelOptions, JobProgress } from './job.ts';

@@ -6,6 +6,7 @@
 import {
   appendValue,
   type Encoding,
+  encodeInPlace,
   isWellFormed,
   LIMITS,
   PageBuilder,
@@ -90,12 +91,29 @@ export class InputEncoder {
   }
 
   #add(value: unknown): Promise<void> | undefined {
+    if (this.#encoding === 'hive-js') {
+      this.#addHiveJs(value);
+      return undefined;
+    }
     if (typeof value === 'number') appendValue(this.#builder, this.#encoding, value);
     else if (typeof value === 'string') this.#addText(value);
     else if (value instanceof Uint8Array) this.#addBytes(value);
     else if (isStreamSource(value)) return this.#addStream(value);
     else appendValue(this.#builder, this.#encoding, value);
     return undefined;
+  }
+
+  /** A stream stays one, of whatever length: the function asks for one. */
+  #addHiveJs(value: unknown): void {
+    if (typeof value === 'number') appendValue(this.#builder, 'hive-js', value);
+    else if (typeof value === 'string' && value.length <= LONG_TEXT_UNITS) this.#addText(value);
+    else if (isStreamSource(value)) this.#refer(value);
+    else {
+      encodeInPlace(value, (bytes) => {
+        if (bytes.length <= LIMITS.valueBytesMax) this.#builder.push(bytes);
+        else this.#refer(bytesStream(bytes.slice()), true);
+      });
+    }
   }
 
   /** What has gathered, as a page; the encoder goes on behind it. */
@@ -147,12 +165,12 @@ export class InputEncoder {
     return undefined;
   }
 
-  #refer(source: StreamSource): void {
+  #refer(source: StreamSource, isEncoded = false): void {
     if (!Number.isSafeInteger(source.bytes))
       throw new UsageError('A stream has a whole number of bytes.', 'badValue');
     const { index } = this;
     this.#sources.add(index, source);
-    this.#streams.push({ index, bytes: source.bytes });
+    this.#streams.push({ index, bytes: source.bytes, ...(isEncoded ? { encoded: true } : {}) });
     this.#builder.wrote(0);
   }
 }

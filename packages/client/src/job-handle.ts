@@ -1,5 +1,6 @@
 /** The public face of a submitted job. */
 import { type Failure, type JobId, type Outcome, UsageError } from '@hive/shared';
+import { thrownIn } from './errors.ts';
 import type { CancelOptions, Job, JobProgress } from './job.ts';
 import type { JobSummary } from './job-stream.ts';
 import { PageCursor } from './page-cursor.ts';
@@ -8,18 +9,23 @@ import type { PageReader } from './page-reader.ts';
 import type { Printed } from './printed.ts';
 
 /** What became of one task. `index` is the position of its input, counted from 0. */
-export type TaskResult =
+export type TaskResult<T = unknown> =
   | {
       readonly index: number;
       readonly outcome: 'succeeded';
-      readonly value: unknown;
+      readonly value: T;
       readonly error?: undefined;
     }
   | {
       readonly index: number;
       readonly outcome: Exclude<Outcome, 'succeeded'>;
       readonly value?: undefined;
-      readonly error: { readonly code?: string; readonly message: string };
+      readonly error: {
+        readonly code?: string;
+        readonly message: string;
+        /** What a function threw, as it was. */
+        readonly thrown?: unknown;
+      };
     };
 
 /** How to read a job's results. */
@@ -32,7 +38,7 @@ export interface ResultsOptions {
   readonly streams?: boolean;
 }
 
-export class JobHandle {
+export class JobHandle<T = unknown> {
   readonly #job: Job;
 
   /** @internal Jobs come from `Hive`. */
@@ -74,8 +80,9 @@ export class JobHandle {
     ordered = true,
     after = 0,
     streams = false,
-  }: ResultsOptions = {}): AsyncIterableIterator<TaskResult> {
-    return new ResultIterator(this.#job, this.#job.read(ordered ? 'index' : 'seq', after, streams));
+  }: ResultsOptions = {}): AsyncIterableIterator<TaskResult<T>> {
+    const queue = this.#job.read(ordered ? 'index' : 'seq', after, streams);
+    return new ResultIterator(this.#job, queue) as AsyncIterableIterator<TaskResult<T>>;
   }
 
   /**
@@ -151,6 +158,10 @@ function resultOf(reader: PageReader): TaskResult {
   return { index, outcome: failure.outcome as Exclude<Outcome, 'succeeded'>, error: errorOf(failure) };
 }
 
-function errorOf({ code, message }: Failure): { code?: string; message: string } {
-  return code === undefined ? { message } : { code, message };
+function errorOf({ code, message, error }: Failure): { code?: string; message: string; thrown?: unknown } {
+  return {
+    ...(code === undefined ? {} : { code }),
+    message,
+    ...(error === undefined ? {} : { thrown: thrownIn(error) }),
+  };
 }

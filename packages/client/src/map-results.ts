@@ -18,25 +18,34 @@ export interface MapReading {
   readonly streams: boolean;
 }
 
-export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]> {
-  readonly #job: Job;
+export class MapResults<T = unknown> implements AsyncIterable<T>, PromiseLike<T[]> {
+  readonly #job: Job | Promise<Job>;
   readonly #ordered: boolean;
   readonly #asStreams: boolean;
-  #all: Promise<unknown[]> | null = null;
+  #all: Promise<T[]> | null = null;
   #unlisten: () => void = () => {};
+  /** Why nobody reads on. */
+  #given: { readonly up: unknown } | null = null;
 
   /** @internal Made by `hive.map`. */
-  constructor(job: Job, { ordered, signal, streams }: MapReading) {
+  constructor(job: Job | Promise<Job>, { ordered, signal, streams }: MapReading) {
     this.#job = job;
     this.#ordered = ordered;
     this.#asStreams = streams;
+    // Whoever reads hears of it.
+    if (job instanceof Promise) job.catch(() => {});
     if (signal === undefined) return;
-    this.#unlisten = onAbort(signal, job.done, () => this.#giveUp(signal.reason, 'aborted by its client'));
+    const done = job instanceof Promise ? job.then(({ done }) => done) : job.done;
+    done.catch(() => {});
+    this.#unlisten = onAbort(signal, done, () => this.#giveUp(signal.reason, 'aborted by its client'));
   }
 
   /** The job behind it, once the Queen has accepted it. */
-  get job(): Promise<JobHandle> {
-    const handle = this.#job.accepted.then(() => new JobHandle(this.#job));
+  get job(): Promise<JobHandle<T>> {
+    const handle = Promise.resolve(this.#job).then(async (job) => {
+      await job.accepted;
+      return new JobHandle<T>(job);
+    });
     handle.catch(() => {});
     return handle;
   }
@@ -45,28 +54,37 @@ export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]
    * All values, in the order of the inputs. Rejects with the TaskError of the first task that did not succeed, with the
    * signal's reason, or with a UsageError ('jobLost', 'closed', 'cancelled', …).
    */
-  all(): Promise<unknown[]> {
-    this.#all ??= this.#collect();
+  all(): Promise<T[]> {
+    this.#all ??= this.#collect() as Promise<T[]>;
     return this.#all;
   }
 
   /** `await hive.map(…)` is `await hive.map(…).all()`. */
   // biome-ignore lint/suspicious/noThenProperty: an array is what most callers want of a map
-  then<A = unknown[], B = never>(
-    fulfilled?: ((values: unknown[]) => A | PromiseLike<A>) | null,
+  then<A = T[], B = never>(
+    fulfilled?: ((values: T[]) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.all().then(fulfilled, rejected);
   }
 
   /** The values in the order of the inputs, or as they finish if `ordered` is false. */
-  [Symbol.asyncIterator](): AsyncIterator<unknown> {
-    const queue = this.#job.read(this.#ordered ? 'index' : 'seq', 0, this.#asStreams);
-    return new ValueIterator(this.#job, queue, (error, reason) => this.#giveUp(error, reason));
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    const job = this.#job;
+    const values =
+      job instanceof Promise ? lateValues(job.then((job) => this.#iterate(job))) : this.#iterate(job);
+    return values as AsyncIterator<T>;
+  }
+
+  #iterate(job: Job): ValueIterator {
+    if (this.#given !== null) throw this.#given.up;
+    const queue = job.read(this.#ordered ? 'index' : 'seq', 0, this.#asStreams);
+    return new ValueIterator(job, queue, (error, reason) => this.#giveUp(error, reason));
   }
 
   async #collect(): Promise<unknown[]> {
-    const job = this.#job;
+    const job = await this.#job;
+    if (this.#given !== null) throw this.#given.up;
     // Pages are placed by index, so the Queen need not hold back what finished early.
     const queue = job.read('seq', 0, this.#asStreams);
     const values: unknown[] = [];
@@ -74,8 +92,8 @@ export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]
       while (!queue.isAtEnd) {
         const page = queue.take();
         if (page === null) await queue.wait();
-        else if (page.streams === undefined) this.#place(page, values);
-        else await this.#placeStreams(page, values);
+        else if (page.streams === undefined) placeValues(job, page, values);
+        else await placeStreams(job, page, values);
       }
       await mustHaveSucceeded(job);
     } catch (error) {
@@ -85,30 +103,41 @@ export class MapResults implements AsyncIterable<unknown>, PromiseLike<unknown[]
     return values;
   }
 
-  #place(page: ResultPage, values: unknown[]): void {
-    const reader = this.#job.readerOf(page);
-    const end = page.first + page.count;
-    // Filled up one by one, an array stays dense; assigned far behind its end, it would become a hash table.
-    while (values.length < page.first) values.push(undefined);
-    let at = page.first;
-    for (; at < end && at < values.length; at++) values[at] = reader.next();
-    for (; at < end; at++) values.push(reader.next());
-    this.#job.consumed(page);
-  }
-
-  /** One at a time, so that no more than one large value is under way. */
-  async #placeStreams(page: ResultPage, values: unknown[]): Promise<void> {
-    const reader = this.#job.readerOf(page);
-    while (values.length < page.first + page.count) values.push(undefined);
-    for (let at = page.first; !reader.isAtEnd; at++) values[at] = await reader.next();
-    this.#job.consumed(page);
-  }
-
   #giveUp(error: unknown, reason: string): void {
+    this.#given ??= { up: error };
     this.#unlisten();
-    this.#job.cancel({ reason }).catch(() => {});
-    this.#job.unread(error);
+    const end = (job: Job) => {
+      job.cancel({ reason }).catch(() => {});
+      job.unread(error);
+    };
+    if (this.#job instanceof Promise) this.#job.then(end, () => {});
+    else end(this.#job);
   }
+}
+
+function placeValues(job: Job, page: ResultPage, values: unknown[]): void {
+  const reader = job.readerOf(page);
+  const end = page.first + page.count;
+  // Filled up one by one, an array stays dense; assigned far behind its end, it would become a hash table.
+  while (values.length < page.first) values.push(undefined);
+  let at = page.first;
+  for (; at < end && at < values.length; at++) values[at] = reader.next();
+  for (; at < end; at++) values.push(reader.next());
+  job.consumed(page);
+}
+
+/** One at a time, so that no more than one large value is under way. */
+async function placeStreams(job: Job, page: ResultPage, values: unknown[]): Promise<void> {
+  const reader = job.readerOf(page);
+  while (values.length < page.first + page.count) values.push(undefined);
+  for (let at = page.first; !reader.isAtEnd; at++) values[at] = await reader.next();
+  job.consumed(page);
+}
+
+/** The values of a job that is still to begin. */
+async function* lateValues(iterating: Promise<AsyncIterator<unknown>>): AsyncGenerator<unknown> {
+  const values = await iterating;
+  yield* { [Symbol.asyncIterator]: () => values };
 }
 
 /** A job may end without a failed task in its results: cancelled by somebody, or given up by the Queen. */

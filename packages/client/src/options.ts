@@ -2,12 +2,13 @@
 import { type Encoding, isJobId, jobSpec, type Plain, type Spec, UsageError } from '@hive/shared';
 import { type Duration, millisOf } from './duration.ts';
 import type { Inputs } from './feeder.ts';
+import type { FunctionOptions, Target } from './functions/functions.ts';
 
 /** How tasks are treated. */
-export interface TaskOptions {
-  /** Parameters of the kind, the same for every task. */
+export interface TaskOptions extends FunctionOptions {
+  /** Parameters of the kind, the same for every task; of a function, what its `context.params` is. */
   readonly params?: { readonly [key: string]: Plain | undefined };
-  /** How values travel: `msgpack` (default; anything plain) or `raw` (byte strings in and out). */
+  /** How values travel: `msgpack` (default; anything plain), `raw` (byte strings in and out); functions have `hive-js`. */
   readonly encoding?: Encoding;
   /** Blobs that its tasks read, by the hashes that `blobs.ensure` gave. */
   readonly blobs?: readonly string[];
@@ -66,7 +67,8 @@ export interface MapOptions extends JobOptions {
 }
 
 export interface SubmitOptions extends JobOptions {
-  readonly kind: string;
+  /** A kind's name, the file of a task, or a task. */
+  readonly kind: Target;
   /** One task each; pulled only as fast as the Queen takes them. */
   readonly inputs?: Inputs;
   /** Instead of inputs: task i gets the integer start + i x step, computed where it is used. */
@@ -95,6 +97,7 @@ const PLAIN = [
   'retries',
   'crashLimit',
   'graph',
+  'concurrency',
   'blobs',
 ] as const;
 /** Lengths of time, and their names on the wire. */

@@ -105,6 +105,7 @@ export const jobSpec = struct('Spec', {
   retentionMillis: optional(u53),
   reduce: optional(plain),
   graph: optional(oneOf('failChildren', 'runChildren')),
+  concurrency: optional(between(1, 1_000)),
   blobs: optional(list(blob, LIMITS.blobsPerJobMax)),
 });
 /** A lease that a returning Drone still holds; `done` tasks of it are finished and `startedMillis` ago the next began. */

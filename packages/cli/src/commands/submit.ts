@@ -1,5 +1,5 @@
 /** `hive submit KIND INPUT…`: any job, from a shell. Its results are printed, or, with `--detach`, only its id. */
-import type { Hive, SubmitOptions } from '@hive/client';
+import type { Hive, SubmitOptions as JobOptions } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import type { CommandModule } from 'yargs';
 import { leaveBy, onInterrupt, type Signal } from '../interrupt.ts';
@@ -13,6 +13,9 @@ import { noteLostQueen } from '../lost-queen.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { leaveWithReader } from '../reader-gone.ts';
+
+/** Functions have a command of their own. */
+type SubmitOptions = JobOptions & { readonly kind: string };
 
 interface SubmitArguments extends ClientArguments, JobOptionArguments {
   readonly _: readonly (string | number)[];

@@ -32,7 +32,10 @@ export class FunctionContext {
   readonly index: number;
   readonly attempt: number;
 
-  constructor(task: TaskFace, printed: Printed) {
+  readonly params: Readonly<Record<string, unknown>>;
+
+  constructor(task: TaskFace, printed: Printed, params: Readonly<Record<string, unknown>>) {
+    this.params = params;
     this.#task = task;
     this.#printed = printed;
     this.index = task.index;

@@ -16,6 +16,8 @@ export interface FunctionParams {
   readonly sandbox: unknown;
   /** Heap of that process. */
   readonly memoryMiB: number | null;
+  /** The job's own: what all of its tasks have in common. */
+  readonly params: Readonly<Record<string, unknown>>;
 }
 
 const ENTRIES = [
@@ -27,6 +29,7 @@ const ENTRIES = [
   'maxCallsPerThread',
   'sandbox',
   'memoryMiB',
+  'params',
 ];
 
 /** @throws TaskFailure */
@@ -47,6 +50,7 @@ export function readParams(params: Readonly<Record<string, unknown>>): FunctionP
     maxCallsPerThread: countOf(params, 'maxCallsPerThread', Number.MAX_SAFE_INTEGER),
     memoryMiB: countOf(params, 'memoryMiB', 1024 * 1024),
     sandbox: params['sandbox'],
+    params: mapOf(params['params']),
   };
 }
 
@@ -63,6 +67,13 @@ function countOf(params: Readonly<Record<string, unknown>>, entry: string, max: 
   if (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= max)
     return value as number;
   throw badParams(`${entry} is no whole number from 1 to ${max}`);
+}
+
+function mapOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (value === undefined) return {};
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return Object.freeze({ ...value });
+  throw badParams('params is no map');
 }
 
 const badParams = (what: string): TaskFailure =>

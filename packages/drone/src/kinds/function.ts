@@ -5,7 +5,7 @@
  * Cost goal: for a function that does not wait, nothing per call but its input, its context and its output: no promise, no
  * file, no message.
  */
-import { encodeInPlace } from '@hive/shared';
+import { decodeHiveJs, encodeInPlace } from '@hive/shared';
 import { Finish, FunctionContext } from '../functions/context.ts';
 import { InputStream } from '../functions/input-stream.ts';
 import { loadTask } from '../functions/modules.ts';
@@ -56,12 +56,23 @@ class Functions implements Several {
   }
 
   #call(task: Task): void | Promise<void> {
+    if (task.streamBytes === null) return this.#callWith(task, task.value());
+    const stream = new InputStream(task);
+    return task.isStreamEncoded ? this.#callWithLarge(task, stream) : this.#callWith(task, stream);
+  }
+
+  /** A value that is too large for a page. */
+  async #callWithLarge(task: Task, stream: InputStream): Promise<void> {
+    return this.#callWith(task, decodeHiveJs(await stream.whole()));
+  }
+
+  #callWith(task: Task, input: unknown): void | Promise<void> {
     if (--this.#callsLeft <= 0) this.#slot.renew();
     const printed = new Printed(this.#slot, task.position);
-    const context = new FunctionContext(task, printed);
+    const context = new FunctionContext(task, printed, this.#params.params);
     printFor(printed);
     try {
-      const result = this.#run(inputOf(task), context);
+      const result = this.#run(input, context);
       if (isThenable(result)) return this.#settle(task, result, context, printed);
       put(task, result, context);
     } catch (error) {
@@ -90,16 +101,16 @@ class Functions implements Several {
     if (task.streamBytes !== null) {
       throw new TaskFailure(
         'badInput',
-        'A function that reads streams runs alone in its slot: use concurrency 1.',
+        'An input of more than 1 MiB, or a stream, needs a slot for itself: use concurrency 1.',
       );
     }
     if (--this.#callsLeft <= 0) this.#slot.renew();
     const printed = new Printed(this.#slot, task.position);
     const { signal, index, attempt } = task;
     const face = { signal, index, attempt, write: cannotWrite };
-    const context = new FunctionContext(face, printed);
+    const context = new FunctionContext(face, printed, this.#params.params);
     try {
-      const input = inputOf(task);
+      const input = task.value();
       const result = await printWithin(printed, () => this.#run(input, context));
       return (own) => put(own, result, context);
     } catch (error) {
@@ -109,9 +120,6 @@ class Functions implements Several {
     }
   }
 }
-
-const inputOf = (task: Task): unknown =>
-  task.streamBytes === null || task.isStreamEncoded ? task.value() : new InputStream(task);
 
 function put(task: Task, result: unknown, context: FunctionContext): void {
   if (!context.hasWritten) putValue(task, result);

@@ -31,7 +31,7 @@ const APPLIERS: Appliers = {
     if (page.first !== job.appended) throw new InvariantError(`inputs of ${id} with a gap at ${page.first}`);
     job.appended += page.count;
     job.inputs.add(page.first, page.count, page.data.length);
-    for (const stream of streams) job.streams.set(stream.index, stream.bytes);
+    for (const stream of streams) noteStream(job, stream);
     job.graph?.add(page.count, parents);
   },
 
@@ -202,7 +202,7 @@ function restore(job: Job, record: JobRecovered): void {
   for (const { bytes, ...entry } of record.results) {
     job.results.add({ ...entry, cost: bytes + 4 * entry.count });
   }
-  for (const { index, bytes } of record.streams) job.streams.set(index, bytes);
+  for (const stream of record.streams) noteStream(job, stream);
   for (const { index, failures, crashes, retryAt } of record.failedTasks) {
     job.failedTasks.set(index, {
       failures,
@@ -251,4 +251,8 @@ function jobOf(state: State, id: Job['id']): Job {
   const job = state.jobs.get(id);
   if (job === undefined) throw new InvariantError(`a record for ${id}, which is not there`);
   return job;
+}
+
+function noteStream(job: Job, { index, bytes, encoded }: Streamed): void {
+  job.streams.set(index, encoded === true ? -bytes : bytes);
 }

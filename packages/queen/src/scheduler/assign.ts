@@ -224,6 +224,7 @@ function sendLease(state: State, lease: Lease, behind: Lease | null): void {
     ranges: lease.ranges,
     ...(behind === null ? {} : { behind: behind.number }),
     ...streamsOf(job, lease),
+    ...attemptsOf(job, lease),
   };
   state.send(drone.session, message, job.spec.range === undefined ? inputsOf(job, lease.ranges) : undefined);
 }
@@ -242,10 +243,24 @@ function streamsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'streams
   for (const [first, end] of lease.intervals(0, lease.end)) {
     for (let index = first; index < end; index++) {
       const bytes = job.streams.get(index);
-      if (bytes !== undefined) streams.push({ index, bytes });
+      if (bytes === undefined) continue;
+      streams.push({ index, bytes: Math.abs(bytes), ...(bytes < 0 ? { encoded: true } : {}) });
     }
   }
   return streams.length === 0 ? {} : { streams };
+}
+
+/** Which of a lease's tasks were tried before, and how often: a function may want to know. */
+function attemptsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'attempts'> {
+  if (job.failedTasks.size === 0 || job.spec.kind !== 'function') return {};
+  const attempts: number[] = [];
+  for (const [first, end] of lease.intervals(0, lease.end)) {
+    for (let index = first; index < end; index++) {
+      const known = job.failedTasks.get(index);
+      if (known !== undefined) attempts.push(index, known.failures + known.crashes + 1);
+    }
+  }
+  return attempts.length === 0 ? {} : { attempts };
 }
 
 /**
@@ -257,7 +272,9 @@ export function leaseLength(state: State, job: Job, rate: Rate | undefined): num
   const inTarget = LIMITS.leaseTargetMillis / Math.max(rate.millisPerTask, 1e-6);
   const places = Math.max(1, Math.floor(state.fittingSlots(job) / job.slots));
   const evenShare = Math.ceil(job.readyTasks / (2 * places));
-  const length = Math.max(1, Math.min(Math.floor(inTarget), rate.lengthCap, evenShare, LIMITS.leaseTasksMax));
+  // Whoever runs several at once needs as many; the measured rate is that of all of them together.
+  const wanted = Math.max(Math.floor(inTarget), job.spec.concurrency ?? 1);
+  const length = Math.max(1, Math.min(wanted, rate.lengthCap, evenShare, LIMITS.leaseTasksMax));
   return job.isHeldBack ? Math.min(length, gapLength(state, job)) : length;
 }
 

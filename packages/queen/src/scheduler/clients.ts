@@ -101,8 +101,7 @@ function specProblem(
       return { code: 'badSpec', text: 'The range leaves the integers of 53 bits.' };
     if (spec.graph !== undefined)
       return { code: 'badSpec', text: 'A range job has no dependencies among its tasks.' };
-    if (spec.encoding !== 'msgpack')
-      return { code: 'badSpec', text: 'A range job has the encoding "msgpack".' };
+    if (spec.encoding === 'raw') return { code: 'badSpec', text: 'A range job has the encoding "msgpack".' };
   }
   if (spec.graph !== undefined && spec.encoding === 'raw') {
     return { code: 'badSpec', text: 'A graph job hands lists to its tasks; use the encoding "msgpack".' };
