@@ -66,6 +66,10 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
     found: 'a job whose queued tasks had all been cancelled one by one stayed among the ready ones',
   },
   {
+    seed: 60915,
+    found: "the auditor measured a wait in a job's earlier life by the inputs of a later one",
+  },
+  {
     seed: 1_000_196,
     found: 'a stretch of queued tasks was taken for overdue some milliseconds before it was',
   },

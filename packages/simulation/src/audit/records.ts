@@ -27,6 +27,7 @@ export class RecordAudit {
   readonly #graphs: GraphAudit;
   readonly #endings: EndingAudit;
   /** What the records of this step come of; null in recovery. */
+  #isReplay = false;
   #event: SchedulerEvent | null = null;
   recorded = 0;
 
@@ -55,7 +56,9 @@ export class RecordAudit {
     this.#event = null;
     this.#endings.recovered(state.now);
     for (const book of this.#books.values()) forget(book);
+    this.#isReplay = true;
     for (const record of durable) this.#noted(record, 'at' in record ? record.at : 0);
+    this.#isReplay = false;
     for (const book of this.#books.values()) {
       this.#checkAcknowledged(book);
       if (book.lives > 0) this.#checkRecovered(book, state);
@@ -188,7 +191,8 @@ export class RecordAudit {
       return;
     }
     if (code === 'queueTimeout') {
-      this.#endings.queueTimedOut(book, failure, now);
+      // When its inputs came is known of the job's last life only, and this was looked at when it happened.
+      if (!this.#isReplay) this.#endings.queueTimedOut(book, failure, now);
       return;
     }
     if (failure.retryable === false) return;
