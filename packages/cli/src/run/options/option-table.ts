@@ -151,6 +151,16 @@ export const OWN_OPTIONS = entriesOf('own', [
   ['anywhere', 'on any Drone, each command in a fresh folder'],
   ['queen=', 'address of the Queen, host:port'],
   ['data=', "the Queen's data folder, where her address and the secret are found"],
+  ['sandbox=', 'what commands run in: none, limits, bwrap or docker; only Drones that can get them'],
+  ['sandbox-memory=', 'memory of one command, such as 512M'],
+  ['sandbox-cpus=', 'processors of one command, such as 0.5'],
+  ['sandbox-cpu-time=', 'seconds of processor time of each process'],
+  ['sandbox-processes=', 'processes and threads of one command'],
+  ['sandbox-files=', 'open files of each process'],
+  ['sandbox-file-size=', 'size of each file that is written, such as 1G'],
+  ['sandbox-disk=', "size of all files in a command's folders, such as 4G"],
+  ['sandbox-image=', "for docker: one of the Drones' images"],
+  ['sandbox-network', 'the network, which bwrap and docker take away, from Drones that give it'],
   ['insecure=?', 'without keys, in the clear: on this machine only, unless it is --insecure=yes-really'],
 ]);
 
