@@ -133,7 +133,7 @@ class Run {
     const earlier = this.#earlierRun();
     const plan = await this.#open(earlier);
     const rules = new HaltRules(execution.halt, () => plan.total);
-    await plan.countIfNeeded(rules.needsTotal);
+    await plan.countIfNeeded(rules.needsTotal || output.progress === 'bar' || output.progress === 'eta');
     using joblog = await this.#joblog(earlier);
     using progress = new RunProgress(output.progress, this.#place.stderr, this.#place.now);
     const reporter = new Reporter({

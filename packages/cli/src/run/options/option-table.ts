@@ -56,7 +56,6 @@ const SAME = entriesOf('same', [
   'block-size|blocksize|block=',
   'basenamereplace|bnr=',
   'basenameextensionreplace|bner=',
-  'bar',
   'cleanup',
   'col-sep|colsep|C=',
   'delay=',
@@ -65,7 +64,6 @@ const SAME = entriesOf('same', [
   'dry-run|dryrun|dr',
   'E=',
   'eof|e?',
-  'eta',
   'exit|x',
   'extensionreplace|er=',
   'gnu',
@@ -116,7 +114,9 @@ const SAME = entriesOf('same', [
 const PERL_PART = 'of Perl there are s///, tr///, uc, lc, seq(), slot(), total_jobs() and uq()';
 
 const DIFFERS = entriesOf('differs', [
+  ['bar', 'one line for all Drones together, with another look'],
   ['env=…', 'on your own host a command has your whole environment already'],
+  ['eta', 'one line for all Drones together, with another look'],
   ['help|h', 'prints a summary of its own'],
   [
     'jobs|j|max-procs|maxprocs|P=',
@@ -127,7 +127,7 @@ const DIFFERS = entriesOf('differs', [
   ['plus', "all but {hgrp}, {agrp}, {host}, {sshlogin}, {choose_k} and {uniq}; patterns are JavaScript's"],
   ['parens=', PERL_PART],
   ['rpl=…', `${PERL_PART}; a sign has no parentheses`],
-  ['progress', 'one line for all Drones together'],
+  ['progress', 'one line for all Drones together, with another look'],
   ['regexp|regex', "patterns are JavaScript's, not Perl's"],
   ['results|result|res=', 'a folder or a replacement string; .csv, .tsv and .json are refused'],
   ['retries=', 'a number; 0, for ever, is refused'],
