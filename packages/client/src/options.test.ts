@@ -30,6 +30,26 @@ describe('a length of time', () => {
   );
 });
 
+describe('a sandbox', () => {
+  test('that a job wishes for is in its params, and places it', () => {
+    const wish = { level: 'docker', image: 'debian:12', network: true } as const;
+    const labels = { 'sandbox.docker': 'yes', 'sandbox.image.debian:12': 'yes', 'sandbox.network': 'yes' };
+    expect(
+      specOf('command', { sandbox: wish, params: { line: 'id' }, labels: { os: 'linux' } }),
+    ).toMatchObject({
+      params: { line: 'id', sandbox: wish },
+      labels: { os: 'linux', ...labels },
+    });
+    expect(specOf('command', { params: { sandbox: 'bwrap' } })).toMatchObject({
+      params: { sandbox: 'bwrap' },
+      labels: { 'sandbox.bwrap': 'yes' },
+    });
+    expect(specOf('command', { sandbox: 'none' })).not.toHaveProperty('labels');
+    expect(specOf('echo', { params: { sandbox: 'sand' } })).not.toHaveProperty('labels');
+    expect(() => specOf('command', { params: { sandbox: 'sand' } })).toThrow(UsageError);
+  });
+});
+
 describe('the options of a job', () => {
   test('travel in the words of the wire', () => {
     const spec = specOf('echo', {

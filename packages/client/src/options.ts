@@ -1,5 +1,16 @@
 /** What a caller may ask of a job, and how it becomes the `Spec` that travels. */
-import { type Encoding, isJobId, jobSpec, type Plain, type Spec, UsageError } from '@hive/shared';
+import {
+  type Encoding,
+  isJobId,
+  jobSpec,
+  labelsOfWish,
+  type Plain,
+  readSandboxWish,
+  type SandboxLevel,
+  type SandboxWish,
+  type Spec,
+  UsageError,
+} from '@hive/shared';
 import { type Duration, millisOf } from './duration.ts';
 import type { Inputs } from './feeder.ts';
 import type { FunctionOptions, Target } from './functions/functions.ts';
@@ -16,6 +27,11 @@ export interface TaskOptions extends FunctionOptions {
   readonly priority?: number;
   /** Share of the cluster among jobs of one priority, 1 to 10,000; default 1. */
   readonly weight?: number;
+  /**
+   * What commands run in at least: a level, or a map with its limits. Adds `sandbox` to the params and the labels of Drones
+   * that can. The operator of a Drone may demand more.
+   */
+  readonly sandbox?: SandboxLevel | SandboxWish;
   /** Slots of one Drone that each task takes; default 1. */
   readonly slots?: number;
   /** Labels that a Drone must have. */
@@ -120,6 +136,7 @@ const OTHERS = [
   'signal',
   'after',
   'haltOn',
+  'sandbox',
 ] as const;
 const KNOWN: ReadonlySet<string> = new Set([...PLAIN, ...Object.keys(DURATIONS), ...OTHERS]);
 
@@ -141,9 +158,24 @@ export function specOf(kind: string, options: SpecOptions): Spec {
   }
   if (options.after !== undefined) spec['after'] = afterListOf(options.after);
   if (options.haltOn !== undefined) spec['haltOn'] = haltOnOf(options.haltOn);
+  addSandbox(spec, options.sandbox);
   const wrong = jobSpec.problem(spec);
   if (wrong !== null) throw new UsageError(`A job cannot have this: ${wrong}.`, 'badSpec');
   return spec as unknown as Spec;
+}
+
+/**
+ * A job that wishes for a sandbox, by the option or in the params of commands, goes only to Drones that can.
+ * @throws UsageError 'badSandbox'
+ */
+function addSandbox(spec: Record<string, unknown>, option: unknown): void {
+  const params = spec['params'] as Readonly<Record<string, unknown>> | undefined;
+  const wished = option ?? (spec['kind'] === 'command' ? params?.['sandbox'] : undefined);
+  if (wished === undefined) return;
+  const labels = labelsOfWish(readSandboxWish(wished));
+  if (option !== undefined) spec['params'] = { ...params, sandbox: option };
+  if (Object.keys(labels).length > 0)
+    spec['labels'] = { ...(spec['labels'] as Record<string, string> | undefined), ...labels };
 }
 
 const ANY_END = ':end';

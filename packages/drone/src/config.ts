@@ -9,6 +9,7 @@ import {
   accessOf,
   allowInsecure,
   defaultDataFolder,
+  hostId,
   insecureOf,
   type PortRange,
   randomPeerId,
@@ -29,7 +30,7 @@ export interface DroneOptions extends AccessOptions {
   readonly name?: string;
   /** Tasks that run at once; by default as many as there are processors. */
   readonly slots?: number;
-  /** Added to `os`, `arch`, `host`, `uid` and `user`. */
+  /** Added to `os`, `arch`, `host`, `host.id`, `uid` and `user`. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Kinds that this Drone runs; all that it knows by default. */
   readonly allow?: readonly string[];
@@ -91,6 +92,7 @@ export function readOptions(options: DroneOptions): DroneConfig {
     os: process.platform,
     arch: process.arch,
     host: hostname(),
+    'host.id': hostId(),
     ...whoRuns(),
     ...labelsOfTasks(tasks),
     ...options.labels,

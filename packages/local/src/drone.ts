@@ -1,5 +1,5 @@
 /** A Drone that works for one Queen, ready when it has joined her. */
-import { type Drone, type DroneEnd, startDrone } from '@hive/drone';
+import { type Drone, type DroneEnd, type SandboxPolicy, startDrone } from '@hive/drone';
 import type { AccessOptions, Address } from '@hive/shared/node';
 
 export interface JoinOptions extends AccessOptions {
@@ -9,6 +9,10 @@ export interface JoinOptions extends AccessOptions {
   readonly slots?: number;
   /** Time without the Queen after which it ends by itself; never by default. */
   readonly orphanTimeoutMillis?: number;
+  /** What its commands run in at least, and what jobs may ask for. Absent: no sandboxes. */
+  readonly sandbox?: SandboxPolicy;
+  /** Added to its own. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 export type LocalDrone = Drone;
 
@@ -18,6 +22,8 @@ export async function joinQueen({
   name,
   slots,
   orphanTimeoutMillis,
+  sandbox,
+  labels,
   ...access
 }: JoinOptions): Promise<LocalDrone> {
   let joined = () => {};
@@ -32,6 +38,8 @@ export async function joinQueen({
     name,
     ...(slots === undefined ? {} : { slots }),
     ...(orphanTimeoutMillis === undefined ? {} : { orphanTimeoutMillis }),
+    ...(sandbox === undefined ? {} : { sandbox }),
+    ...(labels === undefined ? {} : { labels }),
     onEvent: ({ type }) => {
       if (type === 'connected') joined();
     },

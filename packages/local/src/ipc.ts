@@ -1,4 +1,5 @@
 /** What a parent and the Queens and Drones that it forked say to each other, over Node's IPC channel. */
+import type { SandboxPolicy } from '@hive/drone';
 import type { Address } from '@hive/shared/node';
 
 /** What a forked Queen is told. */
@@ -20,6 +21,9 @@ export interface DroneConfig {
   readonly slots: number;
   /** Time without the Queen after which it ends by itself; never by default. */
   readonly orphanTimeoutMillis?: number;
+  readonly sandbox?: SandboxPolicy;
+  /** Added to its own. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** What a process has used since it started. */

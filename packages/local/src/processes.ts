@@ -3,6 +3,7 @@
  * Whatever happens to this process, they end with it.
  */
 import { availableParallelism } from 'node:os';
+import type { SandboxPolicy } from '@hive/drone';
 import { type Address, formatAddress, Keyring } from '@hive/shared/node';
 import { Child, type Exit, type ForkOptions } from './child-process.ts';
 import { dataFolder, type Folder } from './folder.ts';
@@ -23,6 +24,16 @@ export interface ProcessesOptions extends ForkOptions {
   readonly store?: 'memory' | 'sqlite';
   /** Plain TCP without keys. Default: false. */
   readonly insecure?: boolean;
+  /** What the Drones' commands run in at least, and what jobs may ask for. Absent: no sandboxes. */
+  readonly sandbox?: SandboxPolicy;
+}
+export interface AddDroneOptions {
+  readonly name?: string;
+  readonly slots?: number;
+  /** Added to its own. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Default: as for all. */
+  readonly sandbox?: SandboxPolicy;
 }
 
 export interface QueenProcess {
@@ -59,7 +70,7 @@ export interface Processes {
   readonly queen: QueenProcess;
   readonly drones: readonly DroneProcess[];
   /** Starts one more Drone; resolves when it has joined. */
-  addDrone(options?: { name?: string; slots?: number }): Promise<DroneProcess>;
+  addDrone(options?: AddDroneOptions): Promise<DroneProcess>;
   /**
    * Starts the Queen again with the same port, data folder and store, after ending her if she still runs; the Drones find
    * her by themselves. `queen` is the new process from then on, even if it fails to start.
@@ -137,10 +148,11 @@ class Cluster implements Processes {
     this.#address = await this.#queen.ready;
   }
 
-  async addDrone(options: { name?: string; slots?: number } = {}): Promise<DroneProcess> {
+  async addDrone(options: AddDroneOptions = {}): Promise<DroneProcess> {
     const number = ++this.#started;
     const { name = `drone-${number}`, slots = this.#options.slotsPerDrone ?? 1 } = options;
     const { insecure = false, orphanTimeoutMillis } = this.#options;
+    const { labels, sandbox = this.#options.sandbox } = options;
     const config: DroneConfig = {
       queen: this.#address!,
       data: this.data,
@@ -148,6 +160,8 @@ class Cluster implements Processes {
       name,
       slots,
       ...(orphanTimeoutMillis === undefined ? {} : { orphanTimeoutMillis }),
+      ...(labels === undefined ? {} : { labels }),
+      ...(sandbox === undefined ? {} : { sandbox }),
     };
     const child = new Child<DroneConfig, null>('entry-drone', config, this.#fork());
     const drone: DroneChild = Object.assign(child, { name, slots });

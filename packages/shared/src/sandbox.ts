@@ -5,6 +5,7 @@
  * It travels as `sandbox` in a job's params: the name of a level, or a map of the fields of `SandboxWish`.
  */
 import { UsageError } from './errors.ts';
+import { LIMITS } from './limits.ts';
 
 /** From the weakest to the strongest: each protects from everything that the one before it protects from. */
 export const SANDBOX_LEVELS = ['none', 'limits', 'bwrap', 'docker'] as const;
@@ -120,12 +121,28 @@ export function readSandboxWish(value: unknown): SandboxWish {
   };
 }
 
-/** Label of a Drone that can run a level, `yes` if so. */
-export const sandboxLabel = (level: SandboxLevel | 'network'): string => `sandbox.${level}`;
+/**
+ * Label of a Drone that can run a level, gives the network, or counts processors or processes in every level; `yes` if so.
+ */
+export type SandboxAbility = SandboxLevel | 'network' | 'cpus' | 'processes';
+export const sandboxLabel = (ability: SandboxAbility): string => `sandbox.${ability}`;
+
+/** Label of a Drone that may use an image; null where the name is too long for one, and only the Drone itself can tell. */
+export function imageLabel(image: string): string | null {
+  const label = `sandbox.image.${image}`;
+  return label.length > LIMITS.nameMax ? null : label;
+}
 
 /** The labels that a job with this wish asks of a Drone, so that it is placed only where it can run. */
 export function labelsOfWish(wish: SandboxWish): Record<string, string> {
-  const level = wish.level === 'none' ? {} : { [sandboxLabel(wish.level)]: 'yes' };
-  const network = wish.network === true ? { [sandboxLabel('network')]: 'yes' } : {};
-  return { ...level, ...network };
+  const { level, image, network, cpus, processes } = wish;
+  const labels: string[] = [];
+  if (level !== 'none') labels.push(sandboxLabel(level));
+  if (network === true) labels.push(sandboxLabel('network'));
+  // Docker and, for processes, bwrap can do these wherever they can run at all.
+  if (cpus !== undefined && (level === 'limits' || level === 'bwrap')) labels.push(sandboxLabel('cpus'));
+  if (processes !== undefined && level === 'limits') labels.push(sandboxLabel('processes'));
+  const ofImage = level === 'docker' && image !== undefined ? imageLabel(image) : null;
+  if (ofImage !== null) labels.push(ofImage);
+  return Object.fromEntries(labels.map((label) => [label, 'yes']));
 }

@@ -40,9 +40,15 @@ function formatDrones(drones: readonly DroneInfo[]): string {
     formatCount(drone.tasksPerSecond),
     formatDuration(drone.connectedMillis),
     drone.address,
-    Object.entries(drone.labels)
-      .map(([label, value]) => `${label}=${value}`)
-      .join(' '),
+    shownLabels(drone.labels),
   ]);
   return formatTable(columns, rows);
+}
+
+/** What a person looks for; the machine's id and what sandboxes can do are in --json. */
+function shownLabels(labels: DroneInfo['labels']): string {
+  const shown = Object.entries(labels).filter(
+    ([label]) => label !== 'host.id' && !label.startsWith('sandbox.'),
+  );
+  return shown.map(([label, value]) => `${label}=${value}`).join(' ');
 }

@@ -1,5 +1,6 @@
 /** `hive up`: a Queen and Drones on this machine, to try things. They live and end together. */
 import { resolve } from 'node:path';
+import type { SandboxPolicy } from '@hive/drone';
 import type { Processes } from '@hive/local';
 import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
@@ -20,6 +21,11 @@ const DRONES_MAX = 1_000;
 const PORT_MAX = 65_535;
 /** What was started to try things does not stay behind without its Queen. */
 const ORPHAN_MILLIS = 30_000;
+/** Nothing is demanded; jobs may ask for what this machine can do. */
+const SANDBOX: SandboxPolicy = {
+  ...{ images: [], network: true, limits: {}, readable: [], hidden: [] },
+  minimum: 'none',
+};
 
 export const upCommand: CommandModule<object, UpArguments> = {
   command: 'up',
@@ -55,6 +61,7 @@ async function runUp(argv: UpArguments): Promise<void> {
     drones,
     insecure,
     orphanTimeoutMillis: ORPHAN_MILLIS,
+    sandbox: SANDBOX,
     ...(argv.slots === undefined
       ? {}
       : { slotsPerDrone: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),

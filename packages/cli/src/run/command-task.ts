@@ -2,6 +2,7 @@
  * The seam between what a person wrote and whoever runs it: `hive run` makes a lazy stream of `CommandTask`s and takes a
  * stream of `CommandEvent`s. What runs them, here or on other machines, is an `Execute`.
  */
+import type { SandboxWish } from '@hive/shared';
 
 /** What a command reads. A block beyond 1 MiB is a stream, which can be read more than once, for retries. */
 export type CommandInput = Uint8Array | CommandStream;
@@ -43,6 +44,8 @@ export interface ExecuteOptions {
   readonly slotVariable: string;
   /** Variables asked for by name: what is carried to machines where the environment is scrubbed. */
   readonly carriedEnv: readonly string[];
+  /** What they are to be shut in; null: nothing. */
+  readonly sandbox: SandboxWish | null;
   /** Whether `--wd`, files or the like say that commands may run on other hosts. */
   readonly hasOwnFolder: boolean;
   /** Commands at a time; Infinity for as many as there are slots. */

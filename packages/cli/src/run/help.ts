@@ -11,6 +11,7 @@ Runs a command for every value, as GNU parallel does, on every slot of the Drone
 
   --local              Start a Queen and a Drone here, for the length of the run
   --anywhere           On any Drone, each command in a fresh folder, without your environment
+  --sandbox LEVEL      What commands are shut in: limits, bwrap or docker; --sandbox-memory 1G and the like
   --queen HOST:PORT, --data DIR, --insecure   Which Queen
 
   -j N                 At most N at a time (N, +N, -N, N%; 0: as many as there are slots)

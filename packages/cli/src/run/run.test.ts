@@ -256,6 +256,17 @@ test.each([
   [['--pipe', 'cat', ':::', 'a'], '--pipe does not go with values: blocks come from standard input.'],
   [['echo', '::::', '-', '-'], 'Standard input can be only one of the sources: name "-" once.'],
   [['-C', '(', 'echo', ':::', 'a'], '--colsep "(" is not a regular expression'],
+  [['--sandbox', 'chroot', 'echo'], '--sandbox takes none, limits, bwrap, docker; not "chroot".'],
+  [['--sandbox-memory', '1G', 'echo'], '--sandbox-memory needs --sandbox limits, bwrap or docker.'],
+  [['--sandbox', 'bwrap', '--sandbox-image', 'x', 'echo'], '--sandbox-image needs --sandbox docker.'],
+  [
+    ['--sandbox', 'bwrap', '--sandbox-memory', 'lots', 'echo'],
+    '--sandbox-memory takes a size such as 512M or 4G, not "lots".',
+  ],
+  [
+    ['--sandbox', 'limits', '--sandbox-processes', '1.5', 'echo'],
+    "A sandbox's processes is a whole number from 1 to 4000000.",
+  ],
   [['--block', 'big', '--pipe', 'cat'], '--block takes a number, such as 100, 10k or 2M, not "big".'],
 ])('%j is refused in one sentence', async (args, sentence) => {
   const recorder = new Recorder();

@@ -24,7 +24,7 @@ import { type Sink, sinkOf } from './output/sink.ts';
 import { cutBlocks } from './pipe/blocks.ts';
 import { Plan, type Planned, type PlanPlace } from './plan.ts';
 import { type EarlierRun, readEarlierRun } from './resume.ts';
-import { chooseShell } from './shell.ts';
+import { shellFor } from './shell.ts';
 
 /** What of the process it uses, so that tests can run it in theirs. */
 export interface RunPlace {
@@ -133,7 +133,7 @@ class Run {
     const earlier = this.#earlierRun();
     const plan = await this.#open(earlier);
     const rules = new HaltRules(execution.halt, () => plan.total);
-    await plan.countIfNeeded(rules.needsTotal);
+    await plan.countIfNeeded(rules.needsTotal || output.progress === 'bar' || output.progress === 'eta');
     using joblog = await this.#joblog(earlier);
     using progress = new RunProgress(output.progress, this.#place.stderr, this.#place.now);
     const reporter = new Reporter({
@@ -204,13 +204,14 @@ class Run {
     const { env, cwd, parentPid } = this.#place;
     const hasFiles = command.transfer.length + command.return.length + execution.baseFiles.length > 0;
     return {
-      shell: chooseShell(env, parentPid),
+      shell: shellFor(execution.sandbox, env, parentPid),
       cwd,
       env: Object.fromEntries(
         Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
       ),
       slotVariable: command.slotVariable,
       carriedEnv: execution.carriedEnv,
+      sandbox: execution.sandbox,
       hasOwnFolder: hasFiles || command.folder !== null,
       slots: execution.slots,
       pullsWhenFree: plan.pullsWhenFree,

@@ -1,7 +1,7 @@
 /** Which shell reads the commands: as GNU parallel chooses it, because quoting and syntax depend on it. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { UsageError } from '@hive/shared';
+import { type SandboxWish, UsageError } from '@hive/shared';
 
 const DEFAULT = '/bin/sh';
 /** Shells that read what is quoted for sh. */
@@ -20,6 +20,11 @@ export function chooseShell(env: NodeJS.ProcessEnv, parentPid: number): string {
     `${shell} quotes in another way than sh, which is not supported: set PARALLEL_SHELL=${DEFAULT}.`,
     'notSupported',
   );
+}
+
+/** In a container there are the programs of its image, and a shell at this path in nearly all of them. */
+export function shellFor(sandbox: SandboxWish | null, env: NodeJS.ProcessEnv, parentPid: number): string {
+  return chooseShell(sandbox?.level === 'docker' ? { PARALLEL_SHELL: DEFAULT, ...env } : env, parentPid);
 }
 
 /** Null where it cannot be found out, or where it is no shell. */

@@ -77,7 +77,7 @@ afterAll(async () => {
   await processes?.stop();
 });
 const executeOnCluster: Execute = (commands, options) =>
-  executeOn(hive!, { labels: ownLabels(), slots: CPUS, say: () => {} })(commands, options);
+  executeOn(hive!, { isOwnHost: true, labels: ownLabels(), slots: CPUS, say: () => {} })(commands, options);
 
 sideBySide.each([
   ['by itself', executeLocally],

@@ -80,13 +80,38 @@ describe('what the machine cannot do', () => {
       sandbox: 'limits',
       'sandbox.limits': 'yes',
       'sandbox.docker': 'yes',
+      'sandbox.cpus': 'yes',
+      'sandbox.processes': 'yes',
       'sandbox.network': 'yes',
+      'sandbox.image.busybox': 'yes',
+      'sandbox.image.node:24': 'yes',
     });
     expect(labelsOfWish({ level: 'bwrap', network: true })).toEqual({
       'sandbox.bwrap': 'yes',
       'sandbox.network': 'yes',
     });
     expect(labelsOfWish({ level: 'none' })).toEqual({});
+  });
+
+  test('nor has what only its cgroups could count, unless its operator demands what can without', () => {
+    const poor = machine({ isRoot: true, cgroups: null });
+    const label = (policy: typeof POLICY) =>
+      Object.keys(labelsOfSandbox({ drone: 'd', policy, machine: poor }));
+    expect(label(POLICY)).not.toContain('sandbox.cpus');
+    expect(label(POLICY)).not.toContain('sandbox.processes');
+    expect(label({ ...POLICY, minimum: 'docker' })).toEqual(
+      expect.arrayContaining(['sandbox.cpus', 'sandbox.processes']),
+    );
+    expect(labelsOfWish({ level: 'limits', cpus: 1, processes: 9 })).toEqual({
+      'sandbox.limits': 'yes',
+      'sandbox.cpus': 'yes',
+      'sandbox.processes': 'yes',
+    });
+    expect(labelsOfWish({ level: 'docker', cpus: 1, processes: 9, image: 'node:24' })).toEqual({
+      'sandbox.docker': 'yes',
+      'sandbox.image.node:24': 'yes',
+    });
+    expect(labelsOfWish({ level: 'docker', image: 'x'.repeat(250) })).toEqual({ 'sandbox.docker': 'yes' });
   });
 });
 

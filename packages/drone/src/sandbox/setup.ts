@@ -1,7 +1,14 @@
 /** Opens the sandboxes of a Drone: what its operator demands is checked against the machine before any work comes. */
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { SANDBOX_LEVELS, type SandboxLevel, sandboxLabel, UsageError } from '@hive/shared';
+import {
+  imageLabel,
+  SANDBOX_LEVELS,
+  type SandboxLevel,
+  type SandboxWish,
+  sandboxLabel,
+  UsageError,
+} from '@hive/shared';
 import { removeCgroups } from './cgroups.ts';
 import { examineMachine, type Probe, type SandboxMachine } from './machine.ts';
 import type { SandboxSetup } from './plan.ts';
@@ -47,12 +54,28 @@ function isThere(level: SandboxLevel, policy: SandboxPolicy, machine: SandboxMac
   return machine[level].isThere && (level !== 'docker' || policy.images.length > 0);
 }
 
-/** `sandbox` is the operator's minimum; `sandbox.bwrap=yes` and the like say what a job may ask for, for placing it. */
+/**
+ * `sandbox` is the operator's minimum; `sandbox.bwrap=yes` and the like say what a job may ask for, for placing it, and
+ * `sandbox.image.NAME=yes` which images.
+ */
 export function labelsOfSandbox({ policy, machine }: OpenSandbox): Record<string, string> {
   const levels = SANDBOX_LEVELS.filter((level) => level !== 'none' && isThere(level, policy, machine));
-  return {
-    sandbox: policy.minimum,
-    ...Object.fromEntries(levels.map((level) => [sandboxLabel(level), 'yes'])),
-    ...(policy.network ? { [sandboxLabel('network')]: 'yes' } : {}),
-  };
+  const counted = COUNTED.filter((name) => isKept(policy, machine, { level: 'limits', [name]: 1 }));
+  const images = levels.includes('docker') ? policy.images.slice(0, IMAGES_MAX).map(imageLabel) : [];
+  const abilities = [...levels, ...counted, ...(policy.network ? (['network'] as const) : [])];
+  const labels = [...abilities.map(sandboxLabel), ...images.filter((label) => label !== null)];
+  return { sandbox: policy.minimum, ...Object.fromEntries(labels.map((label) => [label, 'yes'])) };
+}
+/** Limits that not every machine can keep. */
+const COUNTED = ['cpus', 'processes'] as const;
+/** A Drone has other labels, too. */
+const IMAGES_MAX = 32;
+
+function isKept(policy: SandboxPolicy, machine: SandboxMachine, wish: SandboxWish): boolean {
+  try {
+    agreeOnTerms(policy, machine, wish);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -7,6 +7,7 @@ import { leaseLength } from './assign.ts';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
 import { describeKeys } from './keys.ts';
+import { whyNoLabels } from './missing-labels.ts';
 import type { PeerSession, State } from './state.ts';
 
 type Body = { readonly [key: string]: Plain | undefined };
@@ -265,7 +266,7 @@ function waitingForRetry(job: Job): number {
 function explainPlaces(state: State, job: Job): string[] {
   if (state.drones === 0) return ['No Drone is connected. Start one: npx -y pnpm@12 drone'];
   const slots = state.fittingSlots(job);
-  if (slots === 0) return [whyNobodyFits(state, job)];
+  if (slots === 0) return whyNobodyFits(state, job);
   const lines = [`${slots} slots fit it.`];
   let free = 0;
   for (const profile of state.profiles.values()) {
@@ -279,7 +280,7 @@ function explainPlaces(state: State, job: Job): string[] {
   return lines;
 }
 
-function whyNobodyFits(state: State, job: Job): string {
+function whyNobodyFits(state: State, job: Job): string[] {
   const kinds = new Set<string>();
   let widest = 0;
   for (const profile of state.profiles.values()) {
@@ -287,11 +288,13 @@ function whyNobodyFits(state: State, job: Job): string {
     widest = Math.max(widest, profile.slotsEach);
   }
   if (!kinds.has(job.kind))
-    return `No Drone here runs the kind "${job.kind}"; on offer: ${[...kinds].sort().join(', ')}.`;
+    return [`No Drone here runs the kind "${job.kind}"; on offer: ${[...kinds].sort().join(', ')}.`];
   if (job.slots > widest)
-    return `Each task needs ${job.slots} slots of one Drone; the largest Drone has ${widest}.`;
-  const wanted = Object.entries(job.labels).map(([label, value]) => `${label}=${value}`);
-  return `No Drone has the labels that it asks for: ${wanted.join(', ') || 'none'} (with the kind and slots it needs).`;
+    return [`Each task needs ${job.slots} slots of one Drone; the largest Drone has ${widest}.`];
+  return whyNoLabels(
+    job.labels,
+    [...state.profiles.values()].map(({ labels }) => labels),
+  );
 }
 
 function explainLeases(job: Job): string[] {

@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hive } from '@hive/client';
-import { LIMITS, UsageError } from '@hive/shared';
+import type { SandboxPolicy } from '@hive/drone';
+import { LIMITS, type SandboxWish, UsageError } from '@hive/shared';
 import { insecureWarning } from '../../insecure.ts';
 import { noteLostQueen } from '../../lost-queen.ts';
 import { connectTo } from '../../options.ts';
@@ -14,7 +15,8 @@ import type { OptionValues } from '../options/option-parser.ts';
 import { OPTIONS, written } from '../options/option-table.ts';
 import type { RunSettings } from '../options/settings.ts';
 import { executeOn } from './execute.ts';
-import { fittingSlots, type Labels, ownLabels } from './fitting.ts';
+import { fittingSlots, labelsOf, type Wanted } from './fitting.ts';
+import { noDrone } from './no-drone.ts';
 
 export interface Engine extends AsyncDisposable {
   readonly execute: Execute;
@@ -54,14 +56,17 @@ export const startEngine: StartEngine = async (request) => {
   stack.use(hive);
   stack.use(noteLostQueen(hive, request.say));
   stack.use(leaveWithReader(hive));
-  const labels = runsAnywhere(request) ? null : ownLabels();
-  const slots = await slotsOf(hive, labels, request);
+  const wanted = { isOwnHost: !runsAnywhere(request), sandbox: request.settings.execution.sandbox };
+  const slots = await slotsOf(hive, wanted, request);
   warnOfFewSlots(request, slots);
   const sayEnding = () => request.say('Ending what runs; press Ctrl-C again to leave at once.');
   request.interrupt.addEventListener('abort', sayEnding, { once: true });
   const opened = stack.move();
   return {
-    execute: executeOn(hive, { labels, slots, say: request.say }),
+    execute: executeOn(hive, {
+      ...{ isOwnHost: wanted.isOwnHost, labels: labelsOf(wanted) },
+      ...{ slots, say: request.say },
+    }),
     cpus: isLocal ? request.cpus : slots,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
@@ -81,16 +86,23 @@ async function openLocal(
       `--local does not go with --${other}: it starts a Queen of its own, and ends her with the run.`,
     );
   }
-  const { slots } = settings.execution;
+  const { slots, sandbox } = settings.execution;
   const wanted = slots === Number.POSITIVE_INFINITY ? cpus * SLOTS_PER_CPU : slots;
   const { startProcesses } = await import('@hive/local');
   const processes = await startProcesses({
     slotsPerDrone: Math.min(wanted, LIMITS.slotsMax),
     stdio: 'ignore',
+    ...(sandbox === null ? {} : { sandbox: policyFor(sandbox) }),
   });
   stack.defer(() => processes.stop());
   const { connect } = await import('@hive/client');
   return connect({ ...processes.access, name: 'hive run' });
+}
+
+/** A Drone of one's own offers whatever its machine can do. */
+function policyFor({ image, network = false }: SandboxWish): SandboxPolicy {
+  const images = image === undefined ? [] : [image];
+  return { minimum: 'none', images, network, limits: {}, readable: [], hidden: [] };
 }
 
 async function openRemote({ values, say }: EngineRequest): Promise<Hive> {
@@ -114,29 +126,16 @@ async function openRemote({ values, say }: EngineRequest): Promise<Hive> {
 }
 
 /** Slots of all Drones that the commands may run on. @throws UsageError if none comes within some seconds */
-async function slotsOf(hive: Hive, labels: Labels | null, { interrupt }: EngineRequest): Promise<number> {
+async function slotsOf(hive: Hive, wanted: Wanted, { interrupt }: EngineRequest): Promise<number> {
   const deadline = performance.now() + NO_DRONE_MILLIS;
+  const labels = labelsOf(wanted);
   for (;;) {
     const drones = await hive.drones();
     const slots = fittingSlots(drones, labels);
     if (slots > 0 || interrupt.aborted) return Math.max(1, slots);
-    if (performance.now() > deadline) throw noDrone(drones.length, labels);
+    if (performance.now() > deadline) throw noDrone(drones, wanted);
     await sleep(LOOK_MILLIS);
   }
-}
-
-function noDrone(others: number, labels: Labels | null): UsageError {
-  if (labels === null) {
-    return new UsageError(
-      'No Drone takes commands: start one with "hive drone", or write "hive run --local".',
-      'noDrone',
-    );
-  }
-  const there = others === 0 ? '' : ` (there ${others === 1 ? 'is one' : `are ${others}`} elsewhere)`;
-  return new UsageError(
-    `No Drone of yours runs on this machine${there}: start one with "hive drone", or write "hive run --local". Commands that need no files of this folder can go to others with --anywhere.`,
-    'noDrone',
-  );
 }
 
 /** Whoever asks for 100 at a time should know why there are fewer. */

@@ -18,8 +18,10 @@ import { notRun, resultOf } from './result.ts';
 import { noteMissingDrones } from './watch-drones.ts';
 
 export interface ClusterOptions {
-  /** Labels that a Drone must have: those of the own host and user; null: commands may run anywhere. */
-  readonly labels: Labels | null;
+  /** Commands run only where whoever submits them could have run them himself. */
+  readonly isOwnHost: boolean;
+  /** Labels that a Drone must have. */
+  readonly labels: Labels;
   /** Slots of the Drones that fit. */
   readonly slots: number;
   /** A word to the person, without our name before it. */
@@ -84,12 +86,14 @@ class ClusterRun {
   }
 
   #submit(): Promise<JobHandle> {
-    const { labels } = this.#cluster;
+    const { labels, isOwnHost } = this.#cluster;
+    const { sandbox } = this.#options;
     return this.#hive.submit({
       kind: 'command',
       name: 'hive run',
-      params: paramsOf(this.#options, labels !== null),
-      ...(labels === null ? {} : { labels }),
+      params: paramsOf(this.#options, isOwnHost),
+      ...(sandbox === null ? {} : { sandbox }),
+      labels,
       inputs: this.#feed.inputs(),
     });
   }
@@ -160,7 +164,7 @@ class ClusterRun {
   }
 
   async #resultOf(job: JobHandle, { index, outcome, value, error }: TaskResult): Promise<CommandResult> {
-    const host = this.#cluster.labels === null ? await this.#hostOf(job, index) : ':';
+    const host = this.#cluster.isOwnHost ? ':' : await this.#hostOf(job, index);
     if (outcome === 'succeeded')
       return await resultOf(value as OutputStream | Parameters<typeof resultOf>[0], host, this.#spool);
     return notRun(`It could not be run: ${error.message}`, Date.now());

@@ -10,12 +10,17 @@ const KEEP_BYTES_MAX = 2 ** 32 - 1;
 type Params = { readonly [name: string]: string | number | boolean | Variables };
 type Variables = Readonly<Record<string, string>>;
 
-/** @param isOwnHost whether they run where the person could have run them himself */
+/**
+ * @param isOwnHost whether they run where the person could have run them himself. In a sandbox they have the folder even so,
+ * but of the person's variables no more than they would have elsewhere: secrets may stand in others.
+ */
 export function paramsOf(options: ExecuteOptions, isOwnHost: boolean): Params {
-  const { shell, cwd, env, timeoutMillis } = options;
+  const { shell, cwd, env, timeoutMillis, sandbox } = options;
+  const isOpen = isOwnHost && sandbox === null;
   return {
     shell: pathOf(shell, env['PATH'] ?? ''),
-    ...(isOwnHost ? { cwd, env, exactEnv: true } : { env: carried(options) }),
+    ...(isOwnHost ? { cwd } : {}),
+    ...(isOpen ? { env, exactEnv: true } : { env: carried(options) }),
     exitCodes: 'any',
     keepStdout: KEEP_BYTES_MAX,
     keepStderr: KEEP_BYTES_MAX,

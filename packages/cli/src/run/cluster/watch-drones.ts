@@ -5,7 +5,7 @@ import { fittingSlots, type Labels } from './fitting.ts';
 const LOOK_MILLIS = 2_000;
 
 export interface WatchOptions {
-  readonly labels: Labels | null;
+  readonly labels: Labels;
   readonly say: (text: string) => void;
 }
 

@@ -56,7 +56,6 @@ const SAME = entriesOf('same', [
   'block-size|blocksize|block=',
   'basenamereplace|bnr=',
   'basenameextensionreplace|bner=',
-  'bar',
   'cleanup',
   'col-sep|colsep|C=',
   'delay=',
@@ -65,7 +64,6 @@ const SAME = entriesOf('same', [
   'dry-run|dryrun|dr',
   'E=',
   'eof|e?',
-  'eta',
   'exit|x',
   'extensionreplace|er=',
   'gnu',
@@ -116,7 +114,9 @@ const SAME = entriesOf('same', [
 const PERL_PART = 'of Perl there are s///, tr///, uc, lc, seq(), slot(), total_jobs() and uq()';
 
 const DIFFERS = entriesOf('differs', [
+  ['bar', 'one line for all Drones together, with another look'],
   ['env=…', 'on your own host a command has your whole environment already'],
+  ['eta', 'one line for all Drones together, with another look'],
   ['help|h', 'prints a summary of its own'],
   [
     'jobs|j|max-procs|maxprocs|P=',
@@ -127,7 +127,7 @@ const DIFFERS = entriesOf('differs', [
   ['plus', "all but {hgrp}, {agrp}, {host}, {sshlogin}, {choose_k} and {uniq}; patterns are JavaScript's"],
   ['parens=', PERL_PART],
   ['rpl=…', `${PERL_PART}; a sign has no parentheses`],
-  ['progress', 'one line for all Drones together'],
+  ['progress', 'one line for all Drones together, with another look'],
   ['regexp|regex', "patterns are JavaScript's, not Perl's"],
   ['results|result|res=', 'a folder or a replacement string; .csv, .tsv and .json are refused'],
   ['retries=', 'a number; 0, for ever, is refused'],
@@ -151,6 +151,16 @@ export const OWN_OPTIONS = entriesOf('own', [
   ['anywhere', 'on any Drone, each command in a fresh folder'],
   ['queen=', 'address of the Queen, host:port'],
   ['data=', "the Queen's data folder, where her address and the secret are found"],
+  ['sandbox=', 'what commands run in: none, limits, bwrap or docker; only Drones that can get them'],
+  ['sandbox-memory=', 'memory of one command, such as 512M'],
+  ['sandbox-cpus=', 'processors of one command, such as 0.5'],
+  ['sandbox-cpu-time=', 'seconds of processor time of each process'],
+  ['sandbox-processes=', 'processes and threads of one command'],
+  ['sandbox-files=', 'open files of each process'],
+  ['sandbox-file-size=', 'size of each file that is written, such as 1G'],
+  ['sandbox-disk=', "size of all files in a command's folders, such as 4G"],
+  ['sandbox-image=', "for docker: one of the Drones' images"],
+  ['sandbox-network', 'the network, which bwrap and docker take away, from Drones that give it'],
   ['insecure=?', 'without keys, in the clear: on this machine only, unless it is --insecure=yes-really'],
 ]);
 

@@ -1,5 +1,5 @@
 /** What the options say, with names, units and defaults, checked: from here on nobody reads options. */
-import { UsageError } from '@hive/shared';
+import { type SandboxWish, UsageError } from '@hive/shared';
 import { type ByteText, byteText } from '../byte-text.ts';
 import { columnPattern, type Trim } from '../input/columns.ts';
 import type { RecordRules } from '../input/records.ts';
@@ -16,6 +16,7 @@ import {
   unescaped,
   unescapedSeparator,
 } from './quantities.ts';
+import { sandboxWishOf } from './sandbox-wish.ts';
 
 export interface RunSettings {
   readonly input: InputSettings;
@@ -85,6 +86,8 @@ export interface ExecutionSettings {
   readonly baseFiles: readonly string[];
   readonly cleanup: boolean;
   readonly carriedEnv: readonly string[];
+  /** What commands are to be shut in; null: nothing, but for what a Drone's operator demands. */
+  readonly sandbox: SandboxWish | null;
   readonly total: number | null;
   readonly resume: 'no' | 'unfinished' | 'failed' | 'failedOfLog';
 }
@@ -107,7 +110,7 @@ export function settingsOf(values: OptionValues, cpus: number): RunSettings {
     input: inputOf(given),
     command: commandOf(given),
     pipe: given.has('pipe') ? pipeOf(given) : null,
-    execution: executionOf(given, cpus),
+    execution: { ...executionOf(given, cpus), sandbox: sandboxWishOf(values) },
     output: outputOf(given),
   };
 }
@@ -256,7 +259,7 @@ function pipeOf(given: Given): PipeSettings {
   };
 }
 
-function executionOf(given: Given, cpus: number): ExecutionSettings {
+function executionOf(given: Given, cpus: number): Omit<ExecutionSettings, 'sandbox'> {
   const timeout = given.text('timeout');
   const delay = given.text('delay');
   const halt = given.text('halt-on-error');

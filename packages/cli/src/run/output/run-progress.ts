@@ -7,6 +7,8 @@ import type { OutputSettings } from '../options/settings.ts';
 
 const CLEAR_LINE = '\r\x1b[K';
 const REDRAW_MILLIS = 100;
+/** While nothing happens, time goes on. */
+const TICK_MILLIS = 1_000;
 const BAR_WIDTH = 30;
 const COLUMNS = 80;
 
@@ -24,6 +26,8 @@ export class RunProgress implements Disposable {
   readonly #startedAt: number;
   #drawnAt = Number.NEGATIVE_INFINITY;
   #isDrawn = false;
+  #numbers: ProgressNumbers | null = null;
+  readonly #ticking: NodeJS.Timeout | null;
 
   /** @param now milliseconds on a clock that never goes back */
   constructor(mode: OutputSettings['progress'], stream: NodeJS.WritableStream, now: () => number) {
@@ -31,12 +35,19 @@ export class RunProgress implements Disposable {
     this.#stream = stream;
     this.#now = now;
     this.#startedAt = now();
+    const tick = () => this.#numbers !== null && this.#draw(this.#numbers);
+    this.#ticking = mode === 'none' ? null : setInterval(tick, TICK_MILLIS).unref();
   }
 
   update(numbers: ProgressNumbers, isLast = false): void {
     if (this.#mode === 'none') return;
+    this.#numbers = numbers;
+    // What has stepped aside comes back at once: else it could hardly be seen beside output.
+    if (isLast || !this.#isDrawn || this.#now() - this.#drawnAt >= REDRAW_MILLIS) this.#draw(numbers);
+  }
+
+  #draw(numbers: ProgressNumbers): void {
     const now = this.#now();
-    if (!isLast && now - this.#drawnAt < REDRAW_MILLIS) return;
     this.#drawnAt = now;
     const line = progressLine(this.#mode, numbers, now - this.#startedAt);
     const columns = (this.#stream.columns ?? COLUMNS) - 1;
@@ -52,6 +63,7 @@ export class RunProgress implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#ticking !== null) clearInterval(this.#ticking);
     if (this.#isDrawn) this.#stream.write('\n');
     this.#isDrawn = false;
   }
@@ -67,7 +79,7 @@ export function progressLine(
   const left = total === null ? null : Math.max(0, total - completed);
   const seconds = (average / 1_000).toFixed(2);
   if (mode === 'line') return `${running} running, ${completed} completed, ${seconds} s each`;
-  const remaining = left === null ? '?' : formatDuration(left * average);
+  const remaining = left === null || completed === 0 ? '?' : formatDuration(left * average);
   if (mode === 'eta')
     return `ETA: ${remaining} Left: ${left ?? '?'} AVG: ${seconds}s  ${running}/${completed}`;
   const part = total === null ? 0 : completed / Math.max(1, total);
