@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type Plain, UsageError } from '@hive/shared';
+import { UsageError } from '@hive/shared';
 import type { Blobs } from '../blobs.ts';
 import type { SpecOptions } from '../options.ts';
 import type { Bundle } from './bundle.ts';
@@ -20,8 +20,6 @@ export interface FunctionOptions {
   readonly concurrency?: number;
   /** Functions: after so many calls the thread is replaced; default: what the task's file says, else never. */
   readonly maxCallsPerThread?: number;
-  /** Functions: run in a process of their own in a sandbox: a level, or `{ level, … }` as commands have it. */
-  readonly sandbox?: Plain;
   /** Functions in a sandbox: heap of their process, in MiB. */
   readonly memoryMiB?: number;
 }
@@ -37,7 +35,7 @@ interface Bundled extends Bundle {
 }
 
 const TASK_FILE = /^file:|\.[cm]?[jt]sx?(?:#[\w$]+)?$/;
-const FUNCTION_OPTIONS = ['concurrency', 'maxCallsPerThread', 'sandbox', 'memoryMiB'] as const;
+const FUNCTION_OPTIONS = ['concurrency', 'maxCallsPerThread', 'memoryMiB'] as const;
 
 /** Whether this is a function's, and not the name of a kind. */
 export const isFunction = (target: Target): boolean => typeof target !== 'string' || TASK_FILE.test(target);
@@ -72,9 +70,9 @@ export class Functions {
     if (options.encoding !== undefined && options.encoding !== 'hive-js') {
       throw new UsageError('A function takes any value of JavaScript: leave its encoding out.', 'badOption');
     }
-    const { concurrency, maxCallsPerThread, sandbox, memoryMiB, params, ...rest } = options;
+    const { concurrency, maxCallsPerThread, memoryMiB, params, ...rest } = options;
     const settings = isTask(target) ? target.settings : {};
-    const own = { ...settings, ...defined({ concurrency, maxCallsPerThread, sandbox, memoryMiB }) };
+    const own = { ...settings, ...defined({ concurrency, maxCallsPerThread, memoryMiB }) };
     const common = {
       ...rest,
       kind: 'function',
