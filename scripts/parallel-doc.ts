@@ -15,13 +15,13 @@ import {
 
 export const PAGE = join(import.meta.dirname, '../docs/guide/parallel.md');
 
-const STANDINGS = ['same', 'differs', 'missing', 'refused'] as const;
+const STANDINGS = ['same', 'differs', 'refused'] as const;
 
 /** The page with its counts and tables as the code has them. */
 export function updatedPage(page: string): string {
-  let updated = page.replace(/^\d+ are the same, \d+ differ, \d+ are missing, \d+ are refused/m, () => {
-    const [same, differs, missing, refused] = STANDINGS.map(countOf);
-    return `${same} are the same, ${differs} differ, ${missing} are missing, ${refused} are refused`;
+  let updated = page.replace(/^\d+ are the same, \d+ differ, \d+ are refused/m, () => {
+    const [same, differs, refused] = STANDINGS.map(countOf);
+    return `${same} are the same, ${differs} differ, ${refused} are refused`;
   });
   for (const standing of STANDINGS) {
     const part = new RegExp(`(<!-- ${standing} -->\\n)[^]*?(<!-- end -->)`);
@@ -37,9 +37,9 @@ const countOf = (standing: Standing) => ofStanding(standing).length;
 function tableOf(standing: Standing): string {
   const options = ofStanding(standing).sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
   if (standing === 'same') return `${options.map(namesOf).join(' · ')}\n`;
-  const heading = { differs: 'what is different', missing: 'until then' }[standing as 'differs' | 'missing'];
+  const heading = standing === 'differs' ? 'what is different' : 'why, or what instead';
   const rows = options.map((option) => `| ${namesOf(option)} | ${option.note.replaceAll('|', '\\|')} |\n`);
-  return `| option | ${heading ?? 'why, or what instead'} |\n|---|---|\n${rows.join('')}`;
+  return `| option | ${heading} |\n|---|---|\n${rows.join('')}`;
 }
 
 const sortKey = ({ names }: OptionEntry) => `${names[0].toLowerCase()} ${names[0]}`;

@@ -1,9 +1,18 @@
 /**
  * The result of a command, whether it came whole or as a stream: what it printed is then read piece by piece, and never
- * held in memory. docs/PROTOCOL.md has the layout: a map whose last two entries are `stderr` and `stdout`.
+ * held in memory. docs/PROTOCOL.md has the layout: a map whose last two entries are `stderr` and `stdout`, but for the files
+ * that are given back, which come behind them.
  */
-import { decodeMsgpack, UsageError } from '@hive/shared';
+import { ByteReader, decodeMsgpack, UsageError } from '@hive/shared';
 import type { OutputStream } from './outputs.ts';
+import {
+  binaryLength,
+  type ReturnedParts,
+  readReturned,
+  returnedOf,
+  type SavedFiles,
+  saveReturned,
+} from './returned-files.ts';
 
 /** What became of a command. Times are milliseconds since 1970. */
 export interface CommandResult {
@@ -24,6 +33,12 @@ export interface CommandResult {
   } | null;
   readonly stdout: CommandOutput;
   readonly stderr: CommandOutput;
+  /**
+   * Writes what the command gives back below a folder, which is made; null: its task had no `returns`. Give the same paths
+   * as there: nothing else is written, whatever the Drone says. Of a result that is a stream: the last thing to read.
+   * Rejects with UsageError 'badPath' when something else came, or an error of the disk.
+   */
+  readonly saveFiles: ((folder: string, returns: readonly string[]) => Promise<SavedFiles>) | null;
 }
 
 /** What a command printed, as much as was kept. */
@@ -62,7 +77,9 @@ export async function readCommandResult(value: unknown): Promise<CommandResult> 
   if (isStream(value)) return await readStream(value);
   const entries = value as (Entries & { stdout: Uint8Array; stderr: Uint8Array }) | null;
   if (!(entries?.stdout instanceof Uint8Array && entries.stderr instanceof Uint8Array)) throw notOne();
-  return resultOf(entries, whole(entries.stdout), whole(entries.stderr));
+  const returned = returnedOf(entries as { files?: unknown; contents?: unknown });
+  const parts = returned === null ? null : async () => returned;
+  return resultOf(entries, whole(entries.stdout), whole(entries.stderr), parts);
 }
 
 const isStream = (value: unknown): value is OutputStream =>
@@ -71,7 +88,12 @@ const notOne = () => new UsageError('This is not the result of a command.', 'bad
 
 type Bytes = Pick<CommandOutput, 'bytes' | 'chunks'>;
 
-function resultOf(entries: Entries, stdout: Bytes, stderr: Bytes): CommandResult {
+function resultOf(
+  entries: Entries,
+  stdout: Bytes,
+  stderr: Bytes,
+  returned: (() => Promise<ReturnedParts>) | null,
+): CommandResult {
   const { exitCode = null, signal = null, timedOut = false, startedAt, endedAt } = entries;
   const { userMicros, systemMicros = 0, maxRssBytes = null } = entries;
   return {
@@ -83,6 +105,10 @@ function resultOf(entries: Entries, stdout: Bytes, stderr: Bytes): CommandResult
     usage: userMicros === undefined ? null : { userMicros, systemMicros, maxRssBytes },
     stdout: { ...stdout, cut: entries.stdoutCut ?? null },
     stderr: { ...stderr, cut: entries.stderrCut ?? null },
+    saveFiles:
+      returned === null
+        ? null
+        : async (folder, returns) => await saveReturned(await returned(), returns, () => folder),
   };
 }
 
@@ -99,21 +125,48 @@ async function readStream(stream: OutputStream): Promise<CommandResult> {
   const head = await firstBytes(stream);
   const at = head.indexOf(STDERR);
   if (at < 0) throw notOne();
-  // Without the last two entries it is a map of its own.
-  const small = Buffer.from(head.subarray(0, at));
-  small[0] = small[0]! - 2;
+  const { entries, hasFiles } = smallEntries(head.subarray(0, at));
   const stderr = binaryAt(head, at + NAME_BYTES);
   const stderrEnd = stderr.from + stderr.bytes;
-  const stdoutFrom = stdoutStart(stream.bytes, stderrEnd + NAME_BYTES);
+  const before = hasFiles ? await stdoutBefore(stream, stderrEnd) : null;
+  const stdoutFrom = before?.from ?? stdoutStart(stream.bytes, stderrEnd + NAME_BYTES);
+  const stdoutEnd = before === null ? stream.bytes : before.from + before.bytes;
   const part = (from: number, end: number): Bytes => ({
     bytes: end - from,
     chunks: () => between(stream, from, end),
   });
   return resultOf(
-    decodeMsgpack(small) as Entries,
-    part(stdoutFrom, stream.bytes),
+    entries,
+    part(stdoutFrom, stdoutEnd),
     part(stderr.from, stderrEnd),
+    hasFiles ? () => readReturned(new ByteReader(between(stream, stdoutEnd, stream.bytes))) : null,
   );
+}
+
+/** What stands before the last two entries, or four where files are given back, is a map of its own without those. */
+export function smallEntries(bytes: Uint8Array): { entries: Entries; hasFiles: boolean } {
+  for (const others of [2, 4]) {
+    const small = Buffer.from(bytes);
+    small[0] = small[0]! - others;
+    try {
+      return { entries: decodeMsgpack(small) as Entries, hasFiles: others === 4 };
+    } catch {
+      // With too many entries it ends before its end.
+    }
+  }
+  throw notOne();
+}
+
+/** Where `stdout` is when something follows it. */
+async function stdoutBefore(
+  stream: OutputStream,
+  stderrEnd: number,
+): Promise<{ from: number; bytes: number }> {
+  const header = stderrEnd + NAME_BYTES;
+  const reader = new ByteReader(between(stream, header, stream.bytes));
+  const bytes = await binaryLength(reader);
+  reader.close();
+  return { from: header + 1 + (bytes < 0x100 ? 1 : bytes < 0x1_0000 ? 2 : 4), bytes };
 }
 
 async function firstBytes(stream: OutputStream): Promise<Buffer> {

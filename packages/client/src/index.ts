@@ -1,7 +1,18 @@
 /** Submit work to The Hive from TypeScript: `connect`, then `call`, `map` or `submit`. */
 export type { Counts, Encoding, JobId, JobState, Outcome, Plain } from '@hive/shared';
 export { UsageError } from '@hive/shared';
-export { type CommandOutput, type CommandResult, readCommandResult } from './command-result.ts';
+export { Blobs, type BlobWire } from './blobs.ts';
+export {
+  type BaseFiles,
+  type CommandOrder,
+  commandInput,
+  commandStream,
+  giveBaseFiles,
+  type LocalFile,
+  localFiles,
+  type SentPath,
+} from './command-files.ts';
+export { type CommandOutput, type CommandResult, readCommandResult, smallEntries } from './command-result.ts';
 export { type ConnectOptions, connect, type LocalOptions } from './connect.ts';
 export { type Duration, millisOf } from './duration.ts';
 export { TaskError } from './errors.ts';
@@ -47,4 +58,12 @@ export type {
   TaskStory,
 } from './overview.ts';
 export type { Printed } from './printed.ts';
+export {
+  binaryLength,
+  type ReturnedParts,
+  readReturned,
+  returnedOf,
+  type SavedFiles,
+  saveReturned,
+} from './returned-files.ts';
 export { fileStream, type StreamSource } from './streams.ts';

@@ -1,7 +1,9 @@
 /** The wire of The Hive: what anyone needs to speak it. Nothing here touches a socket, a clock or a random source. */
 export * from './blobs.ts';
+export * from './byte-reader.ts';
 export { Chance, seededChance } from './chance.ts';
 export * from './codec.ts';
+export * from './command-files.ts';
 export * from './discovery/datagram.ts';
 export * from './discovery/directory.ts';
 export * from './discovery/rate-limiter.ts';

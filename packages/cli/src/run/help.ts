@@ -34,7 +34,7 @@ Examples:
   find . -name '*.png' | hive run convert {} {.}.jpg
   hive run --pipe --block 10M grep -c pattern < big.txt
 
-Of GNU parallel's ${OPTIONS.length} options, ${count('same')} do the same, ${count('differs')} differ a little, ${count('missing')} are missing, and ${count('refused')} are refused by name:
+Of GNU parallel's ${OPTIONS.length} options, ${count('same')} do the same, ${count('differs')} differ a little, and ${count('refused')} are refused by name:
 docs/guide/parallel.md lists them all. The commands themselves are read by your shell.
 `;
 }

@@ -3,7 +3,7 @@
  * checked here, once per job and once per task, so that the rest can trust it.
  */
 import { isAbsolute } from 'node:path';
-import { LIMITS } from '@hive/shared';
+import { type FileEntry, isBlobHash, LIMITS, pathProblem, readEntries, UsageError } from '@hive/shared';
 import { badInput, TaskFailure } from '../kinds/failure.ts';
 import type { Text } from './launch.ts';
 
@@ -34,7 +34,14 @@ export interface CommandParams {
   readonly sandbox: unknown;
   /** A stream as input begins with the task's map. */
   readonly hasHead: boolean;
+  /** Files and folders that every task has in its folder. */
+  readonly baseFiles: readonly BaseFile[];
+  /** Paths of what is given back. */
+  readonly returns: readonly string[];
+  /** What was put into a folder that stays, and given back, is removed from there. */
+  readonly isCleaned: boolean;
 }
+export type BaseFile = FileEntry & { readonly blob: string | null };
 export type Variables = Readonly<Record<string, Text>>;
 export type What =
   | { readonly as: 'program'; readonly argv: readonly Text[] }
@@ -47,14 +54,19 @@ export interface Order {
   /** The same object for all tasks that add none of their own. */
   readonly env: Variables;
   readonly stdin: Text | null;
+  /** Files and folders whose bytes follow in the stream. */
+  readonly files: readonly FileEntry[];
+  /** So much of the stream is standard input; null: all of it. */
+  readonly stdinBytes: number | null;
+  readonly returns: readonly string[];
 }
 
 const KNOWN = new Set(
-  'argv line args shell cwd env exactEnv slotVariable stdin keepStdout keepStderr exitCodes timeoutMillis sandbox head'.split(
+  'argv line args shell cwd env exactEnv slotVariable stdin keepStdout keepStderr exitCodes timeoutMillis sandbox head baseFiles returns cleanup'.split(
     ' ',
   ),
 );
-const KNOWN_OF_TASK = new Set(['argv', 'line', 'args', 'cwd', 'env', 'stdin']);
+const KNOWN_OF_TASK = new Set('argv line args cwd env stdin files stdinBytes returns'.split(' '));
 type Fail = (message: string) => TaskFailure;
 const badParams: Fail = (message) => new TaskFailure('badParams', message);
 type Plain = Readonly<Record<string, unknown>>;
@@ -62,7 +74,7 @@ type Plain = Readonly<Record<string, unknown>>;
 /** @throws TaskFailure */
 export function readParams(params: Plain): CommandParams {
   refuseUnknown(params, KNOWN, badParams);
-  const { shell = DEFAULT_SHELL, exactEnv = false, head = false } = params;
+  const { shell = DEFAULT_SHELL, exactEnv = false, head = false, cleanup = false } = params;
   if (typeof shell !== 'string' || !isAbsolute(shell))
     throw badParams('"shell" of command takes the absolute path of a shell.');
   return {
@@ -79,12 +91,16 @@ export function readParams(params: Plain): CommandParams {
     timeoutMillis: millisOf(params['timeoutMillis']),
     sandbox: params['sandbox'],
     hasHead: flagOf('head', head),
+    baseFiles: baseFilesOf(params['baseFiles']),
+    returns: returnsOf(params['returns'], badParams),
+    isCleaned: flagOf('cleanup', cleanup),
   };
 }
 
 /** What this input makes of the job's command. `input` undefined: there is none but a stream. @throws TaskFailure */
 export function orderOf(params: CommandParams, input: unknown): Order {
-  const { what, cwd, env, stdin } = params;
+  const { what, cwd, env, stdin, returns } = params;
+  const files = { files: NO_FILES, stdinBytes: null, returns };
   if (
     typeof input === 'object' &&
     input !== null &&
@@ -93,10 +109,11 @@ export function orderOf(params: CommandParams, input: unknown): Order {
   ) {
     return mapOrder(params, input as Plain);
   }
-  if (input instanceof Uint8Array) return { what: given(what), cwd, env, stdin: input };
-  if (input === undefined || input === null) return { what: given(what), cwd, env, stdin };
+  if (input instanceof Uint8Array) return { what: given(what), cwd, env, stdin: input, ...files };
+  if (input === undefined || input === null) return { what: given(what), cwd, env, stdin, ...files };
   const words = Array.isArray(input) ? input : [input];
-  return { what: what === null ? fresh(input) : withArgs(what, textsOf(words, badInput)), cwd, env, stdin };
+  const all = what === null ? fresh(input) : withArgs(what, textsOf(words, badInput));
+  return { what: all, cwd, env, stdin, ...files };
 }
 
 function mapOrder(params: CommandParams, input: Plain): Order {
@@ -107,7 +124,45 @@ function mapOrder(params: CommandParams, input: Plain): Order {
     cwd: input['cwd'] === undefined ? params.cwd : folderOf(input['cwd'], badInput),
     env: Object.keys(own).length === 0 ? params.env : { ...params.env, ...own },
     stdin: input['stdin'] === undefined ? params.stdin : stdinOf(input['stdin'], badInput),
+    files: input['files'] === undefined ? NO_FILES : filesOf(input['files'], badInput),
+    stdinBytes: stdinBytesOf(input['stdinBytes']),
+    returns: input['returns'] === undefined ? params.returns : returnsOf(input['returns'], badInput),
   };
+}
+
+const NO_FILES: readonly FileEntry[] = [];
+
+function filesOf(value: unknown, fail: Fail): BaseFile[] {
+  try {
+    return readEntries(value);
+  } catch (error) {
+    if (error instanceof UsageError) throw fail(error.message);
+    throw error;
+  }
+}
+
+function baseFilesOf(value: unknown): readonly BaseFile[] {
+  if (value === undefined) return [];
+  const files = filesOf(value, badParams);
+  const wrong = files.find(({ isFolder, blob }) => !isFolder && !isBlobHash(blob));
+  if (wrong === undefined) return files;
+  throw badParams(`The base file ${JSON.stringify(wrong.path)} is neither a folder nor a blob.`);
+}
+
+function returnsOf(value: unknown, fail: Fail): readonly string[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw fail('"returns" of a command takes a list of paths.');
+  for (const path of value) {
+    const wrong = pathProblem(path);
+    if (wrong !== null) throw fail(`The path ${JSON.stringify(path)} of "returns" ${wrong}.`);
+  }
+  return value as string[];
+}
+
+function stdinBytesOf(value: unknown): number | null {
+  if (value === undefined) return null;
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw badInput('"stdinBytes" of a command takes a number of bytes.');
 }
 
 function given(what: What | null): What {

@@ -14,6 +14,7 @@ import { type Ended, type Launch, LaunchError, type Launcher } from './launch.ts
 import { loadLibc } from './libc.ts';
 import { NodeLauncher } from './node-launcher.ts';
 import type { CommandParams, Order, Variables } from './params.ts';
+import type { PlacedFiles } from './place-files.ts';
 import { PosixLauncher } from './posix-launcher.ts';
 import { findProgram } from './program.ts';
 import { endOfText, type Kept, keptOf, putPrinted, putResult } from './result.ts';
@@ -76,8 +77,18 @@ export class CommandRunner {
     this.#sandbox = new CommandSandbox(params.sandbox, slot);
   }
 
-  /** Takes `stdin` over, and closes it in any case. @throws TaskFailure */
-  run(task: Task, order: Order, stdin: number | null): void | Promise<void> {
+  /** @throws TaskFailure where what runs sees another disk than this process, which puts the files there */
+  mayPlaceIn({ cwd }: Order): void {
+    if (cwd === null || !this.#sandbox.isElsewhere) return;
+    const text = 'In its sandbox the files of a command go into its own folder: leave "cwd" out.';
+    throw new TaskFailure('badParams', text);
+  }
+
+  /**
+   * Takes `stdin` over, and closes it in any case.
+   * @param placed the command's files; null: it has none. @throws TaskFailure
+   */
+  run(task: Task, order: Order, stdin: number | null, placed: PlacedFiles | null): void | Promise<void> {
     const { position } = task;
     const files: Files = { stdin, stdout: null, stderr: null };
     try {
@@ -90,7 +101,7 @@ export class CommandRunner {
     let group = 0;
     const isOver = (ended: Ended, error: LaunchError | null) => {
       try {
-        this.#finish(task, order, files, { ...ended, error, startedAt, group });
+        this.#finish(task, order, files, placed, { ...ended, error, startedAt, group });
       } finally {
         this.#leave(position, files);
       }
@@ -196,7 +207,7 @@ export class CommandRunner {
   }
 
   /** The command is over: sees to it that nobody is left of its group, and says how it ended. @throws TaskFailure */
-  #finish(task: Task, order: Order, files: Files, over: Over): void {
+  #finish(task: Task, order: Order, files: Files, placed: PlacedFiles | null, over: Over): void {
     const words = this.#slot.group;
     if (over.group !== 0) {
       endGroup(over.group, words.verdict(task.position) !== null);
@@ -218,7 +229,10 @@ export class CommandRunner {
     this.#judge(over, isTimedOut, stderr, order, cut);
     const stdout = keptOf(files.stdout, this.#params.keepStdout);
     if (this.#isRaw) putPrinted(task, stdout);
-    else putResult(task, { ...over, isTimedOut, endedAt: now() }, stdout, stderr);
+    else {
+      const returned = placed?.give(order.returns) ?? null;
+      putResult(task, { ...over, isTimedOut, endedAt: now() }, stdout, stderr, returned);
+    }
   }
 
   /** @throws TaskFailure when the job takes this end for a failure */

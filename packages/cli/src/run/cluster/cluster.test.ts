@@ -99,21 +99,6 @@ describe('what goes in and comes out', () => {
     })();
     expect((await hiveRun(["printf %s {} | od -An -tx1 | tr -d ' '"], { stdin })).stdout).toBe('636166e9\n');
   });
-
-  test('what Drones cannot do yet is refused by name', async () => {
-    for (const args of [
-      ['--transferfile', '{}'],
-      ['--return', 'x'],
-      ['--basefile', 'x'],
-      ['--trc', 'x'],
-    ]) {
-      const { exitCode, stderr } = await hiveRun([...args, 'cat', ':::', 'a']);
-      expect(exitCode).toBe(255);
-      expect(stderr).toMatch(/^hive run: Error: --[-a-z]+ is not supported yet: .*\n$/);
-    }
-    const dry = await hiveRun(['--dry-run', '--return', 'x', 'cat', ':::', 'a']);
-    expect(dry).toEqual({ exitCode: 0, stdout: 'cat a\n', stderr: '' });
-  });
 });
 
 describe.each(['-u', '--line-buffer'])('with %s', (option) => {

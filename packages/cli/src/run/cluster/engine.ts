@@ -12,7 +12,6 @@ import { connectTo } from '../../options.ts';
 import { leaveWithReader } from '../../reader-gone.ts';
 import type { Execute } from '../command-task.ts';
 import type { OptionValues } from '../options/option-parser.ts';
-import { OPTIONS, written } from '../options/option-table.ts';
 import type { RunSettings } from '../options/settings.ts';
 import { executeOn } from './execute.ts';
 import { fittingSlots, labelsOf, type Wanted } from './fitting.ts';
@@ -45,11 +44,6 @@ const LOOK_MILLIS = 200;
 /** @throws UsageError for what cannot be done, and when there is no Queen, or no Drone that fits */
 export const startEngine: StartEngine = async (request) => {
   const { values } = request;
-  const missing = OPTIONS.find(({ names, standing }) => standing === 'missing' && values.has(names[0]));
-  if (missing !== undefined) {
-    const { names, note } = missing;
-    throw new UsageError(`${written(names[0])} is not supported yet: ${note}.`, 'notSupported');
-  }
   await using stack = new AsyncDisposableStack();
   const isLocal = values.has('local');
   const hive = isLocal ? await openLocal(request, stack) : await openRemote(request);
@@ -73,7 +67,9 @@ export const startEngine: StartEngine = async (request) => {
 };
 
 function runsAnywhere({ values, settings }: EngineRequest): boolean {
-  return values.has('anywhere') || settings.command.folder !== null;
+  const { command, execution } = settings;
+  const files = command.transfer.length + command.return.length + execution.baseFiles.length;
+  return values.has('anywhere') || command.folder !== null || files > 0;
 }
 
 async function openLocal(

@@ -4,12 +4,21 @@
  * A command that fails is no failed task: its exit code is its result, and whether to try it again is decided here, at
  * once, as GNU parallel does. The Queen tries again only what its Drone could not run, or took down with it.
  */
-import type { Hive, JobHandle, OutputStream, Printed, TaskResult } from '@hive/client';
+import {
+  giveBaseFiles,
+  type Hive,
+  type JobHandle,
+  type Printed,
+  type ReturnedParts,
+  saveReturned,
+  type TaskResult,
+} from '@hive/client';
 import { UsageError } from '@hive/shared';
 import { Spool } from '../../hash/spool.ts';
 import type { CommandEvent, CommandResult, CommandTask, Execute, ExecuteOptions } from '../command-task.ts';
 import { hasFailed } from '../halt.ts';
 import { Feed } from './feed.ts';
+import { returnPath, sentPath } from './files.ts';
 import type { Labels } from './fitting.ts';
 import { Inbox } from './inbox.ts';
 import { LiveOutput } from './live-output.ts';
@@ -61,7 +70,8 @@ class ClusterRun {
     this.#cluster = cluster;
     this.#options = options;
     const most = Math.min(options.slots, cluster.slots);
-    this.#feed = new Feed(commands, options, most, (index) => this.#inbox.put({ type: 'started', index }));
+    const started = (index: number) => this.#inbox.put({ type: 'started', index });
+    this.#feed = new Feed(commands, options, most, started, cluster.say);
   }
 
   async *events(): AsyncGenerator<CommandEvent> {
@@ -85,13 +95,16 @@ class ClusterRun {
     }
   }
 
-  #submit(): Promise<JobHandle> {
+  async #submit(): Promise<JobHandle> {
     const { labels, isOwnHost } = this.#cluster;
-    const { sandbox } = this.#options;
-    return this.#hive.submit({
+    const { baseFiles: paths, cwd, sandbox } = this.#options;
+    const sent = paths.map((path) => sentPath('--basefile', path, cwd));
+    const { baseFiles, blobs } = await giveBaseFiles(this.#hive.blobs, sent);
+    return await this.#hive.submit({
       kind: 'command',
       name: 'hive run',
-      params: paramsOf(this.#options, isOwnHost),
+      params: { ...paramsOf(this.#options, isOwnHost), ...(sent.length === 0 ? {} : { baseFiles }) },
+      ...(blobs.length === 0 ? {} : { blobs }),
       ...(sandbox === null ? {} : { sandbox }),
       labels,
       inputs: this.#feed.inputs(),
@@ -149,8 +162,8 @@ class ClusterRun {
   async *#arrived(job: JobHandle, task: TaskResult): AsyncGenerator<CommandEvent> {
     const away = this.#feed.away(task.index);
     if (away === undefined || (this.#isCancelled && task.outcome === 'cancelled')) return;
-    const result = await this.#resultOf(job, task);
     const { index } = away.task;
+    const result = { ...(await this.#resultOf(job, task, away.task)), sentBytes: away.sentBytes };
     const isStreamed = this.#options.streamsOutput;
     if (isStreamed) yield* this.#live.rest(index, task.index, result);
     if (hasFailed(result) && this.#feed.maybeAgain(task.index)) return;
@@ -163,11 +176,30 @@ class ClusterRun {
     this.#feed.ended(task.index);
   }
 
-  async #resultOf(job: JobHandle, { index, outcome, value, error }: TaskResult): Promise<CommandResult> {
+  async #resultOf(
+    job: JobHandle,
+    { index, outcome, value, error }: TaskResult,
+    command: CommandTask,
+  ): Promise<CommandResult> {
     const host = this.#cluster.isOwnHost ? ':' : await this.#hostOf(job, index);
+    const save = (parts: ReturnedParts) => this.#save(parts, command);
     if (outcome === 'succeeded')
-      return await resultOf(value as OutputStream | Parameters<typeof resultOf>[0], host, this.#spool);
+      return await resultOf(value as Parameters<typeof resultOf>[0], host, this.#spool, save);
     return notRun(`It could not be run: ${error.message}`, Date.now());
+  }
+
+  /** Puts what comes back where it belongs. Returns how many bytes those are. */
+  async #save(parts: ReturnedParts, command: CommandTask): Promise<number> {
+    const asked = command.return.map((path) => returnPath(path, this.#options.cwd));
+    const folderOf = (wanted: string) => asked.find(({ path }) => path === wanted)!.folder;
+    const { bytes, missing } = await saveReturned(
+      parts,
+      asked.map(({ path }) => path),
+      folderOf,
+    );
+    for (const { path, why } of missing)
+      this.#cluster.say(`Warning: ${path} does not come back from command ${command.seq}: ${why}.`);
+    return bytes;
   }
 
   /** Results do not name their Drone; the Queen knows it of every attempt. */

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandTask, ExecuteOptions } from '../command-task.ts';
 import { SlotNumbers } from '../template/slots.ts';
+import { transferredFiles } from './files.ts';
 import { inputOf } from './input.ts';
 
 /** A command that was handed out. */
@@ -13,6 +14,8 @@ export interface Away {
   /** From 1. */
   readonly attempt: number;
   readonly slot: number;
+  /** Bytes of files that went with it. */
+  sentBytes: number;
 }
 
 export class Feed {
@@ -27,19 +30,23 @@ export class Feed {
   #lastStart = Number.NEGATIVE_INFINITY;
   readonly #stopped = new AbortController();
   readonly #started: (index: number) => void;
+  readonly #say: (text: string) => void;
   #tellChanged: () => void = () => {};
 
   /**
    * @param most commands that are away at a time
    * @param started called with the index of every command that is handed out
+   * @param say a word to the person
    */
   constructor(
     commands: AsyncIterable<CommandTask>,
     options: ExecuteOptions,
     most: number,
     started: (index: number) => void,
+    say: (text: string) => void,
   ) {
     this.#started = started;
+    this.#say = say;
     this.#options = options;
     this.#most = most;
     this.#source = commands[Symbol.asyncIterator]();
@@ -61,7 +68,13 @@ export class Feed {
           if (taken === undefined) continue;
           next = null;
           if (taken.done === true) isAtEnd = true;
-          else yield await this.#handOut({ task: taken.value, attempt: 1, slot: this.#slotOf(taken.value) });
+          else
+            yield await this.#handOut({
+              task: taken.value,
+              attempt: 1,
+              slot: this.#slotOf(taken.value),
+              sentBytes: 0,
+            });
           // Whether one may be tried again is known when it has ended.
           if (isAtEnd && this.#options.attempts === 1) return;
         }
@@ -121,10 +134,15 @@ export class Feed {
     await this.#delay();
     const { task, slot } = away;
     const { cwd, slotVariable } = this.#options;
+    const files = await transferredFiles(task, cwd, this.#say);
+    away.sentBytes = files.reduce((sum, { entry }) => sum + entry.bytes, 0);
+    const hasFiles = this.#options.baseFiles.length + task.transfer.length + task.return.length > 0;
     this.#away.set(this.#handedOut++, away);
     this.#started(task.index);
     return inputOf(task, {
       cwd,
+      hasFiles,
+      files,
       slotEnv: { PARALLEL_JOBSLOT: String(slot), [slotVariable]: String(slot - 1) },
     });
   }

@@ -1,15 +1,15 @@
 /**
- * One command as a task's input: a map, or, where what it reads is too large for that, a stream that begins with the map
- * (u32 big-endian length, the map in msgpack, then what it reads).
+ * One command as a task's input: a map, or, where what it reads is too large for that or it has files, a stream that begins
+ * with the map, then what it reads, then the files.
  */
 import { resolve } from 'node:path';
-import type { StreamSource } from '@hive/client';
+import { commandStream, type LocalFile, type StreamSource } from '@hive/client';
 import { encodeMsgpack, LIMITS, UsageError } from '@hive/shared';
 import { type ByteText, byteText, textOrBytes } from '../byte-text.ts';
 import type { CommandInput, CommandStream, CommandTask } from '../command-task.ts';
 import { shellQuote } from '../template/shell-quote.ts';
+import { returnPath } from './files.ts';
 
-const LENGTH_BYTES = 4;
 /** The name of an entry, the header of a byte string. */
 const STDIN_ENTRY_BYTES = 6 + 5;
 
@@ -18,44 +18,52 @@ export interface InputRules {
   readonly cwd: string;
   /** Variables of the slot that it has. */
   readonly slotEnv: Readonly<Record<string, string>>;
+  /** Files go with it or come back, or all commands have some. */
+  readonly hasFiles: boolean;
+  /** Those that go with it. */
+  readonly files: readonly LocalFile[];
 }
 
-export function inputOf(task: CommandTask, { cwd, slotEnv }: InputRules): unknown {
-  const map = { line: lineOf(task, cwd), env: { ...task.env, ...slotEnv } };
+/** A command that has files is always a stream: their bytes follow what it reads. @throws UsageError */
+export async function inputOf(task: CommandTask, rules: InputRules): Promise<unknown> {
+  const { cwd, slotEnv, hasFiles } = rules;
+  const env = { ...task.env, ...slotEnv };
   const { stdin } = task;
+  if (hasFiles) {
+    const folder = isOwnFolder(task.cwd) ? {} : { cwd: resolve(cwd, task.cwd) };
+    const returns = task.return.map((path) => returnPath(path, cwd).path);
+    const map = { line: task.line, env, ...folder, ...(returns.length === 0 ? {} : { returns }) };
+    return commandStream(map, stdin === null ? null : sourceOf(stdin), rules.files);
+  }
+  const map = { line: lineOf(task, cwd), env };
   if (stdin === null) return map;
-  // With this entry a stream is longer than a map with the same bytes: none is so short that it would go as a value.
-  const head = encodeMsgpack({ ...map, args: [] });
   const bytes = stdin instanceof Uint8Array ? stdin.length : stdin.bytes;
+  const head = encodeMsgpack(map);
   if (stdin instanceof Uint8Array && head.length + STDIN_ENTRY_BYTES + bytes <= LIMITS.valueBytesMax)
     return { ...map, stdin };
-  const prefix = Buffer.alloc(LENGTH_BYTES + head.length);
-  prefix.writeUInt32BE(head.length);
-  prefix.set(head, LENGTH_BYTES);
-  return withHead(prefix, stdin);
+  return commandStream(map, sourceOf(stdin), []);
 }
+
+const isOwnFolder = (folder: string | null): folder is '...' | null => folder === null || folder === '...';
 
 /** GNU parallel makes the folder that --wd names; `...` is the fresh one where a command is anyway. */
 function lineOf({ line, cwd: folder }: CommandTask, cwd: string): string | Uint8Array {
-  if (folder === null || folder === '...') return line;
+  if (isOwnFolder(folder)) return line;
   const quoted = shellQuote(byteText(resolve(cwd, folder)));
   const text: ByteText = typeof line === 'string' ? byteText(line) : Buffer.from(line).toString('latin1');
   return textOrBytes(`mkdir -p -- ${quoted} && cd -- ${quoted} || exit 255\n${text}`);
 }
 
-function withHead(prefix: Uint8Array, stdin: CommandInput): StreamSource {
-  const reader = stdin instanceof Uint8Array ? null : new Rereader(stdin);
-  const rest = (offset: number, length: number) =>
-    reader === null ? (stdin as Uint8Array).subarray(offset, offset + length) : reader.read(offset, length);
+function sourceOf(stdin: CommandInput): StreamSource {
+  if (stdin instanceof Uint8Array) {
+    const read = async (offset: number, length: number) => stdin.subarray(offset, offset + length);
+    return { bytes: stdin.length, heldBytes: stdin.length, read };
+  }
+  const reader = new Rereader(stdin);
   return {
-    bytes: prefix.length + (stdin instanceof Uint8Array ? stdin.length : stdin.bytes),
-    heldBytes: prefix.length + (stdin instanceof Uint8Array ? stdin.length : 0),
-    async read(offset, length) {
-      const begun = prefix.subarray(offset, offset + length);
-      if (begun.length === length) return begun;
-      return Buffer.concat([begun, await rest(offset + begun.length - prefix.length, length - begun.length)]);
-    },
-    close: () => reader?.close(),
+    bytes: stdin.bytes,
+    read: (offset, length) => reader.read(offset, length),
+    close: () => reader.close(),
   };
 }
 

@@ -25,6 +25,7 @@ export function paramsOf(options: ExecuteOptions, isOwnHost: boolean): Params {
     keepStdout: KEEP_BYTES_MAX,
     keepStderr: KEEP_BYTES_MAX,
     head: true,
+    ...(options.cleanup ? { cleanup: true } : {}),
     ...(timeoutMillis === null ? {} : { timeoutMillis }),
   };
 }

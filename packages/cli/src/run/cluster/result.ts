@@ -4,8 +4,15 @@
  */
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import type { OutputStream } from '@hive/client';
-import { decodeMsgpack, UsageError } from '@hive/shared';
+import {
+  binaryLength,
+  type OutputStream,
+  type ReturnedParts,
+  readReturned,
+  returnedOf,
+  smallEntries,
+} from '@hive/client';
+import { ByteReader, UsageError } from '@hive/shared';
 import { Gathering, isSpooled, type Spool, type Spooled } from '../../hash/spool.ts';
 import type { CommandOutput, CommandResult } from '../command-task.ts';
 
@@ -19,21 +26,37 @@ interface Entries {
   readonly stdoutCut?: { readonly bytes: number };
   readonly stderrCut?: { readonly bytes: number };
 }
-type Value = Entries & { readonly stdout: Uint8Array; readonly stderr: Uint8Array };
+type Value = Entries & {
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly files?: unknown;
+  readonly contents?: unknown;
+};
 
-/** @param value of a task of the kind `command`: decoded, or as a stream */
+/**
+ * @param value of a task of the kind `command`: decoded, or as a stream
+ * @param save takes the files that come back, and says how many bytes those are
+ */
 export async function resultOf(
   value: Value | OutputStream,
   host: string,
   spool: Spool,
+  save: (parts: ReturnedParts) => Promise<number>,
 ): Promise<CommandResult> {
-  if (!isStream(value)) return withOutput(value, host, value.stdout, value.stderr);
-  const reader = new ResultReader(value.chunks());
-  const entries = await reader.entries();
-  const stderr = await reader.output('stderr', spool);
-  const stdout = await reader.output('stdout', spool);
-  await reader.end();
-  return withOutput(entries, host, stdout, stderr);
+  if (!isStream(value)) {
+    const parts = returnedOf(value);
+    const result = withOutput(value, host, value.stdout, value.stderr);
+    return parts === null ? result : { ...result, receivedBytes: await save(parts) };
+  }
+  const reader = new ByteReader(value.chunks());
+  const { entries, hasFiles } = await entriesOf(reader);
+  const stderr = await outputFrom(reader, spool);
+  await expectName(reader, 'stdout');
+  const stdout = await outputFrom(reader, spool);
+  const receivedBytes = hasFiles ? await save(await readReturned(reader)) : 0;
+  // Read to the end, it is not wanted any more.
+  for await (const _ of reader.rest());
+  return { ...withOutput(entries, host, stdout, stderr), receivedBytes };
 }
 
 const isStream = (value: Value | OutputStream): value is OutputStream => 'chunks' in value;
@@ -83,69 +106,37 @@ export function notRun(message: string, now: number): CommandResult {
 const STDERR = Buffer.from('\u00a6stderr', 'latin1');
 /** The small entries and the name of what follows them are shorter than this. */
 const ENTRIES_BYTES_MAX = 1_024;
-const LARGEST_HEADER_BYTES = 5;
 
-/** A map in msgpack whose last two entries are byte strings, `stderr` and then `stdout`. */
-class ResultReader {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #held: Buffer = Buffer.alloc(0);
-  #isAtEnd = false;
-
-  constructor(chunks: AsyncIterable<Uint8Array>) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
+/** The reader then stands behind the name of `stderr`. */
+async function entriesOf(reader: ByteReader): Promise<{ entries: Entries; hasFiles: boolean }> {
+  // The name is not there before all of the entries are; there are few bytes of them.
+  const held: number[] = [];
+  while (held.length < ENTRIES_BYTES_MAX) {
+    const [byte] = await reader.take(1);
+    if (byte === undefined) break;
+    held.push(byte);
+    const begin = held.length - STDERR.length;
+    if (begin < 0 || byte !== STDERR.at(-1) || !Buffer.from(held.slice(begin)).equals(STDERR)) continue;
+    return smallEntries(Buffer.from(held.slice(0, begin)));
   }
+  throw notOne();
+}
 
-  async entries(): Promise<Entries> {
-    await this.#hold(ENTRIES_BYTES_MAX);
-    const end = this.#held.indexOf(STDERR);
-    if (end < 0) throw notOne();
-    const small = Buffer.from(this.#held.subarray(0, end));
-    // Two entries less than it says.
-    small[0] = small[0]! - 2;
-    this.#held = this.#held.subarray(end);
-    return decodeMsgpack(small) as unknown as Entries;
+async function outputFrom(reader: ByteReader, spool: Spool): Promise<Uint8Array | Spooled> {
+  const gathering = new Gathering(spool);
+  const bytes = await binaryLength(reader);
+  let missing = bytes;
+  for await (const piece of reader.part(bytes)) {
+    missing -= piece.length;
+    await gathering.append(piece);
   }
+  if (missing > 0) throw notOne();
+  return await gathering.take();
+}
 
-  async output(name: 'stdout' | 'stderr', spool: Spool): Promise<Uint8Array | Spooled> {
-    await this.#hold(1 + name.length + LARGEST_HEADER_BYTES);
-    if (this.#held.toString('latin1', 1, 1 + name.length) !== name) throw notOne();
-    this.#held = this.#held.subarray(1 + name.length);
-    const gathering = new Gathering(spool);
-    for (let missing = this.#lengthOfBytes(); missing > 0; ) {
-      await this.#hold(1);
-      if (this.#held.length === 0) throw notOne();
-      const piece = this.#held.subarray(0, missing);
-      this.#held = this.#held.subarray(piece.length);
-      missing -= piece.length;
-      await gathering.append(piece);
-    }
-    return await gathering.take();
-  }
-
-  /** Read to the end, it is not wanted any more. */
-  async end(): Promise<void> {
-    while (!this.#isAtEnd) await this.#more();
-  }
-
-  #lengthOfBytes(): number {
-    const [first, held] = [this.#held[0], this.#held];
-    const sizes: Readonly<Record<number, number>> = { 196: 1, 197: 2, 198: 4 };
-    const size = first === undefined ? undefined : sizes[first];
-    if (size === undefined || held.length < 1 + size) throw notOne();
-    this.#held = held.subarray(1 + size);
-    return held.readUIntBE(1, size);
-  }
-
-  /** Until so many bytes are held, or there are no more. */
-  async #hold(bytes: number): Promise<void> {
-    while (this.#held.length < bytes && !this.#isAtEnd) await this.#more();
-  }
-
-  async #more(): Promise<void> {
-    const { done, value } = await this.#chunks.next();
-    if (done === true) this.#isAtEnd = true;
-    else this.#held = this.#held.length === 0 ? Buffer.from(value) : Buffer.concat([this.#held, value]);
-  }
+async function expectName(reader: ByteReader, name: string): Promise<void> {
+  const [, ...letters] = await reader.take(1 + name.length);
+  if (Buffer.from(letters).toString('latin1') !== name) throw notOne();
 }
 
 const notOne = () => new UsageError('A result is not that of a command: is the Drone newer than this hive?');

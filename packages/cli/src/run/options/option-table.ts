@@ -15,7 +15,7 @@ export type Takes = 'nothing' | 'text' | 'integer' | 'maybeText' | 'maybeNumber'
  * - `refused`: an error; `note` says why or what to use instead, as a sentence that goes on after "… is not supported: "
  * - `own`: not GNU parallel's but ours
  */
-export type Standing = 'same' | 'differs' | 'missing' | 'refused' | 'own';
+export type Standing = 'same' | 'differs' | 'refused' | 'own';
 
 export interface OptionEntry {
   /** The first one is the option's name here; all of them are understood. */
@@ -56,7 +56,6 @@ const SAME = entriesOf('same', [
   'block-size|blocksize|block=',
   'basenamereplace|bnr=',
   'basenameextensionreplace|bner=',
-  'cleanup',
   'col-sep|colsep|C=',
   'delay=',
   'delimiter|d=',
@@ -113,8 +112,19 @@ const SAME = entriesOf('same', [
 
 const PERL_PART = 'of Perl there are s///, tr///, uc, lc, seq(), slot(), total_jobs() and uq()';
 
+const FILES =
+  'there is no --sshlogin: commands then run on any Drone, each in a fresh folder of its own where its files are; absolute paths need a /./ in them';
 const DIFFERS = entriesOf('differs', [
   ['bar', 'one line for all Drones together, with another look'],
+  ['basefile|bf=…', `${FILES}; each command has copies of its own`],
+  [
+    'cleanup',
+    'a fresh folder goes in any case; with --wd, what was transferred and brought back is removed from there',
+  ],
+  ['return=…', `${FILES}; modes and times are kept`],
+  ['transfer', `${FILES}; modes and times are kept`],
+  ['transfer-file|transferfile|transfer-files|transferfiles|tf=…', `${FILES}; modes and times are kept`],
+  ['trc=…', `${FILES}; modes and times are kept`],
   ['env=…', 'on your own host a command has your whole environment already'],
   ['eta', 'one line for all Drones together, with another look'],
   ['help|h', 'prints a summary of its own'],
@@ -134,15 +144,6 @@ const DIFFERS = entriesOf('differs', [
   ['timeout=', 'seconds or 1d2h3m4s; a percentage is refused'],
   ['version|V', "prints The Hive's version"],
   ['work-dir|workdir|wd=', "commands may then run on any Drone; ... is the task's own fresh folder"],
-]);
-
-const FILES = 'commands read and write a disk that their machines share; Drones do not move files yet';
-const MISSING = entriesOf('missing', [
-  ['basefile|bf=…', FILES],
-  ['return=…', FILES],
-  ['transfer', FILES],
-  ['transfer-file|transferfile|transfer-files|transferfiles|tf=…', FILES],
-  ['trc=…', FILES],
 ]);
 
 /** Long names only, and never by their beginnings: those are GNU parallel's. */
@@ -271,7 +272,7 @@ const REFUSED = entriesOf('refused', [
   ['Y', RETIRED],
 ]);
 
-export const OPTIONS: readonly OptionEntry[] = [...SAME, ...DIFFERS, ...MISSING, ...REFUSED];
+export const OPTIONS: readonly OptionEntry[] = [...SAME, ...DIFFERS, ...REFUSED];
 
 /** The version of GNU parallel that this was compared with. */
 export const GNU_VERSION = 20_221_122;
