@@ -17,6 +17,8 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readlinkSync,
+  realpathSync,
   rmdirSync,
   type Stats,
   unlinkSync,
@@ -130,10 +132,11 @@ export type Returned =
 /** What is at these paths below `root`: files, and folders with all that is in them. */
 export function returnedFiles(root: string, paths: readonly string[]): Returned[] {
   const found: Returned[] = [];
+  const real = realPath(root);
   for (const path of paths) {
-    const stats = statNoLinks(root, path);
+    const stats = statNoLinks(real, path);
     if (typeof stats === 'string') found.push({ missing: path, why: stats });
-    else add(root, path, stats, found);
+    else add(real, path, stats, found);
   }
   return found;
 }
@@ -154,6 +157,15 @@ function add(root: string, own: string, stats: Stats, found: Returned[]): void {
   found.push({ entry: { path: own, mode: mode & PERMISSIONS, mtimeMillis, bytes, isFolder }, path });
   if (isFolder)
     for (const name of namesIn(path)) add(root, `${own}/${name}`, lstatSync(join(path, name)), found);
+}
+
+/** The folder itself may lie behind links, or be gone. */
+function realPath(root: string): string {
+  try {
+    return realpathSync(root);
+  } catch {
+    return root;
+  }
 }
 
 function isReadable(path: string): boolean {
@@ -189,17 +201,28 @@ function statNoLinks(root: string, own: string): Stats | string {
   return stats ?? 'it is not there';
 }
 
-/** Opens a file to be given back; null if it is another one by now. */
+/** Opens a file to be given back; null if it is another one, or somewhere else, by now. */
 export function openReturned(path: string, bytes: number): number | null {
   try {
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stats = fstatSync(file);
-    if (stats.isFile() && stats.size >= bytes) return file;
+    if (stats.isFile() && stats.size >= bytes && isAt(file, path)) return file;
     closeSync(file);
     return null;
   } catch {
     return null;
   }
+}
+
+/** Whether nobody has put a link in the place of a folder meanwhile, where the system can tell. */
+function isAt(file: number, path: string): boolean {
+  let real: string;
+  try {
+    real = readlinkSync(`/proc/self/fd/${file}`);
+  } catch {
+    return true;
+  }
+  return real === path;
 }
 
 function parentOf(path: string): string | null {

@@ -1,6 +1,7 @@
 /** Commands of jobs in sandboxes, through a real slot's thread: from the wish in the params to the outcome. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
+import { decodeMsgpack, encodeMsgpack } from '@hive/shared';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { cgroupPaths, removeCgroups } from '../sandbox/cgroups.ts';
 import type { SandboxPolicy } from '../sandbox/policy.ts';
@@ -70,6 +71,23 @@ describe.each(levels)('a command in %s', (level, check) => {
     );
     expect(printed(outcome)).toMatch(/\/slot-0\/work\nf\na' b c\nread$/);
     expect(outcome.values[0]).toMatchObject({ exitCode: 3 });
+  });
+
+  check('has its files in its folder, and gives others back', async () => {
+    const line = 'cat; cat in/a; mkdir out; tr a-z A-Z <in/a >out/a; ln -s /etc/passwd link';
+    const files = [{ path: 'in/a', mode: 0o600, mtimeMillis: 1e12, bytes: 5 }];
+    const map = encodeMsgpack({ line, stdinBytes: 3, files, returns: ['out', 'link', 'none'] });
+    const input = Buffer.concat([Buffer.from([0, 0, 0, map.length]), map, Buffer.from('so plums')]);
+    const outcome = await run(input, { sandbox: level, head: true });
+    expect(printed(outcome)).toBe('so plums');
+    const [value] = outcome.values as [{ files: Uint8Array; contents: Uint8Array[] }];
+    expect(decodeMsgpack(value.files)).toMatchObject([
+      { path: 'out' },
+      { path: 'out/a', bytes: 5 },
+      { path: 'link', missing: 'it is a symbolic link' },
+      { path: 'none', missing: 'it is not there' },
+    ]);
+    expect(Buffer.concat(value.contents).toString()).toBe('PLUMS');
   });
 
   check('ends by SIGTERM at its time limit, after it has tidied up', async () => {
