@@ -4,6 +4,7 @@ import { LIMITS, UsageError } from '@hive/shared';
 import { type AccessOptions, accessOf, type Insecure, LISTEN_HOST, parseScan } from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { DroneLines } from '../drone-lines.ts';
+import { parseBytes } from '../format.ts';
 import { insecureOf, listenHost, warnIfInsecure } from '../insecure.ts';
 import { interrupted } from '../interrupt.ts';
 import { parseLabels } from '../job/options.ts';
@@ -25,6 +26,7 @@ interface DroneArguments extends ClientArguments, SandboxArguments {
   readonly allow?: readonly string[] | undefined;
   readonly listen?: string | undefined;
   readonly host?: string | undefined;
+  readonly blobCache?: string | undefined;
   readonly orphanTimeout?: string | undefined;
   readonly verbose: boolean;
   readonly logFile?: string | undefined;
@@ -66,6 +68,11 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
           requiresArg: true,
           describe: `With --listen: the address to listen on (default: ${LISTEN_HOST}, all of this machine)`,
         },
+        'blob-cache': {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Disk for what tasks share, such as base files (default: 2GiB)',
+        },
         'orphan-timeout': {
           type: 'string',
           requiresArg: true,
@@ -98,6 +105,7 @@ async function runDrone(argv: DroneArguments): Promise<void> {
     ...(argv.slots === undefined ? {} : { slots: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),
     ...(argv.label === undefined ? {} : { labels: parseLabels(argv.label) }),
     ...(argv.allow === undefined ? {} : { allow: argv.allow.flatMap((kinds) => kinds.split(',')) }),
+    ...(argv.blobCache === undefined ? {} : { blobBytesMax: blobBytesOf(argv.blobCache) }),
     ...(argv.orphanTimeout === undefined
       ? {}
       : { orphanTimeoutMillis: positiveDurationOf('--orphan-timeout', argv.orphanTimeout) }),
@@ -124,6 +132,13 @@ async function runDrone(argv: DroneArguments): Promise<void> {
   journal.log('The Drone has stopped.', 'stopped', { how: end.how });
   journal.close();
   if ('error' in end) throw end.error;
+}
+
+/** @throws UsageError */
+function blobBytesOf(text: string): number {
+  const bytes = parseBytes(text);
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new UsageError(`--blob-cache takes a size, such as 2GiB; not "${text}".`, 'badSize');
 }
 
 /** Without a key nobody can be asked, let alone reached; one may come, if this machine's first Queen does. */
