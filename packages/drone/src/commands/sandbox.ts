@@ -6,7 +6,7 @@
  * the files of its output.
  */
 import { randomBytes } from 'node:crypto';
-import { readSandboxWish, type SandboxWish, UsageError } from '@hive/shared';
+import { readSandboxWish, type SandboxLevel, type SandboxWish, UsageError } from '@hive/shared';
 import { badInput, TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot } from '../kinds/kind.ts';
 import { LAUNCH_FAILED } from '../sandbox/launcher.ts';
@@ -33,11 +33,18 @@ export class CommandSandbox {
   readonly #slot: KindSlot;
   readonly #terms: SandboxTerms | null;
 
-  /** @throws TaskFailure when the wish makes no sense, or this Drone cannot fulfil it */
-  constructor(wish: unknown, slot: KindSlot) {
-    this.#setup = slot.sandbox;
+  /**
+   * @param readable folders that can be read inside, besides what the operator allows
+   * @throws TaskFailure when the wish makes no sense, or this Drone cannot fulfil it
+   */
+  constructor(wish: unknown, slot: KindSlot, readable: readonly string[] = []) {
+    this.#setup = slot.sandbox === null ? null : showing(slot.sandbox, readable);
     this.#slot = slot;
     this.#terms = termsOf(readWish(wish), slot.sandbox);
+  }
+
+  get level(): SandboxLevel {
+    return this.#terms?.level ?? 'none';
   }
 
   /** Programs are not those that the Drone sees, and are looked for inside. */
@@ -90,6 +97,11 @@ export class CommandSandbox {
       throw new TaskFailure('noSandbox', `The sandbox of the command cannot be made: ${message}`, true);
     }
   }
+}
+
+function showing(setup: SandboxSetup, readable: readonly string[]): SandboxSetup {
+  const { policy } = setup;
+  return { ...setup, policy: { ...policy, readable: [...policy.readable, ...readable] } };
 }
 
 function readWish(wish: unknown): SandboxWish {

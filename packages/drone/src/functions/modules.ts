@@ -28,6 +28,27 @@ const loaded = new Map<string, Promise<Module>>();
 /** The task of a job. @throws TaskFailure */
 export async function loadTask(params: FunctionParams, slot: KindSlot): Promise<LoadedTask> {
   prepareThread();
+  mustBeAllowed(params, slot);
+  const module =
+    params.module === null
+      ? await loadRegistered(params.name!, slot)
+      : await once(params.module, () => loadBundle(params.module!, params.file, slot));
+  if (loaded.size >= MODULES_MAX) slot.renew();
+  return taskOf(module, params.export, params.file);
+}
+
+/** The file of a job's code, for who wants to run it elsewhere. @throws TaskFailure */
+export async function bundleFile(params: FunctionParams, slot: KindSlot): Promise<string> {
+  mustBeAllowed(params, slot);
+  if (params.module !== null) return slot.blob(params.module);
+  throw new TaskFailure(
+    'noSandbox',
+    'A registered task runs in its slot; this Drone runs functions in sandboxes only if they are sent.',
+    true,
+  );
+}
+
+function mustBeAllowed(params: FunctionParams, slot: KindSlot): void {
   if (params.module !== null && slot.tasks.areAll) {
     throw new TaskFailure(
       'notAllowed',
@@ -35,12 +56,6 @@ export async function loadTask(params: FunctionParams, slot: KindSlot): Promise<
       true,
     );
   }
-  const module =
-    params.module === null
-      ? await loadRegistered(params.name!, slot)
-      : await once(params.module, () => loadBundle(params.module!, params.file, slot));
-  if (loaded.size >= MODULES_MAX) slot.renew();
-  return taskOf(module, params.export, params.file);
 }
 
 function once(key: string, load: () => Promise<Module>): Promise<Module> {

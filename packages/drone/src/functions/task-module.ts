@@ -25,6 +25,11 @@ export function taskOf(
   file: string,
 ): LoadedTask {
   const tasks = Object.keys(module).filter((key) => isTask(module[key]));
+  return (module[chooseTask(tasks, name, file)] as { [TASK_MARK]: LoadedTask })[TASK_MARK];
+}
+
+/** Which of a module's tasks is meant. @throws TaskFailure */
+export function chooseTask(tasks: readonly string[], name: string | null, file: string): string {
   if (tasks.length === 0) {
     throw badModule(`${file} exports no task. Export one: export default task((input) => …);`);
   }
@@ -32,10 +37,8 @@ export function taskOf(
   if (chosen === null) {
     throw badModule(`${file} exports ${tasks.length} tasks: say which one is meant, "${file}#${tasks[0]}".`);
   }
-  if (!tasks.includes(chosen)) {
-    throw badModule(`${file} exports no task "${chosen}", only ${tasks.join(', ')}.`);
-  }
-  return (module[chosen] as { [TASK_MARK]: LoadedTask })[TASK_MARK];
+  if (tasks.includes(chosen)) return chosen;
+  throw badModule(`${file} exports no task "${chosen}", only ${tasks.join(', ')}.`);
 }
 
 function isTask(value: unknown): boolean {

@@ -4,11 +4,14 @@
  */
 import { encodeHiveJs, LIMITS } from '@hive/shared';
 import { TaskFailure } from '../kinds/failure.ts';
+import type { BoxAnswer } from './box-wire.ts';
 
 /** As much of an error as a failure carries: base64 takes four bytes for three. */
 const ERROR_BYTES_MAX = Math.floor((LIMITS.textMax * 3) / 4) - 8;
+const CLASSES = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError] as const;
 const STACK_MAX = 2_000;
-const OWN_FRAME = /[/\\](?:packages[/\\]drone[/\\]|@hive[/\\]drone[/\\])|node:internal[/\\]/;
+const OWN_FRAME =
+  /[/\\](?:packages[/\\]drone[/\\]|@hive[/\\]drone[/\\])|node:internal[/\\]|[/\\]box-child\.[jt]s/;
 
 /** What a task's own code threw. @throws never */
 export class ThrownError extends TaskFailure {
@@ -23,6 +26,22 @@ export class ThrownError extends TaskFailure {
 
 export function thrownBy(thrown: unknown): TaskFailure {
   return thrown instanceof TaskFailure ? thrown : new ThrownError(thrown);
+}
+
+/** An error as it was before structured clone took its own entries from it. */
+export function withOwn({ error: thrown, kind, own }: Extract<BoxAnswer, { type: 'thrown' }>): unknown {
+  if (!isError(thrown)) return thrown;
+  const Class = CLASSES.find(({ name }) => name === kind) ?? Error;
+  Object.setPrototypeOf(thrown, Class.prototype);
+  for (const [key, value] of Object.entries(own)) {
+    Object.defineProperty(thrown, key, {
+      value,
+      enumerable: key !== 'name',
+      configurable: true,
+      writable: true,
+    });
+  }
+  return thrown;
 }
 
 const isError = (thrown: unknown): thrown is Error =>

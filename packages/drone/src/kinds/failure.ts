@@ -6,7 +6,7 @@ export class TaskFailure extends Error {
   override readonly name = 'TaskFailure';
   readonly code: string;
   readonly retryable: boolean;
-  readonly outcome: 'failed' | 'timedOut' | 'cancelled';
+  readonly outcome: 'failed' | 'timedOut' | 'cancelled' | 'crashed';
   /** The error behind it, as hive-js in base64, for a client that can throw it again. */
   readonly error: string | null = null;
   constructor(code: string, message: string, retryable = false, outcome: TaskFailure['outcome'] = 'failed') {

@@ -6,13 +6,14 @@
  * file, no message.
  */
 import { decodeHiveJs, encodeInPlace } from '@hive/shared';
+import { FunctionBox } from '../functions/box.ts';
 import { Finish, FunctionContext } from '../functions/context.ts';
 import { InputStream } from '../functions/input-stream.ts';
 import { loadTask } from '../functions/modules.ts';
 import { type FunctionParams, readParams } from '../functions/params.ts';
 import { Printed, printFor, printWithin } from '../functions/printer.ts';
 import type { LoadedTask, TaskFunction } from '../functions/task-module.ts';
-import { ThrownError, thrownBy } from '../functions/thrown.ts';
+import { ThrownError, thrownBy, withOwn } from '../functions/thrown.ts';
 import { badInput, TaskFailure } from './failure.ts';
 import type { Kind, KindJob, KindSlot, Runner, Several, Task } from './kind.ts';
 
@@ -27,6 +28,7 @@ class Functions implements Several {
   readonly #slot: KindSlot;
   #task: LoadedTask | null = null;
   #run: TaskFunction = () => {};
+  readonly #box: FunctionBox | null;
   #callsLeft = Number.POSITIVE_INFINITY;
   limit = 1;
 
@@ -36,9 +38,17 @@ class Functions implements Several {
       throw badInput('function takes any value of JavaScript; submit its job with the encoding "hive-js".');
     this.#params = readParams(params);
     this.#slot = slot;
+    if (this.#params.name !== null && this.#params.sandbox !== undefined) {
+      throw new TaskFailure(
+        'badParams',
+        'A registered task runs in its slot: leave the option "sandbox" out.',
+      );
+    }
+    // What the operator registered is trusted by the operator.
+    this.#box = this.#params.name === null ? FunctionBox.for(this.#params, slot) : null;
     const runner: Runner = (task) => (this.#task === null ? this.#loadAndRun(task) : this.#call(task));
     runner.several = this;
-    this.runner = runner;
+    this.runner = this.#box === null ? runner : (task) => this.#callInBox(this.#box!, task);
   }
 
   async #loadAndRun(task: Task): Promise<void> {
@@ -53,6 +63,18 @@ class Functions implements Several {
     this.#run = loaded.run;
     this.#callsLeft = this.#params.maxCallsPerThread ?? maxCallsPerThread ?? Number.POSITIVE_INFINITY;
     this.limit = this.#params.concurrency ?? concurrency ?? 1;
+  }
+
+  async #callInBox(box: FunctionBox, task: Task): Promise<void> {
+    const printed = new Printed(this.#slot, task.position);
+    try {
+      const outcome = await box.call(task, printed);
+      if (outcome.type === 'thrown') throw thrownBy(withOwn(outcome));
+      if (outcome.type === 'finish') give(task, new Finish(outcome.value));
+      else put(task, outcome.value, outcome);
+    } finally {
+      printed.end();
+    }
   }
 
   #call(task: Task): void | Promise<void> {
@@ -121,8 +143,8 @@ class Functions implements Several {
   }
 }
 
-function put(task: Task, result: unknown, context: FunctionContext): void {
-  if (!context.hasWritten) putValue(task, result);
+function put(task: Task, result: unknown, { hasWritten }: { readonly hasWritten: boolean }): void {
+  if (!hasWritten) putValue(task, result);
   else if (result !== undefined) {
     throw new TaskFailure(
       'badOutput',

@@ -204,10 +204,9 @@ export class Slot {
       seen: { position: -1, at: 0 },
     };
     // The thread may prepare the job as soon as it hears of it.
-    if (this.#run.isCommand) {
-      keepLibcLoaded();
+    if (this.#run.isCommand) keepLibcLoaded();
+    if (this.#run.isCommand || (this.#run.isFunction && this.#options.sandbox))
       this.#options.guardian.start();
-    }
     this.#writeInput(order);
     words[WORD.job] = this.#jobNumber(order);
     words[WORD.isTimed] = order.spec.attemptTimeoutMillis === undefined ? 0 : 1;
@@ -306,7 +305,7 @@ export class Slot {
     if (position !== null && position >= Atomics.load(words, WORD.next)) return;
     const running = this.#runningTask(run)?.position ?? null;
     this.#tell({ type: 'abort', position: run.isFunction ? position : (position ?? running), reason });
-    if (run.isCommand && running !== null && (position ?? running) === running) {
+    if ((run.isCommand || this.#ender.isBusy) && running !== null && (position ?? running) === running) {
       this.#ender.end(running, { why: 'cancelled', message: reason });
     }
   }
@@ -314,7 +313,7 @@ export class Slot {
   /** Ends the thread, or the process that it waits for. */
   #kill(run: Run, verdict: Verdict): void {
     const running = this.#completed;
-    if (run.isCommand) this.#ender.end(running, verdict);
+    if (run.isCommand || this.#ender.isBusy) this.#ender.end(running, verdict);
     // Looked at only now: a process that is not there by now will not be started.
     if (!this.#ender.isBusy) void this.#worker.terminate();
   }

@@ -1,0 +1,73 @@
+/**
+ * What a slot's thread and the process of its box say to each other: frames of a length, u32 big-endian, and a value as
+ * Node's own serializer writes it, which both ends have, and which keeps what structured clone keeps.
+ */
+import { deserialize, serialize } from 'node:v8';
+
+export type BoxAnswer =
+  | { readonly type: 'loaded'; readonly tasks: readonly string[] }
+  | { readonly type: 'broken'; readonly message: string }
+  | { readonly type: 'result'; readonly value: unknown; readonly hasWritten: boolean }
+  | { readonly type: 'finish'; readonly value: unknown }
+  | {
+      readonly type: 'thrown';
+      readonly error: unknown;
+      /** The class of JavaScript's own that it is of. */
+      readonly kind: string;
+      readonly own: Readonly<Record<string, unknown>>;
+    }
+  | { readonly type: 'printed'; readonly name: 'stdout' | 'stderr'; readonly bytes: Uint8Array }
+  | { readonly type: 'event'; readonly value: unknown }
+  | { readonly type: 'write'; readonly bytes: Uint8Array }
+  | { readonly type: 'uncaught'; readonly message: string };
+
+const HEADER_BYTES = 4;
+
+export function boxFrame(order: object): Buffer {
+  const body = serialize(order);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  frame.writeUInt32BE(body.length);
+  frame.set(body, HEADER_BYTES);
+  return frame;
+}
+
+/** Puts frames together. Bytes that are none (a program that the task has started prints, too) end the reading. */
+export class BoxReader {
+  readonly #answered: (answer: BoxAnswer) => void;
+  #waiting: Buffer[] = [];
+  #bytes = 0;
+  #isLost = false;
+
+  constructor(answered: (answer: BoxAnswer) => void) {
+    this.#answered = answered;
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#isLost) return;
+    this.#waiting.push(chunk);
+    this.#bytes += chunk.length;
+    while (this.#bytes >= HEADER_BYTES) {
+      const all = this.#joined();
+      const end = HEADER_BYTES + all.readUInt32BE(0);
+      if (all.length < end) return;
+      this.#waiting = [all.subarray(end)];
+      this.#bytes -= end;
+      this.#read(all.subarray(HEADER_BYTES, end));
+    }
+  }
+
+  #joined(): Buffer {
+    if (this.#waiting.length > 1) this.#waiting = [Buffer.concat(this.#waiting)];
+    return this.#waiting[0]!;
+  }
+
+  #read(body: Buffer): void {
+    try {
+      this.#answered(deserialize(body) as BoxAnswer);
+    } catch {
+      this.#isLost = true;
+      const message = 'something wrote to the standard output that the function needs for its answers.';
+      this.#answered({ type: 'broken', message });
+    }
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * A function in a process of its own, inside of a sandbox: for jobs that ask for one, and on Drones whose operator demands
+ * it. The slot's thread starts the process, gives it one call after another over pipes, and stays free meanwhile; the main
+ * thread ends it as it ends a command (docs/adr/0019).
+ *
+ * States of the process: none (before the first call, and after it has ended), loading, idle, calling. Whatever ends it
+ * costs the call that runs and no other: the next one starts another process.
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { chmodSync, copyFileSync, createWriteStream, realpathSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { decodeHiveJs } from '@hive/shared';
+import { signalGroup } from '../commands/group.ts';
+import { CommandSandbox, type Entered } from '../commands/sandbox.ts';
+import { Workplace } from '../commands/workplace.ts';
+import { TaskFailure } from '../kinds/failure.ts';
+import type { KindSlot, Task } from '../kinds/kind.ts';
+import { type BoxAnswer, BoxReader, boxFrame } from './box-wire.ts';
+import { bundleFile } from './modules.ts';
+import type { FunctionParams } from './params.ts';
+import type { Printed } from './printer.ts';
+import { chooseTask } from './task-module.ts';
+
+const CHILD = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './box-child.ts' : './box-child.js', import.meta.url),
+);
+/** As much of what a process says on its way out as is told. */
+const LAST_WORDS = 1_600;
+
+/** What comes of a call. */
+export type BoxOutcome = Extract<BoxAnswer, { type: 'result' | 'finish' | 'thrown' }>;
+
+interface Running {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly entered: Entered;
+  readonly task: string;
+}
+interface Call {
+  readonly task: Task;
+  readonly printed: Printed;
+  resolve(outcome: BoxAnswer): void;
+  reject(failure: TaskFailure): void;
+}
+
+export class FunctionBox {
+  readonly #params: FunctionParams;
+  readonly #slot: KindSlot;
+  readonly #sandbox: CommandSandbox;
+  readonly #place: Workplace;
+  #running: Running | null = null;
+  #call: Call | null = null;
+  #printedLast = '';
+  #uncaught: string | null = null;
+
+  /** @param slot as the sandbox has it: with a folder for this box alone */
+  private constructor(params: FunctionParams, slot: KindSlot, sandbox: CommandSandbox) {
+    this.#params = params;
+    this.#slot = slot;
+    this.#sandbox = sandbox;
+    this.#place = new Workplace(slot.folder, slot.number, slot.groups);
+  }
+
+  /** Null: neither the job nor the operator asks for a sandbox. @throws TaskFailure when it cannot be had here */
+  static for(params: FunctionParams, slot: KindSlot): FunctionBox | null {
+    const readable = [dirname(realpathSync(process.execPath))];
+    const own = Object.create(slot, { folder: { value: join(slot.folder, 'box') } }) as KindSlot;
+    const sandbox = new CommandSandbox(params.sandbox, own, readable);
+    return sandbox.level === 'none' ? null : new FunctionBox(params, own, sandbox);
+  }
+
+  /** Runs one task. @throws TaskFailure when the process ends under it */
+  async call(task: Task, printed: Printed): Promise<BoxOutcome> {
+    const { group } = this.#slot;
+    group.starting(this.#sandbox.level === 'bwrap');
+    try {
+      const running = this.#running ?? (await this.#start(task, printed));
+      group.started(running.child.pid!);
+      // The main thread may have looked for the process before there was one.
+      if (group.verdict(task.position) !== null) signalGroup(running.child.pid!, 'SIGKILL');
+      const input = await this.#inputOf(task);
+      const { index, attempt } = task;
+      const { params } = this.#params;
+      const order = { type: 'call', task: running.task, ...input, index, attempt, params };
+      return (await this.#ask(running, order, task, printed)) as BoxOutcome;
+    } finally {
+      group.ended();
+      this.#call = null;
+    }
+  }
+
+  /** The input of a stream goes through a file: who reads it may read as it likes. */
+  async #inputOf(task: Task): Promise<object> {
+    if (task.streamBytes === null) return { input: task.value(), stream: null };
+    const path = join(this.#place.work, 'input');
+    rmSync(path, { force: true });
+    await pipeline(task.chunks(), createWriteStream(path, { mode: 0o644 }));
+    if (!task.isStreamEncoded) return { input: null, stream: { path, bytes: task.streamBytes } };
+    const { readFileSync } = await import('node:fs');
+    return { input: decodeHiveJs(readFileSync(path)), stream: null };
+  }
+
+  async #start(task: Task, printed: Printed): Promise<Running> {
+    const { work, nothing } = this.#place;
+    this.#place.clean();
+    const module = join(work, 'task.mjs');
+    copyFileSync(await bundleFile(this.#params, this.#slot), module);
+    const script = join(work, basename(CHILD));
+    copyFileSync(CHILD, script);
+    for (const file of [module, script]) chmodSync(file, 0o644);
+    const { memoryMiB } = this.#params;
+    const heap = memoryMiB === null ? [] : [`--max-old-space-size=${memoryMiB}`];
+    const node = this.#sandbox.level === 'docker' ? 'node' : realpathSync(process.execPath);
+    const argv = [node, '--disable-warning=ExperimentalWarning', ...heap, script];
+    const launch = { file: node, argv, env: [], cwd: work, stdin: nothing, stdout: nothing, stderr: nothing };
+    const entered = this.#sandbox.enter(launch, {}, false);
+    const child = this.#spawn(entered);
+    this.#slot.group.started(child.pid!);
+    this.#place.noteGroup(child.pid!);
+    const running: Running = { child, entered, task: '' };
+    this.#running = running;
+    const loaded = await this.#ask(running, { type: 'load', path: module }, task, printed);
+    const { file } = this.#params;
+    if (loaded.type === 'broken')
+      throw new TaskFailure('badModule', `${file} could not be loaded: ${loaded.message}`);
+    const names = loaded.type === 'loaded' ? loaded.tasks : [];
+    this.#running = { ...running, task: chooseTask(names, this.#params.export, file) };
+    return this.#running;
+  }
+
+  /** @throws TaskFailure */
+  #spawn(entered: Entered): ChildProcessWithoutNullStreams {
+    const { argv, env, cwd } = entered.launch;
+    const [program = '', ...args] = argv.map(String);
+    const variables = env.map((variable) => String(variable).split(/=(.*)/s).slice(0, 2));
+    const child = spawn(program, args, {
+      cwd,
+      env: Object.fromEntries(variables) as Record<string, string>,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
+    child.on('error', () => {});
+    if (child.pid === undefined) {
+      entered.leave(null);
+      throw new TaskFailure(
+        'notStarted',
+        `The process of the function could not be started: ${program}.`,
+        true,
+      );
+    }
+    const reader = new BoxReader((answer) => this.#answered(answer));
+    child.stdout.on('data', (chunk: Buffer) => reader.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => this.#printed('stderr', chunk));
+    child.stdin.on('error', () => {});
+    child.once('close', (exitCode, signal) => this.#ended(child, entered, exitCode, signal));
+    // A slot without work does not keep its thread.
+    child.unref();
+    return child;
+  }
+
+  #ask({ child }: Running, order: object, task: Task, printed: Printed): Promise<BoxAnswer> {
+    this.#printedLast = '';
+    this.#uncaught = null;
+    return new Promise((resolve, reject) => {
+      this.#call = { task, printed, resolve, reject };
+      child.ref();
+      child.stdin.write(boxFrame(order));
+    });
+  }
+
+  #answered(answer: BoxAnswer): void {
+    const call = this.#call;
+    if (answer.type === 'uncaught') this.#uncaught = answer.message;
+    else if (answer.type === 'printed') this.#printed(answer.name, answer.bytes);
+    else if (call === null) return;
+    else if (answer.type === 'event') call.printed.event(answer.value);
+    else if (answer.type === 'write') call.task.write(answer.bytes);
+    else {
+      this.#call = null;
+      this.#running?.child.unref();
+      call.resolve(answer);
+    }
+  }
+
+  #printed(name: 'stdout' | 'stderr', bytes: Uint8Array): void {
+    this.#call?.printed.write(name, bytes);
+    this.#printedLast = (this.#printedLast + Buffer.from(bytes).toString()).slice(-LAST_WORDS);
+  }
+
+  #ended(
+    child: ChildProcessWithoutNullStreams,
+    entered: Entered,
+    exitCode: number | null,
+    signal: NodeJS.Signals | null,
+  ): void {
+    const call = this.#call;
+    this.#running = null;
+    this.#call = null;
+    // What it has left running goes with it.
+    signalGroup(child.pid!, 'SIGKILL');
+    this.#place.noteGroup(0);
+    const number = signal === null ? null : constants.signals[signal];
+    const cut = entered.leave({ exitCode, signal: number, usage: null });
+    if (call === null) return;
+    call.reject(this.#failureOf(call.task, cut, exitCode, signal));
+  }
+
+  #failureOf(
+    task: Task,
+    cut: string | null,
+    exitCode: number | null,
+    signal: NodeJS.Signals | null,
+  ): TaskFailure {
+    const verdict = this.#slot.group.verdict(task.position);
+    if (verdict?.why === 'cancelled')
+      return new TaskFailure('cancelled', verdict.message, false, 'cancelled');
+    if (verdict?.why === 'timedOut') return new TaskFailure('timedOut', verdict.message, true, 'timedOut');
+    const [code, text] = this.#reasonOf(cut, exitCode, signal);
+    const printed = this.#printedLast.trim();
+    const message = printed === '' ? text : `${text}\nIt had printed:\n${printed}`;
+    return new TaskFailure(code, message, true, 'crashed');
+  }
+
+  #reasonOf(
+    cut: string | null,
+    exitCode: number | null,
+    signal: NodeJS.Signals | null,
+  ): readonly [string, string] {
+    const isHeap = /JavaScript heap out of memory|Allocation failed/.test(this.#printedLast);
+    if (cut !== null || isHeap)
+      return ['outOfMemory', cut ?? 'The task needed more than the memory of its process.'];
+    if (this.#uncaught !== null)
+      return ['uncaught', `An error was thrown outside of the task's promise: ${this.#uncaught}`];
+    if (signal !== null) return ['signal', `The process of the task was ended by ${signal}.`];
+    return ['exit', `The task has ended its process: exit code ${exitCode}.`];
+  }
+}

@@ -1,0 +1,158 @@
+/** Functions in processes of their own, in real sandboxes: as in a thread, and what ends one costs one task. */
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { decodeHiveJs } from '@hive/shared';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { removeCgroups } from '../sandbox/cgroups.ts';
+import { type OpenSandbox, openSandbox } from '../sandbox/setup.ts';
+import { SlotDriver, type SlotOutcome } from '../testing/slot-driver.ts';
+
+const drone = `test${randomBytes(6).toString('hex')}`;
+const POLICY = { minimum: 'none', images: [], network: false, limits: {}, readable: [], hidden: [] } as const;
+const sandbox: OpenSandbox = openSandbox(POLICY, { drone, environment: process.env });
+const { machine } = sandbox;
+
+/** As a client bundles it. */
+const CODE = `
+const mark = Symbol.for('hive.task');
+const task = (run) => ({ [mark]: { run, settings: {} } });
+class QuotaError extends RangeError {
+  name = 'QuotaError';
+  code = 'E_QUOTA';
+}
+export default task(async (what, context) => {
+  console.log('about to', what);
+  if (what === 'pid') return process.pid;
+  if (what === 'exit') process.exit(3);
+  if (what === 'abort') process.abort();
+  if (what === 'outside') { setImmediate(() => { throw new Error('nobody caught this'); }); return new Promise(() => {}); }
+  if (what === 'memory') { const all = []; for (;;) all.push(new Array(100_000).fill(all.length)); }
+  if (what === 'spin') for (;;);
+  if (what === 'quota') throw new QuotaError('no room', { cause: new Error('deep') });
+  if (what === 'write') { context.write('ab'); context.write('cd'); return; }
+  if (what === 'files') return (await import('node:fs')).readFileSync('/proc/self/environ', 'utf8');
+  if (what?.bytes) { let sum = 0; for await (const chunk of what) for (const byte of chunk) sum += byte; return sum; }
+  if (what === 'finish') context.finish('the end');
+  return { what, index: context.index, by: context.params.by, when: new Date(0) };
+});
+`;
+const hash = createHash('sha256').update(CODE).digest('hex');
+
+let driver: SlotDriver;
+beforeEach(async () => {
+  driver = new SlotDriver(undefined, sandbox);
+  const incoming = await driver.blobCache.create();
+  writeFileSync(incoming.path, CODE);
+  await driver.blobCache.adopt(incoming, hash, []);
+});
+afterEach(() => driver.close());
+afterAll(() => {
+  if (machine.cgroups !== null) removeCgroups(machine.cgroups);
+});
+
+const specOf = (level: string, more: object = {}) => ({
+  kind: 'function',
+  encoding: 'hive-js' as const,
+  params: { module: hash, file: 'a.task.ts', sandbox: level, params: { by: 7 }, ...more } as never,
+});
+async function run(level: string, inputs: readonly unknown[], more: object = {}): Promise<SlotOutcome> {
+  await driver.start(specOf(level, more), inputs);
+  return driver.outcome();
+}
+
+const levels = (['limits', 'bwrap'] as const).map((level) => {
+  const found = machine[level];
+  if (!found.isThere) console.warn(`Functions in "${level}" are skipped: ${found.why}`);
+  return [level, found.isThere ? test : test.skip] as const;
+});
+
+describe.each(levels)('a function in %s', (level, check) => {
+  check('takes and gives what one in a thread does, in one process of its own', async () => {
+    const { values, failures } = await run(level, ['a', 'pid', 'pid', new Map([[1, 2n]])]);
+    expect(failures).toEqual([]);
+    expect(values[0]).toEqual({ what: 'a', index: 0, by: 7, when: new Date(0) });
+    expect(values[1]).toBe(values[2]);
+    expect(values[1]).not.toBe(process.pid);
+    expect(values[3]).toMatchObject({ what: new Map([[1, 2n]]) });
+  });
+
+  check('that ends its process costs its own task, and says how', async () => {
+    const { values, failures } = await run(level, ['a', 'exit', 'b', 'abort', 'outside', 'c']);
+    expect(failures).toMatchObject([
+      { position: 1, outcome: 'crashed', code: 'exit' },
+      // Inside of bwrap, a signal shows as an exit code.
+      { position: 3, outcome: 'crashed', code: level === 'bwrap' ? 'exit' : 'signal' },
+      { position: 4, outcome: 'crashed', code: 'uncaught' },
+    ]);
+    expect(failures[0]!.message).toContain('exit code 3.\nIt had printed:\nabout to exit');
+    expect(failures[2]!.message).toContain('Error: nobody caught this');
+    expect(values.filter((value) => value !== undefined)).toMatchObject([
+      { what: 'a' },
+      { what: 'b' },
+      { what: 'c' },
+    ]);
+  });
+
+  check('that takes too much memory is told so', async () => {
+    const { failures } = await run(level, ['memory'], { memoryMiB: 64 });
+    expect(failures).toMatchObject([{ outcome: 'crashed', code: 'outOfMemory' }]);
+  });
+
+  check('that never ends is ended, and the thread goes on', async () => {
+    await driver.start(specOf(level), ['spin', 'next'], { isWatched: true });
+    const hasPrinted = () => driver.events.some(({ type }) => type === 'slotPrinted');
+    while (!hasPrinted()) {
+      driver.sample();
+      await driver.next('slotProgressed');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    driver.kill('timedOut');
+    const { values, failures } = await driver.outcome();
+    expect(failures).toMatchObject([{ position: 0, outcome: 'timedOut', message: 'It was timedOut.' }]);
+    expect(values[1]).toMatchObject({ what: 'next' });
+  });
+
+  check('throws its errors as they are, writes its output, and finishes its job', async () => {
+    const { values, failures, streams } = await run(level, ['quota', 'write', 'finish']);
+    expect(failures).toMatchObject([{ position: 0, outcome: 'failed', code: 'E_QUOTA', message: 'no room' }]);
+    const error = decodeHiveJs(Buffer.from(failures[0]!.error!, 'base64')) as Error;
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error).toMatchObject({ name: 'QuotaError', cause: { message: 'deep' } });
+    expect(streams).toMatchObject([{ position: 1, bytes: 4 }]);
+    expect(values[2]).toBe('the end');
+  });
+
+  check('reads a stream', async () => {
+    await driver.start(specOf(level), [null], { streams: [{ index: 0, bytes: 3 }] });
+    const pulled = await driver.next('slotPulled');
+    const data = Uint8Array.of(1, 2, 3);
+    const chunk = { position: 0, offset: pulled.offset, data, last: true, error: null };
+    driver.slot.obey({ type: 'deliverChunk', slot: 0, run: driver.run, ...chunk });
+    expect((await driver.outcome()).values).toEqual([6]);
+  });
+});
+
+const inBox = machine.bwrap.isThere ? test : test.skip;
+inBox('a Drone that demands a sandbox runs functions in one, whatever they ask for', async () => {
+  await driver.close();
+  driver = new SlotDriver(undefined, { ...sandbox, policy: { ...POLICY, minimum: 'bwrap' } });
+  const incoming = await driver.blobCache.create();
+  writeFileSync(incoming.path, CODE);
+  await driver.blobCache.adopt(incoming, hash, []);
+  process.env['HIVE_TEST_SECRET'] = 'secret';
+  const { values } = await run('none', ['files']);
+  delete process.env['HIVE_TEST_SECRET'];
+  expect(readFileSync('/proc/self/environ', 'utf8')).toContain('PATH=');
+  expect(values[0]).toContain('PATH=');
+  expect(values[0]).not.toContain('HIVE_TEST_SECRET');
+});
+
+test('what this Drone cannot do fails the task on it, with what to do', async () => {
+  await driver.close();
+  driver = new SlotDriver();
+  const { failures } = await run('bwrap', ['a']);
+  expect(failures[0]).toMatchObject({
+    code: 'noSandbox',
+    message: expect.stringContaining('hive drone --sandbox'),
+  });
+});
