@@ -31,6 +31,11 @@ describe('the examples', () => {
     expect(await run('call.ts')).toBe(`${hash('sha256', 'a string')}\n`);
   });
 
+  test('local.ts needs no cluster', async () => {
+    const digests = ['queen', 'drone', 'honey'].map((word) => `${hash('sha256', word)}\n`);
+    expect(await run('local.ts')).toBe(digests.join(''));
+  });
+
   test('map.ts gets all answers in order', async () => {
     const first = hash('sha256', 'number 0');
     expect(await run('map.ts')).toBe(`3 digests\nthe first is ${first}\n100000 digests\n`);

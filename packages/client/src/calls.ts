@@ -47,6 +47,9 @@ export class CallJob implements JobPeer {
   get blobs() {
     return this.#stream.spec?.blobs ?? [];
   }
+  get isIdle(): boolean {
+    return this.#calls.size === 0 && this.#cancelled.size === 0;
+  }
   get sources() {
     return this.#stream.sources;
   }
@@ -66,6 +69,7 @@ export class CallJob implements JobPeer {
 
   #added(call: Call, signal: AbortSignal | undefined): void {
     const index = this.#encoder.index - 1;
+    if (this.#calls.size === 0) this.#host.mayWait();
     this.#calls.set(index, call);
     if (signal !== undefined) this.#listen(signal, call, index);
     if (this.#encoder.isFull) this.#send();

@@ -32,14 +32,23 @@ export interface ConnectOptions {
   readonly name?: string;
   /** How long to wait for a Queen, in milliseconds; default 4,000. */
   readonly timeoutMillis?: number;
-  /** Start a Queen and Drones in this process (package `@hive/local`), ended by `close`. */
+  /**
+   * No cluster at all: a Queen and Drones in this process (package `@hive/local`), which nobody else can reach, and which
+   * end with `close`, or with the process.
+   */
   readonly local?: boolean | LocalOptions;
 }
+/** Of the Queen and Drones in this process. */
 export interface LocalOptions {
   /** Default 1. */
   readonly drones?: number;
   /** Slots of each Drone; default: as many as this machine runs in parallel. */
   readonly slots?: number;
+  /**
+   * A folder in which jobs and results are kept, durably; default: in memory, gone with `close`. It is a data folder like
+   * any Queen's: "hive jobs --data DIR" looks into it meanwhile, "hive queen --data DIR" goes on with it afterwards.
+   */
+  readonly data?: string;
 }
 
 const TIMEOUT_MILLIS = 4_000;
@@ -53,27 +62,61 @@ const TIMEOUT_MILLIS = 4_000;
  */
 export async function connect(options: ConnectOptions = {}): Promise<Hive> {
   const { local, timeoutMillis = TIMEOUT_MILLIS } = options;
-  if (!local) return open(options, timeoutMillis, async () => {});
-  const started = await startLocal(local === true ? {} : local);
+  if (local) return openLocal(options, local === true ? {} : local, timeoutMillis);
+  const router = routerFor(options);
+  await router.open(timeoutMillis);
+  return new Hive(router, async () => {});
+}
+
+async function openLocal(options: ConnectOptions, local: LocalOptions, timeoutMillis: number): Promise<Hive> {
+  mustBeOf(local);
+  const started = await startLocal(local);
+  const { address: queen, key } = started;
+  const name = options.name === undefined ? {} : { name: options.name };
   try {
-    const own = { queen: started.address, key: started.key, discoveryPort: 0 };
-    return await open({ ...options, ...own }, timeoutMillis, () => started.stop());
+    const router = routerFor({ ...name, queen, key, insecure: false, discoveryPort: 0 }, true);
+    await router.open(timeoutMillis);
+    return localHive(router, started);
   } catch (error) {
     await started.stop();
     throw error;
   }
 }
 
-async function open(
-  options: ConnectOptions,
-  timeoutMillis: number,
-  ended: () => Promise<void>,
-): Promise<Hive> {
+/** Ends what runs in this process when the Hive is closed, or when the process has nothing else to do. */
+function localHive(router: Router, { ended, stop }: Local): Hive {
+  const closeAtEnd = () => void hive.close();
+  // The Queen waits for the end of sessions, and a process that exits writes and reads no more.
+  const cut = () => router.cut();
+  const hive = new Hive(router, async () => {
+    process.off('beforeExit', closeAtEnd);
+    await stop();
+    process.off('exit', cut);
+  });
+  process.once('beforeExit', closeAtEnd);
+  process.prependOnceListener('exit', cut);
+  void ended.then((error) => error === null || router.fail(error));
+  return hive;
+}
+
+const LOCAL_OPTIONS: ReadonlySet<string> = new Set([
+  'drones',
+  'slots',
+  'data',
+] satisfies (keyof LocalOptions)[]);
+
+/** @throws UsageError 'badOption' */
+function mustBeOf(local: LocalOptions): void {
+  const unknown = Object.keys(local).find((option) => !LOCAL_OPTIONS.has(option));
+  if (unknown === undefined) return;
+  const known = [...LOCAL_OPTIONS].join(', ');
+  throw new UsageError(`connect: local has no option "${unknown}". It has ${known}.`, 'badOption');
+}
+
+function routerFor(options: ConnectOptions, isLocal = false): Router {
   const name = (options.name ?? defaultName()).slice(0, LIMITS.nameMax);
   const access = accessOf(options, 'client');
-  const router = new Router(finderFor(options, access), { peer: randomPeerId(), name, access });
-  await router.open(timeoutMillis);
-  return new Hive(router, ended);
+  return new Router(finderFor(options, access), { peer: randomPeerId(), name, access }, isLocal);
 }
 
 function defaultName(): string {
@@ -84,14 +127,16 @@ function defaultName(): string {
 interface Local {
   readonly address: string;
   readonly key: string;
+  /** With why, if nobody asked it to. */
+  readonly ended: Promise<UsageError | null>;
   stop(): Promise<void>;
 }
 /** Computed, so that neither a bundler nor a package manager takes it for a dependency of every client. */
 const LOCAL_PACKAGE = ['@hive', 'local'].join('/');
 
 async function startLocal(options: LocalOptions): Promise<Local> {
-  const local = (await importLocal()) as { startLocal(options: LocalOptions): Promise<Local> };
-  return local.startLocal(options);
+  const { startLocalThread } = (await importLocal()) as { startLocalThread(options: object): Promise<Local> };
+  return startLocalThread({ ...options, store: options.data === undefined ? 'memory' : 'sqlite' });
 }
 
 /** From where this package can see it, else from where the caller's program runs. */
@@ -106,7 +151,7 @@ async function importLocal(): Promise<unknown> {
     path = createRequire(join(process.cwd(), 'package.json')).resolve(LOCAL_PACKAGE);
   } catch (error) {
     throw new UsageError(
-      'connect({ local: true }) needs the package @hive/local: npm install @hive/local',
+      'connect({ local }) needs the package @hive/local, which is not installed. Install it: npm install @hive/local',
       'noLocal',
       {
         cause: error,

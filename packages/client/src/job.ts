@@ -44,6 +44,8 @@ export interface JobHost extends Wire {
   /** Routes messages to a job (again), until it is forgotten. */
   keep(job: JobPeer): void;
   forget(job: JobId): void;
+  /** Somebody waits from now on: see `JobPeer.isIdle`. */
+  mayWait(): void;
   readonly outputs: Outputs;
   watchOutput(watcher: OutputWatcher): () => void;
 }
@@ -104,6 +106,10 @@ export class Job implements JobPeer {
   }
   get blobs() {
     return this.#stream.spec?.blobs ?? [];
+  }
+  /** It is forgotten when its end is known and what was asked of its results has come. */
+  get isIdle(): boolean {
+    return false;
   }
   get sources() {
     return this.#stream.sources;

@@ -53,7 +53,11 @@ export class Link {
   /** The Queen has said that the key is not valid any more; another one may be where the key came from. */
   #isRevoked = false;
 
-  constructor(finder: QueenFinder, who: WhoWeAre, handlers: LinkHandlers) {
+  /** Neither its sockets nor its timers keep the process. */
+  readonly #isQuiet: boolean;
+
+  constructor(finder: QueenFinder, who: WhoWeAre, handlers: LinkHandlers, isQuiet = false) {
+    this.#isQuiet = isQuiet;
     this.#finder = finder;
     this.#who = who;
     this.#handlers = handlers;
@@ -93,6 +97,7 @@ export class Link {
     stopTimer(state);
     const { connection } = state.session;
     if (connection.isClosed) return;
+    connection.socket.ref();
     const gone = new Promise<void>((resolve) => connection.socket.once('close', () => resolve()));
     connection.end({ type: 'Goodbye', message: 'the client was closed' });
     await gone;
@@ -124,6 +129,7 @@ export class Link {
     const { session: id, queen, name } = session.welcome;
     log('session %s with Queen %s, "%s"', id, queen, name);
     this.#isRevoked = false;
+    if (this.#isQuiet) connection.socket.unref();
     this.#armTimer();
     this.#handlers.opened(session.welcome);
   }
@@ -157,7 +163,9 @@ export class Link {
   #wait(): void {
     const delay = redialDelay(this.#attempt++, Math.random());
     log('no session; dials again in %d ms', Math.round(delay));
-    this.#state = { name: 'waiting', timer: setTimeout(() => this.#redial(), delay) };
+    const timer = setTimeout(() => this.#redial(), delay);
+    if (this.#isQuiet) timer.unref();
+    this.#state = { name: 'waiting', timer };
   }
 
   #redial(): void {
@@ -181,6 +189,7 @@ export class Link {
     const { heardAt, saidAt } = state.session.connection;
     const due = Math.min(saidAt + heartbeatMillis, heardAt + silenceMillis(heartbeatMillis));
     state.timer = setTimeout(() => this.#timeout(state.session), Math.max(10, due - performance.now()));
+    if (this.#isQuiet) state.timer.unref();
   }
 
   #timeout({ connection, welcome: { heartbeatMillis } }: OpenSession): void {

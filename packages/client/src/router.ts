@@ -20,7 +20,8 @@ import { Blobs } from './blobs.ts';
 import { Deferred } from './deferred.ts';
 import type { WhoWeAre } from './greeting.ts';
 import type { CancelOptions, JobHost } from './job.ts';
-import { Link } from './link.ts';
+import { KeepAlive } from './keep-alive.ts';
+import { Link, type LinkHandlers } from './link.ts';
 import { Outputs } from './outputs.ts';
 import type { OutputWatcher } from './printed.ts';
 import type { JobMessage, JobPeer } from './wire.ts';
@@ -54,12 +55,16 @@ export class Router implements JobHost {
   #closedWith: Error | null = null;
   readonly #handlers: Handlers;
 
-  constructor(finder: QueenFinder, who: WhoWeAre) {
+  readonly #keepAlive: KeepAlive | null;
+
+  /** @param isLocal whether the process may end although the session is open, if nobody waits for anything of it */
+  constructor(finder: QueenFinder, who: WhoWeAre, isLocal = false) {
+    this.#keepAlive = isLocal ? new KeepAlive(() => !this.#isIdle) : null;
     this.#handlers = this.#makeHandlers();
     this.#streams = new StreamServer(this, ({ job, index, direction }) =>
       direction === 'in' ? this.#jobs.get(job)?.sources.get(index) : undefined,
     );
-    this.#link = new Link(finder, who, {
+    const handlers: LinkHandlers = {
       opened: () => this.#opened(),
       message: (message) => this.#received(message as QueenToClient),
       lost: () => this.#lost(),
@@ -68,11 +73,33 @@ export class Router implements JobHost {
       ticked: () => {
         for (const job of this.#jobs.values()) job.tick();
       },
-    });
+    };
+    this.#link = new Link(finder, who, handlers, isLocal);
   }
 
   open(timeoutMillis: number): Promise<void> {
     return this.#link.open(timeoutMillis);
+  }
+
+  get #isIdle(): boolean {
+    if (this.#requests.size > 0 || this.#watchers.size > 0 || this.#outputWatchers.size > 0) return false;
+    for (const job of this.#jobs.values()) if (!job.isIdle) return false;
+    return true;
+  }
+  mayWait(): void {
+    this.#keepAlive?.begin();
+  }
+
+  /** The process exits: the connection ends at once, without a word. */
+  cut(): void {
+    this.#link.connection?.destroy();
+  }
+
+  /** There is no Queen any more, and there will be none. */
+  fail(error: UsageError): void {
+    if (this.#closedWith !== null) return;
+    this.#fail(error);
+    void this.#link.close();
   }
 
   /** Ends every job that is attached to this client, fails whatever waits, and closes the session. */
@@ -84,6 +111,7 @@ export class Router implements JobHost {
 
   /** Everything that waits, and everything that is asked from now on, fails with this. */
   #fail(error: UsageError): void {
+    this.#keepAlive?.end();
     for (const job of [...this.#jobs.values()]) job.close(error);
     this.#closedWith = error;
     for (const { answer } of this.#requests.values()) answer.reject(error);
@@ -130,6 +158,7 @@ export class Router implements JobHost {
     if (this.#link.connection !== null) this.#resume(job);
   }
   keep(job: JobPeer): void {
+    this.mayWait();
     this.#jobs.set(job.id, job);
   }
   /** A job of this client that is not over. */
@@ -174,6 +203,7 @@ export class Router implements JobHost {
   /** Calls back with every overview, at least as often as asked for, until the function that it returns is called. */
   watch(everyMillis: number, give: (body: Plain) => void, fail: (error: unknown) => void): () => void {
     const watcher: Watcher = { everyMillis, give, fail };
+    this.mayWait();
     this.#watchers.add(watcher);
     this.#updateWatch();
     return () => {
@@ -188,6 +218,7 @@ export class Router implements JobHost {
   watchOutput(watcher: OutputWatcher): () => void {
     this.mustBeOpen();
     const { job } = watcher;
+    this.mayWait();
     this.#outputWatchers.add(watcher);
     this.send({ type: 'WatchOutput', job, on: true });
     return () => {
@@ -213,6 +244,7 @@ export class Router implements JobHost {
     if (wrong !== null)
       return Promise.reject(new UsageError(`This cannot be asked: ${wrong}.`, 'badQuestion'));
     const answer = new Deferred<Plain>();
+    this.mayWait();
     this.#requests.set(message.request, { message, answer, isLasting });
     this.send(message);
     return answer.promise;

@@ -23,6 +23,8 @@ export interface JobPeer {
   readonly id: JobId;
   /** What it needs, by hash. */
   readonly blobs: readonly string[];
+  /** Whether nobody waits for anything of it, so that the process may end. */
+  readonly isIdle: boolean;
   /** A session has been opened: say again whatever the Queen must know. */
   resume(): void;
   receive(message: JobMessage): void;

@@ -1,4 +1,7 @@
-/** A Queen and Drones beside the caller: in its process (`startLocal`), or in processes of their own (`startProcesses`). */
+/**
+ * A Queen and Drones beside the caller: in its thread (`startLocal`), in a thread of their own (`startLocalThread`), or in
+ * processes of their own (`startProcesses`).
+ */
 export type { Exit } from './child-process.ts';
 export type { LocalDrone } from './drone.ts';
 export type { Usage } from './ipc.ts';
@@ -11,3 +14,4 @@ export {
   type QueenProcess,
   startProcesses,
 } from './processes.ts';
+export { type LocalThread, startLocalThread } from './thread.ts';

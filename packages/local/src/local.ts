@@ -1,4 +1,4 @@
-/** A Queen and Drones inside the caller's process: for tests, and for `connect({ local: true })`. */
+/** A Queen and Drones inside the caller's thread: for tests, and for the thread of `connect({ local: true })`. */
 import { type QueenOptions, startQueen } from '@hive/queen';
 import { type Address, formatAddress, Keyring, LOOPBACK, newSecret, parseAddress } from '@hive/shared/node';
 import { joinQueen, type LocalDrone } from './drone.ts';
