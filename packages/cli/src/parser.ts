@@ -18,6 +18,7 @@ import { jobCommand } from './commands/job.ts';
 import { jobsCommand } from './commands/jobs.ts';
 import { keyCommand } from './commands/key.ts';
 import { logsCommand } from './commands/logs.ts';
+import { mapCommand } from './commands/map.ts';
 import { queenCommand } from './commands/queen.ts';
 import { resultsCommand } from './commands/results.ts';
 import { retryCommand } from './commands/retry.ts';
@@ -35,6 +36,7 @@ const COMMANDS = [
   queenCommand,
   droneCommand,
   hashCommand,
+  mapCommand,
   submitCommand,
   waitCommand,
   resultsCommand,

@@ -1,0 +1,144 @@
+import { hash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Processes } from '../testing/processes.ts';
+
+const processes = new Processes();
+const { folder } = processes;
+beforeAll(async () => {
+  mkdirSync(join(folder, 'photos'));
+  for (const name of ['b.jpg', 'a.jpg', 'c.png'])
+    writeFileSync(join(folder, 'photos', name), `it is ${name}`);
+  writeFileSync(join(folder, 'photos', 'big.jpg'), Buffer.alloc(3_000_000, 7));
+  writeFileSync(join(folder, 'data.ndjson'), '{"a":1}\n\n[2,"x"]\n"three"\n');
+  writeFileSync(join(folder, 'data.csv'), 'name,age\nAda,36\n"Bob, jr",7\n');
+  writeFileSync(join(folder, 'words.txt'), 'queen\ndrone\n');
+  await processes.startHive(2);
+});
+afterAll(() => processes.end());
+
+interface Said {
+  readonly code: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+async function map(args: readonly string[], input: string | null = null): Promise<Said> {
+  const running = processes.hive(['map', ...args], { input: input ?? '' });
+  const code = await running.ended;
+  return { code, stdout: String(running.stdout), stderr: String(running.stderr) };
+}
+const fine = (...lines: string[]): Said => ({
+  code: 0,
+  stdout: lines.map((line) => `${line}\n`).join(''),
+  stderr: '',
+});
+
+describe('hive map', () => {
+  test('runs a task per record of files, read as their names tell', async () => {
+    expect(await map(['--kind', 'echo', '-i', 'data.ndjson', '-i', 'data.csv', '-i', 'words.txt'])).toEqual(
+      fine(
+        '{"a":1}',
+        '[2,"x"]',
+        '"three"',
+        '{"name":"Ada","age":"36"}',
+        '{"name":"Bob, jr","age":"7"}',
+        '"queen"',
+        '"drone"',
+      ),
+    );
+  });
+
+  test('reads standard input, and its own output', async () => {
+    const first = await map(['--kind', 'echo', '--format', 'lines'], 'one\ntwo\n');
+    expect(first).toEqual(fine('"one"', '"two"'));
+    expect(await map(['--kind', 'hash', '--indexed', '-'], first.stdout)).toEqual(
+      fine(
+        `{"index":0,"value":"${hash('sha256', 'one')}"}`,
+        `{"index":1,"value":"${hash('sha256', 'two')}"}`,
+      ),
+    );
+  });
+
+  test('takes patterns, and whole files however large', async () => {
+    const digests = ['a.jpg', 'b.jpg'].map((name) => `"${hash('sha256', `it is ${name}`)}"`);
+    const big = `"${hash('sha256', Buffer.alloc(3_000_000, 7))}"`;
+    expect(await map(['--kind', 'hash', '-f', 'contents', '-i', 'photos/*.jpg'])).toEqual(
+      fine(digests[0]!, digests[1]!, big),
+    );
+    expect(await map(['--kind', 'echo', '-f', 'paths', 'photos/?.png'])).toEqual(
+      fine(JSON.stringify(join(folder, 'photos/c.png'))),
+    );
+  });
+
+  test('takes a range, without a cluster too', async () => {
+    expect(await map(['--local', '--kind', 'echo', '--range', '3..1'])).toEqual(fine('3', '2', '1'));
+  });
+
+  test('prints what finishes first, if order does not matter', async () => {
+    const said = await map(['--kind', 'sleep', '--unordered', '--indexed'], '2500\n0\n');
+    expect(said).toEqual(fine('{"index":1,"value":0}', '{"index":0,"value":2500}'));
+  });
+
+  test('says of each task that fails where its input stands, and goes on', async () => {
+    const { code, stdout, stderr } = await map([
+      '--kind',
+      'hash',
+      '--retries',
+      '0',
+      '-i',
+      'words.txt',
+      '-i',
+      'data.ndjson',
+    ]);
+    expect(code).toBe(1);
+    expect(stdout.split('\n')).toEqual([
+      `"${hash('sha256', 'queen')}"`,
+      `"${hash('sha256', 'drone')}"`,
+      `"${hash('sha256', 'three')}"`,
+      '',
+    ]);
+    expect(stderr).toMatch(/^hive map: task 2 \(data\.ndjson, record 1\) failed: .+$/m);
+    expect(stderr).toMatch(/^hive map: task 3 \(data\.ndjson, record 2\) failed: .+$/m);
+    expect(stderr).toMatch(/^hive map: Job \S+ failed: 3 succeeded, 2 failed, in .+\.$/m);
+  });
+});
+
+describe('hive map says in one sentence', () => {
+  const cases: [what: string, args: string[], input: string, says: RegExp][] = [
+    ['what is missing', ['-i', 'words.txt'], '', /Say what is to be done: /],
+    [
+      'that a file is not there',
+      ['--kind', 'echo', 'nothing.csv'],
+      '',
+      /nothing\.csv: No such file or directory\./,
+    ],
+    ['that a pattern matches none', ['--kind', 'echo', '*.xml'], '', /No file matches \*\.xml\./],
+    [
+      'that it cannot guess',
+      ['--kind', 'echo', 'photos/c.png'],
+      '',
+      /How is photos\/c\.png to be read\? Say --format/,
+    ],
+    ['which line is no JSON', ['--kind', 'echo'], '1\nx\n', /standard input:2: this is not JSON/],
+    ['that a folder is none', ['--kind', 'echo', '-f', 'lines', 'photos'], '', /photos: Is a directory\./],
+    [
+      'that there is one source',
+      ['--kind', 'echo', '--range', '1..2', 'words.txt'],
+      '',
+      /--range, or files, not both/,
+    ],
+    [
+      'that --local is alone',
+      ['--local', '--queen', 'a:1', '--kind', 'echo', 'words.txt'],
+      '',
+      /--local needs no Queen/,
+    ],
+  ];
+  test.each(cases)('%s', async (_, args, input, says) => {
+    const { code, stderr } = await map(args, input);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(says);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+});

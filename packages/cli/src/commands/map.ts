@@ -1,0 +1,249 @@
+/** `hive map TASK --input FILE…`: a task for every record of files, its results as one JSON document a line. */
+import { connect, type Hive, type SubmitOptions, type TaskResult } from '@hive/client';
+import { UsageError } from '@hive/shared';
+import type { CommandModule } from 'yargs';
+import { leaveBy, onInterrupt, type Signal } from '../interrupt.ts';
+import { EXIT_CODES_TEXT, exitCodeOfJobs } from '../job/exit-code.ts';
+import { formatEnd, hintAtDrones } from '../job/follow.ts';
+import {
+  type JobOptionArguments,
+  jobOptionsOf,
+  listOf,
+  parseParams,
+  withJobOptions,
+} from '../job/options.ts';
+import { parseRange } from '../job/range.ts';
+import { wordsOf } from '../job/result-lines.ts';
+import { noteLostQueen } from '../lost-queen.ts';
+import { FORMATS, type Format, STANDARD_INPUT } from '../map/format.ts';
+import { MapInputs, mustExist } from '../map/inputs.ts';
+import { jsonLine } from '../map/json-value.ts';
+import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
+import { Output } from '../output.ts';
+import { Progress } from '../progress.ts';
+import { leaveWithReader } from '../reader-gone.ts';
+
+interface MapArguments extends ClientArguments, JobOptionArguments {
+  readonly _: readonly (string | number)[];
+  readonly input?: string | readonly string[] | undefined;
+  readonly format: Format | 'auto';
+  readonly delimiter?: string | undefined;
+  readonly noHeader: boolean;
+  readonly range?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly params?: string | readonly string[] | undefined;
+  readonly unordered: boolean;
+  readonly indexed: boolean;
+  readonly local: boolean;
+}
+
+const MAP_OPTIONS = {
+  input: {
+    alias: 'i',
+    type: 'string',
+    requiresArg: true,
+    describe: 'FILE, a pattern such as "data/*.csv", or - for standard input; may be repeated',
+  },
+  format: {
+    alias: 'f',
+    choices: FORMATS,
+    default: 'auto',
+    requiresArg: true,
+    describe: 'How files are read; auto: by their names, standard input as ndjson',
+  },
+  delimiter: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Between the values of a CSV row (default: a comma, of tsv a tab)',
+  },
+  'no-header': {
+    type: 'boolean',
+    default: false,
+    describe: 'CSV without a row of names: each record is a list',
+  },
+  range: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'START..END[..STEP]: integers as inputs, both ends included',
+  },
+  kind: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'A kind of work that Drones know, instead of a TASK',
+  },
+  params: {
+    alias: 'p',
+    type: 'string',
+    requiresArg: true,
+    describe: 'Parameters of the kind, key=value or JSON; may be repeated',
+  },
+  unordered: {
+    type: 'boolean',
+    default: false,
+    describe: 'Print results as they finish, not in the order of the inputs',
+  },
+  indexed: {
+    type: 'boolean',
+    default: false,
+    describe: 'Print {"index":…,"value":…}: which input, counted from 0, gave which result',
+  },
+  local: {
+    type: 'boolean',
+    default: false,
+    describe: 'In this process, without any Queen or Drone elsewhere',
+  },
+  ...CLIENT_OPTIONS,
+} as const;
+
+export const mapCommand: CommandModule<object, MapArguments> = {
+  command: 'map',
+  describe: 'Run a task for every record of files',
+  builder: (yargs) =>
+    withJobOptions(yargs, MAP_OPTIONS)
+      .usage(
+        '$0 map --kind KIND [INPUT..]\n\nRuns a task for every record of files; prints a JSON document per result.',
+      )
+      // Names stay out of yargs' hands: it would take quotes off them and make numbers of some.
+      .strict(false)
+      .strictOptions()
+      .example('$0 map --kind hash --input words.txt', 'One task per line')
+      .example("$0 map --kind hash -f contents -i 'photos/*.jpg'", 'One task per file')
+      .epilogue(EXIT_CODES_TEXT) as never,
+  handler: async (argv) => {
+    const signal = await run(argv);
+    // A read that hangs (a FIFO that nobody writes to) must not keep an interrupted process.
+    if (signal !== null) leaveBy(signal);
+    process.stdin.destroy();
+  },
+};
+
+/** What there is to do, read from the command line. */
+interface Plan {
+  readonly work: Pick<SubmitOptions, 'kind' | 'params'>;
+  readonly range: SubmitOptions['range'] | null;
+  readonly inputs: MapInputs;
+}
+
+/** @throws UsageError when it is not clear what is to be done to what */
+async function planOf(argv: MapArguments): Promise<Plan> {
+  const words = argv._.slice(1).map(String);
+  if (argv.kind === undefined) {
+    throw new UsageError('Say what is to be done: "hive map --kind hash --input words.txt".', 'noTask');
+  }
+  const params = parseParams(argv.params);
+  const work = { kind: argv.kind, ...(Object.keys(params).length === 0 ? {} : { params }) };
+  const named = [...words, ...listOf(argv.input)];
+  if (argv.range !== undefined && named.length > 0) {
+    throw new UsageError('Say what the inputs are: --range, or files, not both.', 'noInputs');
+  }
+  if (argv.range === undefined && named.length === 0) {
+    if (process.stdin.isTTY) {
+      throw new UsageError('Say what the inputs are: --input FILE, or --range 1..100.', 'noInputs');
+    }
+    named.push(STANDARD_INPUT);
+  }
+  await mustExist(named);
+  const { format, delimiter, noHeader } = argv;
+  const inputs = new MapInputs({ named, format, delimiter, hasHeader: !noHeader });
+  return { work, range: argv.range === undefined ? null : parseRange(argv.range), inputs };
+}
+
+/** Resolves with the signal that cancelled it, if one did. */
+async function run(argv: MapArguments): Promise<Signal | null> {
+  const plan = await planOf(argv);
+  await using hive = await hiveOf(argv);
+  const progress = new Progress('tasks');
+  // Results that go to a file do not disturb the bar.
+  const output = new Output(process.stdout, () => process.stdout.isTTY && progress.stepAside());
+  const note = (text: string) => {
+    output.flush();
+    progress.stepAside();
+    process.stderr.write(`hive map: ${text}\n`);
+  };
+  const abort = new AbortController();
+  let interruptedBy: Signal | null = null;
+  using _signals = onInterrupt((signal) => {
+    interruptedBy = signal;
+    note('cancelling; press Ctrl-C again to leave at once');
+    abort.abort();
+  });
+  using _lost = noteLostQueen(hive, note);
+  using _reader = leaveWithReader(hive);
+  try {
+    const options = await jobOptionsOf(argv, hive);
+    await map(
+      hive,
+      plan,
+      { name: 'hive map', ...options, signal: abort.signal },
+      { argv, progress, output, note },
+    );
+  } catch (error) {
+    if (error !== abort.signal.reason) throw error;
+  } finally {
+    progress.end();
+  }
+  return interruptedBy;
+}
+
+/** @throws UsageError when no Queen answers, or a Queen elsewhere was named together with --local */
+function hiveOf(argv: MapArguments): Promise<Hive> {
+  if (!argv.local) return connectTo(argv, 'hive map');
+  if (argv.queen !== undefined || argv.scan !== undefined) {
+    throw new UsageError(
+      '--local needs no Queen: leave out --queen and --scan, or --local.',
+      'badCommandLine',
+    );
+  }
+  return connect({ local: true, name: 'hive map' });
+}
+
+interface Showing {
+  readonly argv: MapArguments;
+  readonly progress: Progress;
+  readonly output: Output;
+  readonly note: (text: string) => void;
+}
+
+async function map(
+  hive: Hive,
+  { work, range, inputs }: Plan,
+  options: Omit<SubmitOptions, 'kind'>,
+  { argv, progress, output, note }: Showing,
+): Promise<void> {
+  if (range !== null) progress.expect(range!.count);
+  const source = range === null ? { inputs: counted(inputs, progress) } : { range: range! };
+  const job = await hive.submit({ ...options, ...work, ...source });
+  void hintAtDrones(hive, note);
+  const print = (result: TaskResult): Promise<void> | null => {
+    progress.done(0);
+    if (result.outcome === 'succeeded') {
+      const { index, value } = result;
+      return output.write(Buffer.from(jsonLine(argv.indexed ? { index, value: value ?? null } : value)));
+    }
+    // What was cancelled is no surprise to whoever cancelled it.
+    if (result.outcome !== 'cancelled') note(failureText(result, inputs));
+    return null;
+  };
+  try {
+    for await (const result of job.results({ ordered: !argv.unordered })) {
+      const wait = print(result);
+      if (wait !== null) await wait;
+    }
+  } finally {
+    // What was printed leaves, whatever came after it.
+    await output.end();
+  }
+  const end = await job.done;
+  process.exitCode = exitCodeOfJobs([end.state]);
+  if (end.state !== 'succeeded') note(formatEnd(job.id, end));
+}
+
+async function* counted(inputs: MapInputs, progress: Progress): AsyncGenerator<unknown> {
+  yield* inputs.values(() => progress.found());
+  progress.foundAll();
+}
+
+function failureText({ index, outcome, error }: TaskResult, inputs: MapInputs): string {
+  const origin = inputs.originOf(index);
+  return `task ${index}${origin === null ? '' : ` (${origin})`} ${wordsOf(outcome)}: ${error!.message}`;
+}
