@@ -1,5 +1,5 @@
 /**
- * `pnpm check`: types, lint, structure, tests, each even if an earlier one failed, so that one run tells everything.
+ * `pnpm check`: types, lint, structure, docs/api, tests, each even if an earlier one failed, so that one run tells everything.
  * With HIVE_SKIP_TESTS set, the tests are left out: for whoever has just run them (.ci/run).
  */
 import { spawnSync } from 'node:child_process';
@@ -11,6 +11,7 @@ const steps: [name: string, command: string[]][] = [
   ['types', node('scripts/types.ts')],
   ['lint', [join(root, 'node_modules/.bin/biome'), 'check', '--error-on-warnings', '.']],
   ['structure', node('scripts/structure.ts')],
+  ['api', node('scripts/api-docs.ts', '--check')],
 ];
 if (!process.env['HIVE_SKIP_TESTS']) {
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
