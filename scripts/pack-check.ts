@@ -3,7 +3,15 @@
  * an empty project outside the workspace, and there type-checks and runs a short program for each.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, PUBLISHED } from './build.ts';
@@ -56,6 +64,15 @@ console.log(\`\${echoed.join(',')} and \${String(digest)}\`);
 await hive.close();`,
   },
 ];
+/** Forgets to close, and must end all the same. Without the package it says what to install. */
+const FORGETFUL = `
+import { connect } from '@hive/client';
+try {
+  const hive = await connect({ local: true });
+  console.log(await hive.call('echo', 'and it ends'));
+} catch (error) {
+  console.log(error.code, error.message);
+}`;
 
 function run(command: string, args: readonly string[], cwd: string): string {
   return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
@@ -119,7 +136,23 @@ function check(project: string, names: readonly string[]): void {
     if (said !== expected) throw new Error(`the program of ${name} said ${JSON.stringify(said)}`);
     console.log(`pack-check: @hive/${name} works outside of the workspace`);
   }
+  checkForgetful(project);
   checkCommand(project);
+}
+
+function checkForgetful(project: string): void {
+  const program = join(project, 'forgetful.js');
+  writeFileSync(program, FORGETFUL);
+  const says = (expected: RegExp) => {
+    const said = run(process.execPath, [program], project).trim();
+    if (!expected.test(said)) throw new Error(`connect({ local: true }) said ${JSON.stringify(said)}`);
+  };
+  says(/^and it ends$/);
+  const local = join(project, 'node_modules/@hive/local');
+  renameSync(local, `${local}-away`);
+  says(/^noLocal .+ npm install @hive\/local$/);
+  renameSync(`${local}-away`, local);
+  console.log('pack-check: connect({ local: true }) ends by itself, and says when @hive/local is missing');
 }
 
 /** The `hive` command, as npm links it. */
@@ -128,6 +161,9 @@ function checkCommand(project: string): void {
   if (!hive('--help').includes('hive hash')) throw new Error('hive --help does not list its commands');
   const bench = JSON.parse(hive('bench', 'echo', '--tasks', '10000', '--json')) as { tasks: number };
   if (bench.tasks !== 10_000) throw new Error('hive bench measured something else');
+  writeFileSync(join(project, 'words.csv'), 'word\nqueen\ndrone\n');
+  const mapped = hive('map', '--local', '--kind', 'echo', '--input', 'words.csv');
+  if (mapped !== '{"word":"queen"}\n{"word":"drone"}\n') throw new Error(`hive map said ${mapped}`);
   console.log('pack-check: the hive command works outside of the workspace');
 }
 
