@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, PUBLISHED } from './build.ts';
+import { checkNewUser } from './new-user.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -138,6 +139,11 @@ function check(project: string, names: readonly string[]): void {
   }
   checkForgetful(project);
   checkCommand(project);
+  const tools = {
+    tsc: join(root, 'node_modules/.bin/tsc'),
+    hive: join(project, 'node_modules/.bin/hive'),
+  };
+  checkNewUser(project, (command, args) => run(command, args, project), tools);
 }
 
 function checkForgetful(project: string): void {

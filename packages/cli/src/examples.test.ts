@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TaskContext } from '@hive/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import epidemic from '../../../examples/sweep.task.ts';
 import { Processes, Running } from './testing/processes.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -17,8 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => processes.end());
 
-async function run(example: string): Promise<string> {
-  const child = spawn(NODE, [join(EXAMPLES, example)], {
+async function run(example: string, ...args: string[]): Promise<string> {
+  const child = spawn(NODE, [join(EXAMPLES, example), ...args], {
     env: { ...process.env, HIVE_DATA: join(folder, 'data') },
   });
   const running = new Running(child);
@@ -34,6 +36,29 @@ describe('the examples', () => {
   test('local.ts needs no cluster', async () => {
     const digests = ['queen', 'drone', 'honey'].map((word) => `${hash('sha256', word)}\n`);
     expect(await run('local.ts')).toBe(digests.join(''));
+  });
+
+  test('primes.ts counts primes with a function of its own', async () => {
+    expect(await run('primes.ts')).toBe('78498 primes below a million\n');
+  });
+
+  test('sweep.ts simulates every point of a grid, as CSV', async () => {
+    const [head, ...rows] = (await run('sweep.ts', '6')).trim().split('\n');
+    expect(head).toBe('contacts,daysIll,peak,peakDay,infected');
+    const context = {} as TaskContext;
+    const seeded = (contacts: number, daysIll: number) => ({
+      contacts,
+      daysIll,
+      seed: contacts * 1_000 + daysIll,
+    });
+    for (let contacts = 1; contacts <= 6; contacts++) {
+      for (let daysIll = 1; daysIll <= 6; daysIll++) {
+        const here = await epidemic.run(seeded(contacts, daysIll), context);
+        expect(rows.shift()).toBe(Object.values(here).join(','));
+        expect(here.infected).toBeGreaterThanOrEqual(here.peak);
+      }
+    }
+    expect(rows).toEqual([]);
   });
 
   test('map.ts gets all answers in order', async () => {

@@ -12,6 +12,8 @@ import { bytesStream, fileStream } from './streams.ts';
 /** Where blobs travel: the one session. */
 export interface BlobWire {
   readonly bufferedBytes: number;
+  /** Somebody waits from now on: see `isIdle`. */
+  mayWait(): void;
   send(message: Message<'BlobHave' | 'BlobChunk' | 'StreamChunk'>): void;
 }
 interface Offer {
@@ -70,6 +72,11 @@ export class Blobs {
     return hashes.some((hash) => this.#sources.has(hash) && !this.#isHere(hash));
   }
 
+  /** Whether nobody waits for the Queen to have something. */
+  get isIdle(): boolean {
+    return this.#offers.size === 0;
+  }
+
   // What the router says.
 
   opened(): void {
@@ -112,6 +119,7 @@ export class Blobs {
     if (known !== undefined) return known.here.promise;
     this.#remember(hash, source);
     const offer = { hash, source, here: new Deferred<void>() };
+    this.#wire.mayWait();
     this.#offers.set(hash, offer);
     this.#send(offer);
     return offer.here.promise;

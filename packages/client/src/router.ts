@@ -84,7 +84,7 @@ export class Router implements JobHost {
   get #isIdle(): boolean {
     if (this.#requests.size > 0 || this.#watchers.size > 0 || this.#outputWatchers.size > 0) return false;
     for (const job of this.#jobs.values()) if (!job.isIdle) return false;
-    return true;
+    return this.blobs.isIdle;
   }
   mayWait(): void {
     this.#keepAlive?.begin();

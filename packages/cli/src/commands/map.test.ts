@@ -142,3 +142,47 @@ describe('hive map says in one sentence', () => {
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 });
+
+describe('hive map with a task of one’s own', () => {
+  const TASKS = join(import.meta.dirname, '../testing/tasks');
+  const words = join(TASKS, 'words.task.ts');
+
+  test('runs the function of a file, and says where it threw', async () => {
+    const { code, stdout, stderr } = await map([words, '-f', 'lines', '--retries', '0'], 'queen\n\ndrone\n');
+    expect(code).toBe(1);
+    expect(stdout).toBe('{"word":"queen","letters":5}\n{"word":"drone","letters":5}\n');
+    expect(stderr).toMatch(
+      /^hive map: task 1 \(standard input, record 2\) failed: RangeError: there is no word \(\S*words\.task\.ts:\d+:\d+\)$/m,
+    );
+  });
+
+  test('needs no cluster for it', async () => {
+    expect(await map([words, '--local', '-f', 'lines'], 'bee\n')).toEqual(fine('{"word":"bee","letters":3}'));
+  });
+
+  test('runs the export that is named, with parameters', async () => {
+    const said = await map([`${words}#repeated`, '-p', 'times=2', '-f', 'lines'], 'ab\n');
+    expect(said).toEqual(fine('"abab"'));
+  });
+
+  const broken: [what: string, text: string, says: RegExp][] = [
+    ['cannot be parsed', 'export default task((x) => x;\n', /cannot be bundled: \S*broken\.ts:1:\d+: /],
+    ['exports no task', 'export const x = 1;\n', /^hive: broken\.ts exports no task\. Export one: /],
+    ['imports what is not there', "import './gone.ts';\n", /Could not resolve "\.\/gone\.ts"/],
+  ];
+  test.each(broken)('says in one sentence that a file %s', async (_, text, says) => {
+    writeFileSync(join(folder, 'broken.ts'), text);
+    const { code, stdout, stderr } = await map(['broken.ts', '-f', 'lines'], 'a\nb\nc\n');
+    expect({ code, stdout, lines: stderr.trim().split('\n').length }).toEqual({
+      code: 1,
+      stdout: '',
+      lines: 1,
+    });
+    expect(stderr).toMatch(says);
+  });
+
+  test('says so when there is no such file, or it is none', async () => {
+    expect((await map(['gone.ts'])).stderr).toBe('hive: There is no task file gone.ts.\n');
+    expect((await map(['words.txt'])).stderr).toMatch(/^hive: words\.txt is no task file: /);
+  });
+});

@@ -13,11 +13,12 @@ import {
   withJobOptions,
 } from '../job/options.ts';
 import { parseRange } from '../job/range.ts';
-import { wordsOf } from '../job/result-lines.ts';
 import { noteLostQueen } from '../lost-queen.ts';
+import { failureText } from '../map/failure-text.ts';
 import { FORMATS, type Format, STANDARD_INPUT } from '../map/format.ts';
 import { MapInputs, mustExist } from '../map/inputs.ts';
 import { jsonLine } from '../map/json-value.ts';
+import { taskFile } from '../map/task-file.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
@@ -69,13 +70,13 @@ const MAP_OPTIONS = {
   kind: {
     type: 'string',
     requiresArg: true,
-    describe: 'A kind of work that Drones know, instead of a TASK',
+    describe: 'Instead of TASK: a kind of work that Drones know',
   },
   params: {
     alias: 'p',
     type: 'string',
     requiresArg: true,
-    describe: 'Parameters of the kind, key=value or JSON; may be repeated',
+    describe: 'What all tasks have in common, key=value or JSON; may be repeated',
   },
   unordered: {
     type: 'boolean',
@@ -101,12 +102,14 @@ export const mapCommand: CommandModule<object, MapArguments> = {
   builder: (yargs) =>
     withJobOptions(yargs, MAP_OPTIONS)
       .usage(
-        '$0 map --kind KIND [INPUT..]\n\nRuns a task for every record of files; prints a JSON document per result.',
+        '$0 map TASK [INPUT..]\n\nRuns a task, a function of a TypeScript or JavaScript file, for every record of files. Prints a JSON document per result.',
       )
       // Names stay out of yargs' hands: it would take quotes off them and make numbers of some.
       .strict(false)
       .strictOptions()
-      .example('$0 map --kind hash --input words.txt', 'One task per line')
+      .example('$0 map resize.task.ts --input photos.csv', 'The function of the file, for every row')
+      .example('$0 map tasks.ts#primes --range 1..1000', 'The export "primes", for integers')
+      .example('$0 map --kind hash --input words.txt', 'A kind of work that Drones know')
       .example("$0 map --kind hash -f contents -i 'photos/*.jpg'", 'One task per file')
       .epilogue(EXIT_CODES_TEXT) as never,
   handler: async (argv) => {
@@ -116,6 +119,9 @@ export const mapCommand: CommandModule<object, MapArguments> = {
     process.stdin.destroy();
   },
 };
+
+/** A Drone has looked into the file and found no task, or it cannot be loaded there: the others would fail alike. */
+const BAD_MODULE = 'badModule';
 
 /** What there is to do, read from the command line. */
 interface Plan {
@@ -127,11 +133,16 @@ interface Plan {
 /** @throws UsageError when it is not clear what is to be done to what */
 async function planOf(argv: MapArguments): Promise<Plan> {
   const words = argv._.slice(1).map(String);
-  if (argv.kind === undefined) {
-    throw new UsageError('Say what is to be done: "hive map --kind hash --input words.txt".', 'noTask');
+  const task = argv.kind === undefined ? words.shift() : undefined;
+  if (argv.kind === undefined && task === undefined) {
+    throw new UsageError(
+      'Say what is to be done: "hive map resize.task.ts --input photos.csv", or --kind.',
+      'noTask',
+    );
   }
   const params = parseParams(argv.params);
-  const work = { kind: argv.kind, ...(Object.keys(params).length === 0 ? {} : { params }) };
+  const kind = task === undefined ? argv.kind! : taskFile(task);
+  const work = { kind, ...(Object.keys(params).length === 0 ? {} : { params }) };
   const named = [...words, ...listOf(argv.input)];
   if (argv.range !== undefined && named.length > 0) {
     throw new UsageError('Say what the inputs are: --range, or files, not both.', 'noInputs');
@@ -221,11 +232,12 @@ async function map(
       return output.write(Buffer.from(jsonLine(argv.indexed ? { index, value: value ?? null } : value)));
     }
     // What was cancelled is no surprise to whoever cancelled it.
-    if (result.outcome !== 'cancelled') note(failureText(result, inputs));
+    if (result.outcome !== 'cancelled') note(failureText(result, inputs.originOf(result.index)));
     return null;
   };
   try {
     for await (const result of job.results({ ordered: !argv.unordered })) {
+      if (result.error?.code === BAD_MODULE) throw new UsageError(result.error.message, 'badTask');
       const wait = print(result);
       if (wait !== null) await wait;
     }
@@ -241,9 +253,4 @@ async function map(
 async function* counted(inputs: MapInputs, progress: Progress): AsyncGenerator<unknown> {
   yield* inputs.values(() => progress.found());
   progress.foundAll();
-}
-
-function failureText({ index, outcome, error }: TaskResult, inputs: MapInputs): string {
-  const origin = inputs.originOf(index);
-  return `task ${index}${origin === null ? '' : ` (${origin})`} ${wordsOf(outcome)}: ${error!.message}`;
 }
