@@ -1,11 +1,10 @@
 /** The way in: finds a Queen (or starts one in this process) and opens a session with her. */
-import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
-import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { LIMITS, UsageError } from '@hive/shared';
+import { basename } from 'node:path';
+import { LIMITS } from '@hive/shared';
 import { accessOf, type Insecure, randomPeerId } from '@hive/shared/node';
 import { Hive } from './hive.ts';
+import { type LocalOptions, localHive, startLocal } from './local.ts';
 import { Router } from './router.ts';
 import { finderFor } from './search.ts';
 
@@ -38,19 +37,6 @@ export interface ConnectOptions {
    */
   readonly local?: boolean | LocalOptions;
 }
-/** Of the Queen and Drones in this process. */
-export interface LocalOptions {
-  /** Default 1. */
-  readonly drones?: number;
-  /** Slots of each Drone; default: as many as this machine runs in parallel. */
-  readonly slots?: number;
-  /**
-   * A folder in which jobs and results are kept, durably; default: in memory, gone with `close`. It is a data folder like
-   * any Queen's: "hive jobs --data DIR" looks into it meanwhile, "hive queen --data DIR" goes on with it afterwards.
-   */
-  readonly data?: string;
-}
-
 const TIMEOUT_MILLIS = 4_000;
 
 /**
@@ -69,7 +55,6 @@ export async function connect(options: ConnectOptions = {}): Promise<Hive> {
 }
 
 async function openLocal(options: ConnectOptions, local: LocalOptions, timeoutMillis: number): Promise<Hive> {
-  mustBeOf(local);
   const started = await startLocal(local);
   const { address: queen, key } = started;
   const name = options.name === undefined ? {} : { name: options.name };
@@ -83,36 +68,6 @@ async function openLocal(options: ConnectOptions, local: LocalOptions, timeoutMi
   }
 }
 
-/** Ends what runs in this process when the Hive is closed, or when the process has nothing else to do. */
-function localHive(router: Router, { ended, stop }: Local): Hive {
-  const closeAtEnd = () => void hive.close();
-  // The Queen waits for the end of sessions, and a process that exits writes and reads no more.
-  const cut = () => router.cut();
-  const hive = new Hive(router, async () => {
-    process.off('beforeExit', closeAtEnd);
-    await stop();
-    process.off('exit', cut);
-  });
-  process.once('beforeExit', closeAtEnd);
-  process.prependOnceListener('exit', cut);
-  void ended.then((error) => error === null || router.fail(error));
-  return hive;
-}
-
-const LOCAL_OPTIONS: ReadonlySet<string> = new Set([
-  'drones',
-  'slots',
-  'data',
-] satisfies (keyof LocalOptions)[]);
-
-/** @throws UsageError 'badOption' */
-function mustBeOf(local: LocalOptions): void {
-  const unknown = Object.keys(local).find((option) => !LOCAL_OPTIONS.has(option));
-  if (unknown === undefined) return;
-  const known = [...LOCAL_OPTIONS].join(', ');
-  throw new UsageError(`connect: local has no option "${unknown}". It has ${known}.`, 'badOption');
-}
-
 function routerFor(options: ConnectOptions, isLocal = false): Router {
   const name = (options.name ?? defaultName()).slice(0, LIMITS.nameMax);
   const access = accessOf(options, 'client');
@@ -122,41 +77,4 @@ function routerFor(options: ConnectOptions, isLocal = false): Router {
 function defaultName(): string {
   const program = process.argv[1];
   return `${program === undefined ? 'client' : basename(program)} on ${hostname()}`;
-}
-
-interface Local {
-  readonly address: string;
-  readonly key: string;
-  /** With why, if nobody asked it to. */
-  readonly ended: Promise<UsageError | null>;
-  stop(): Promise<void>;
-}
-/** Computed, so that neither a bundler nor a package manager takes it for a dependency of every client. */
-const LOCAL_PACKAGE = ['@hive', 'local'].join('/');
-
-async function startLocal(options: LocalOptions): Promise<Local> {
-  const { startLocalThread } = (await importLocal()) as { startLocalThread(options: object): Promise<Local> };
-  return startLocalThread({ ...options, store: options.data === undefined ? 'memory' : 'sqlite' });
-}
-
-/** From where this package can see it, else from where the caller's program runs. */
-async function importLocal(): Promise<unknown> {
-  try {
-    return await import(LOCAL_PACKAGE);
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-  }
-  let path: string;
-  try {
-    path = createRequire(join(process.cwd(), 'package.json')).resolve(LOCAL_PACKAGE);
-  } catch (error) {
-    throw new UsageError(
-      'connect({ local }) needs the package @hive/local, which is not installed. Install it: npm install @hive/local',
-      'noLocal',
-      {
-        cause: error,
-      },
-    );
-  }
-  return import(pathToFileURL(path).href);
 }

@@ -13,7 +13,7 @@ export {
   type SentPath,
 } from './command-files.ts';
 export { type CommandOutput, type CommandResult, readCommandResult, smallEntries } from './command-result.ts';
-export { type ConnectOptions, connect, type LocalOptions } from './connect.ts';
+export { type ConnectOptions, connect } from './connect.ts';
 export { type Duration, millisOf } from './duration.ts';
 export { TaskError } from './errors.ts';
 export type { Inputs } from './feeder.ts';
@@ -35,6 +35,7 @@ export { Hive } from './hive.ts';
 export type { CancelOptions, JobProgress } from './job.ts';
 export { JobHandle, type ResultsOptions, type TaskResult } from './job-handle.ts';
 export type { JobSummary } from './job-stream.ts';
+export type { LocalOptions } from './local.ts';
 export { MapResults } from './map-results.ts';
 export type {
   After,

@@ -6,7 +6,9 @@ export interface JoinOptions extends AccessOptions {
   readonly queen: Address;
   readonly name: string;
   /** Default: as many as this machine runs in parallel. */
-  readonly slots?: number;
+  readonly slots?: number | undefined;
+  /** Folder of tasks that it knows by name. */
+  readonly tasks?: string | undefined;
   /** Time without the Queen after which it ends by itself; never by default. */
   readonly orphanTimeoutMillis?: number;
   /** What its commands run in at least, and what jobs may ask for. Absent: no sandboxes. */
@@ -21,6 +23,7 @@ export async function joinQueen({
   queen,
   name,
   slots,
+  tasks,
   orphanTimeoutMillis,
   sandbox,
   labels,
@@ -37,6 +40,7 @@ export async function joinQueen({
     queens: () => [queen],
     name,
     ...(slots === undefined ? {} : { slots }),
+    ...(tasks === undefined ? {} : { tasks }),
     ...(orphanTimeoutMillis === undefined ? {} : { orphanTimeoutMillis }),
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(labels === undefined ? {} : { labels }),

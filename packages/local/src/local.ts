@@ -10,6 +10,8 @@ export interface LocalOptions {
   readonly slots?: number;
   /** Data folder of the Queen; default: none, she leaves nothing behind. */
   readonly data?: string;
+  /** Folder of tasks that the Drones know by name; default: none. */
+  readonly tasks?: string;
   /** Where the Queen keeps jobs: `memory` (default), or `sqlite` in the data folder, which must then be named. */
   readonly store?: 'memory' | 'sqlite';
   /** Address of a Queen that runs already, `host:port`: then only Drones are started. */
@@ -30,7 +32,7 @@ export interface Local {
 
 /** Resolves when the Drones have joined. @throws UsageError when the Queen cannot listen */
 export async function startLocal(options: LocalOptions = {}): Promise<Local> {
-  const { drones = 1, slots, queen } = options;
+  const { drones = 1, slots, tasks, queen } = options;
   const keys = queen === undefined ? keysOf(options) : null;
   const key = keys?.nodeKey() ?? options.key;
   const own = keys === null ? null : await startOwnQueen(options, keys);
@@ -43,7 +45,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   try {
     for (let n = 1; n <= drones; n++) {
       const name = `local-${n}`;
-      joined.push(await joinQueen({ queen: address, name, key, ...(slots === undefined ? {} : { slots }) }));
+      joined.push(await joinQueen({ queen: address, name, key, slots, tasks }));
     }
   } catch (error) {
     await stop();

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from '@hive/client';
+import { connect, registeredTask } from '@hive/client';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -43,6 +43,15 @@ describe('a Hive in this process', () => {
     expect(values).toEqual(['kept']);
   });
 
+  test('knows tasks by name if it is given a folder of them', async () => {
+    writeFileSync(
+      join(folder, 'double.task.ts'),
+      "import { task } from '@hive/client';\nexport default task((n: number) => n * 2);\n",
+    );
+    await using hive = await connect({ local: { slots: 1, tasks: folder } });
+    expect(await hive.map(registeredTask('double'), [1, 2])).toEqual([2, 4]);
+  });
+
   test('refuses what makes no sense in a sentence', async () => {
     await expect(connect({ local: { slots: 0 } })).rejects.toMatchObject({
       name: 'UsageError',
@@ -50,7 +59,7 @@ describe('a Hive in this process', () => {
     });
     await expect(connect({ local: { thread: 2 } as object })).rejects.toMatchObject({
       code: 'badOption',
-      message: 'connect: local has no option "thread". It has drones, slots, data.',
+      message: 'connect: local has no option "thread". It has drones, slots, data, tasks.',
     });
     await expect(connect({ local: { data: '/dev/null/nowhere' } })).rejects.toMatchObject({
       name: 'UsageError',
