@@ -7,6 +7,7 @@
  * States: `idle` (no room), `running`, `ended` (the source is used up, failed, or `stop` was called).
  */
 import { UsageError } from '@hive/shared';
+import { EncodedValues } from './encoded.ts';
 import type { InputEncoder } from './inputs.ts';
 import type { Batch } from './upload.ts';
 
@@ -116,6 +117,10 @@ export class Feeder {
       const { done, value } = await iterator.next();
       if (!this.#isRunning) return;
       if (done) return this.#end();
+      if (value instanceof EncodedValues) {
+        this.#pass(value);
+        continue;
+      }
       await this.#encoder.add(value);
       if (this.#encoder.isFull || this.#room <= 0) this.#send();
       else this.#sendAtEndOfTurn();
@@ -129,6 +134,12 @@ export class Feeder {
       this.#isFlushQueued = false;
       if (this.#state !== 'ended') this.#send();
     });
+  }
+
+  #pass(values: EncodedValues): void {
+    this.#send();
+    if (values.count > 0) this.#sink.append(this.#encoder.adopt(values));
+    this.#sink.flush();
   }
 
   #send(): void {

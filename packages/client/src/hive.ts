@@ -192,15 +192,28 @@ export class Hive implements AsyncDisposable {
     let page: JobsPage | null = null;
     // A Queen tells of so many at once.
     while (jobs.length < limit && (page === null || page.next !== undefined)) {
-      const details: Partial<Message<'Query'>> = {
-        limit: Math.min(limit - jobs.length, LIMITS.answerEntriesMax),
-        ...(hidden === undefined ? {} : { hidden }),
-        ...(page === null ? {} : { before: page.next! }),
-      };
-      page = (await this.#router.query('jobs', details)) as unknown as JobsPage;
+      const before = page === null ? {} : { before: page.next! };
+      page = await this.jobsPage({ limit: limit - jobs.length, hidden, ...before });
       for (const job of page.jobs) jobs.push(job);
     }
     return jobs;
+  }
+  /** So many of the newest jobs, at most 1,000; with `next` of a page as `before`, those that are older. */
+  async jobsPage({
+    limit = 100,
+    hidden,
+    before,
+  }: {
+    readonly limit?: number | undefined;
+    readonly hidden?: boolean | undefined;
+    readonly before?: number | undefined;
+  } = {}): Promise<JobsPage> {
+    const details: Partial<Message<'Query'>> = {
+      limit: Math.min(limit, LIMITS.answerEntriesMax),
+      ...(hidden === undefined ? {} : { hidden }),
+      ...(before === undefined ? {} : { before }),
+    };
+    return (await this.#router.query('jobs', details)) as unknown as JobsPage;
   }
   /** Rejects with UsageError 'unknownJob'. */
   async job(id: string): Promise<JobInfo> {
@@ -320,7 +333,8 @@ export class Hive implements AsyncDisposable {
   }
 }
 
-const newJobId = (): JobId => jobId(v7());
+/** An id for `submit`, if it must be known before: a UUID of version 7. */
+export const newJobId = (): JobId => jobId(v7());
 
 function idOf(text: string): JobId {
   if (isJobId(text)) return text;

@@ -15,6 +15,7 @@ export {
 export { type CommandOutput, type CommandResult, readCommandResult, smallEntries } from './command-result.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export { type Duration, millisOf } from './duration.ts';
+export { type EncodedResults, EncodedValues } from './encoded.ts';
 export { TaskError } from './errors.ts';
 export type { Inputs } from './feeder.ts';
 export type { FunctionOptions, Target } from './functions/functions.ts';
@@ -31,7 +32,7 @@ export {
   task,
 } from './functions/task.ts';
 export { Graph, type GraphOptions, GraphResults, GraphTask, type GraphTaskOptions } from './graph.ts';
-export { Hive } from './hive.ts';
+export { Hive, newJobId } from './hive.ts';
 export type { CancelOptions, JobProgress } from './job.ts';
 export { JobHandle, type ResultsOptions, type TaskResult } from './job-handle.ts';
 export type { JobSummary } from './job-stream.ts';
@@ -52,6 +53,7 @@ export type {
   DrainInfo,
   DroneInfo,
   JobInfo,
+  JobsPage,
   KeyGenerations,
   Overview,
   QueenStatus,

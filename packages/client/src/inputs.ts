@@ -5,6 +5,7 @@
  */
 import {
   appendValue,
+  checkPage,
   type Encoding,
   encodeInPlace,
   isWellFormed,
@@ -13,6 +14,7 @@ import {
   type Streamed,
   UsageError,
 } from '@hive/shared';
+import type { EncodedValues } from './encoded.ts';
 import { bytesStream, isStreamSource, type Sources, type StreamSource } from './streams.ts';
 import { TextWriter } from './text.ts';
 import type { Batch } from './upload.ts';
@@ -126,6 +128,15 @@ export class InputEncoder {
     const parents = this.#parents;
     this.#parents = [];
     return { page, streams, parents };
+  }
+
+  /** Values that were encoded elsewhere, as a page of their own. What has gathered must have been taken before. */
+  adopt({ count, sizes, data }: EncodedValues): Batch {
+    const page = { first: this.#first, count, sizes, data };
+    checkPage(page);
+    this.#first += count;
+    this.#builder.skip(count);
+    return { page, streams: [] };
   }
 
   #addText(text: string): void {

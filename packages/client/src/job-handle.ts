@@ -1,5 +1,6 @@
 /** The public face of a submitted job. */
-import { type Failure, type JobId, type Outcome, UsageError } from '@hive/shared';
+import { type Encoding, type Failure, type JobId, type Outcome, UsageError } from '@hive/shared';
+import { type EncodedResults, encodedResults } from './encoded.ts';
 import { thrownIn } from './errors.ts';
 import type { CancelOptions, Job, JobProgress } from './job.ts';
 import type { JobSummary } from './job-stream.ts';
@@ -50,6 +51,10 @@ export class JobHandle<T = unknown> {
   get id(): JobId {
     return this.#job.id;
   }
+  /** How its values travel; `encodedResults` gives them so. */
+  get encoding(): Encoding {
+    return this.#job.encoding;
+  }
   /** Where it stood when the Queen last said so (at most four times a second). */
   get progress(): JobProgress {
     return this.#job.progress;
@@ -83,6 +88,18 @@ export class JobHandle<T = unknown> {
   }: ResultsOptions = {}): AsyncIterableIterator<TaskResult<T>> {
     const queue = this.#job.read(ordered ? 'index' : 'seq', after, streams);
     return new ResultIterator(this.#job, queue) as AsyncIterableIterator<TaskResult<T>>;
+  }
+
+  /**
+   * The same as `results`, a page at a time and undecoded: `first` may lie before `after`.
+   * @throws UsageError 'resultsTaken' for a second reader
+   */
+  encodedResults({
+    ordered = true,
+    after = 0,
+  }: Omit<ResultsOptions, 'streams'> = {}): AsyncGenerator<EncodedResults, void, undefined> {
+    const queue = this.#job.read(ordered ? 'index' : 'seq', after, true);
+    return encodedResults(this.#job, queue, () => this.#job.unread(readerLeft()));
   }
 
   /**
@@ -141,10 +158,12 @@ class ResultIterator implements AsyncIterableIterator<TaskResult> {
   return(): Promise<IteratorResult<TaskResult>> {
     this.#isOver = true;
     this.#cursor.drop();
-    this.#job.unread(new UsageError('The reader of these results has left.', 'resultsTaken'));
+    this.#job.unread(readerLeft());
     return Promise.resolve({ done: true, value: undefined });
   }
 }
+
+const readerLeft = () => new UsageError('The reader of these results has left.', 'resultsTaken');
 
 /** With the value, which was too large for its page. */
 async function fetched(result: TaskResult): Promise<IteratorResult<TaskResult>> {

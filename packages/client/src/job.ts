@@ -143,10 +143,15 @@ export class Job implements JobPeer {
 
   readerOf(page: Message<'Results'>): PageReader {
     const open = (stream: Streamed) => {
-      const output = new Output(this.#host.outputs, this.id, stream, () => this.#stream.settled(page));
+      const output = this.outputOf(page, stream);
       return this.#asStreams ? output : output.value(this.encoding);
     };
     return new PageReader(this.id, page, this.encoding, open, this.#readFrom);
+  }
+
+  /** An output of a page that is too large to be in it. */
+  outputOf(page: Message<'Results'>, stream: Streamed): Output {
+    return new Output(this.#host.outputs, this.id, stream, () => this.#stream.settled(page));
   }
 
   /** The reader is done with a page. */

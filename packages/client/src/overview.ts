@@ -52,6 +52,10 @@ export type JobInfo = More & {
   readonly endedAt?: string;
   readonly elapsedMillis: number;
   readonly message?: string;
+  /** That a Drone must have. */
+  readonly labels?: { readonly [name: string]: string };
+  /** Parameters of its kind, if they are small. */
+  readonly params?: { readonly [name: string]: Plain };
 };
 
 /** So many of the newest jobs; `next` is there when there are older ones, and asks for those. */

@@ -88,11 +88,13 @@ export function readOptions(options: DroneOptions): DroneConfig {
   }
   const sandbox = options.sandbox === undefined ? null : sandboxOf(options.sandbox);
   const tasks = tasksOf(options);
+  const name = (options.name ?? hostname()).slice(0, LIMITS.nameMax);
   const labels = {
     os: process.platform,
     arch: process.arch,
     host: hostname(),
     'host.id': hostId(),
+    node: name,
     ...whoRuns(),
     ...labelsOfTasks(tasks),
     ...options.labels,
@@ -101,7 +103,6 @@ export function readOptions(options: DroneOptions): DroneConfig {
   if (Object.keys(labels).length > LIMITS.labelsMax) {
     throw new UsageError(`A Drone has at most ${LIMITS.labelsMax} labels.`);
   }
-  const name = (options.name ?? hostname()).slice(0, LIMITS.nameMax);
   const { queens, listen, onEvent, orphanTimeoutMillis, slotHeapMiB, showValues = false } = options;
   const { blobBytesMax = LIMITS.droneBlobBytesMax } = options;
   const kinds = kindsOf(kindModules, options.allow);

@@ -4,7 +4,7 @@
  *
  * Cost: no object, closure or msgpack call per value; slices are views of the same memory.
  */
-import { ProtocolError } from './errors.ts';
+import { InvariantError, ProtocolError } from './errors.ts';
 import { readU32, writeU32 } from './frame.ts';
 import { LIMITS } from './limits.ts';
 
@@ -190,6 +190,12 @@ export class PageBuilder {
     else if (this.#uniform !== size) this.#uniform = -1;
     this.#count++;
     this.#length += size;
+  }
+
+  /** The next values are in a page that somebody else made. */
+  skip(count: number): void {
+    if (this.#count > 0) throw new InvariantError('a page under construction cannot leave indices out');
+    this.#first += count;
   }
 
   push(value: Uint8Array): void {

@@ -19,6 +19,7 @@ import { checkParents } from './graph.ts';
 import { graphGrew } from './graph-jobs.ts';
 import { pageCost } from './input-directory.ts';
 import { canonical, type Job } from './job.ts';
+import { paramsBytes } from './params.ts';
 import { summaryOf } from './queries.ts';
 import { noteAppended } from './queue-limit.ts';
 import type { PeerSession, State } from './state.ts';
@@ -108,17 +109,6 @@ function specProblem(
   }
   const problem = conditionProblem(state, { type: 'Submit', job, spec });
   return problem === null ? kindProblem(state, spec.kind) : { code: 'badSpec', text: problem };
-}
-
-/** About as many bytes as the wire carried for it. */
-function paramsBytes(value: unknown): number {
-  if (typeof value === 'string' || value instanceof Uint8Array) return value.length + 5;
-  if (typeof value !== 'object' || value === null) return 9;
-  let bytes = 5;
-  for (const [key, inner] of Object.entries(value)) {
-    bytes += (Array.isArray(value) ? 0 : key.length + 1) + paramsBytes(inner);
-  }
-  return bytes;
 }
 
 function kindProblem(state: State, kind: string): { code: RefusalCode; text: string } | null {

@@ -8,6 +8,7 @@ import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
 import { describeKeys } from './keys.ts';
 import { whyNoLabels } from './missing-labels.ts';
+import { paramsBytes, TOLD_PARAMS_BYTES_MAX } from './params.ts';
 import type { PeerSession, State } from './state.ts';
 
 type Body = { readonly [key: string]: Plain | undefined };
@@ -190,7 +191,13 @@ export function summaryOf(state: State, job: Job): Body {
     ...(job.endedAt === null ? {} : { endedAt: state.identity.formatTime(job.endedAt) }),
     elapsedMillis: Math.round((job.endedAt ?? state.now) - job.submittedAt),
     ...(job.message === null ? {} : { message: job.message }),
+    ...(Object.keys(job.labels).length === 0 ? {} : { labels: { ...job.labels } }),
+    ...toldParams(job),
   };
+}
+
+function toldParams({ spec: { params } }: Job): Body {
+  return params === undefined || paramsBytes(params) > TOLD_PARAMS_BYTES_MAX ? {} : { params };
 }
 
 /** Where one task stands. */
