@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const draft = join(root, 'node_modules/.cache/hive-build');
 /** In the order of their dependencies. */
-export const PUBLISHED = ['shared', 'queen', 'drone', 'client', 'local', 'bench', 'cli'] as const;
+export const PUBLISHED = ['shared', 'queen', 'drone', 'client', 'local', 'gateway', 'bench', 'cli'] as const;
 
 /** Compiles these packages. @throws Error when they do not compile; what was built before is gone then */
 export function build(packages: readonly string[] = PUBLISHED): void {

@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gateway: ['shared', 'client'],
   dashboard: [],
   simulation: ['shared', 'queen', 'drone'],
-  bench: ['shared', 'client', 'local'],
+  bench: ['shared', 'client', 'local', 'gateway'],
   chaos: ['shared', 'client', 'local'],
   cli: ['shared', 'client', 'queen', 'drone', 'local', 'bench', 'gateway'],
 };

@@ -1,5 +1,5 @@
 /** Options that several commands share, and the connection that they lead to. */
-import { connect, type Hive, millisOf } from '@hive/client';
+import { type ConnectOptions, connect, type Hive, millisOf } from '@hive/client';
 import { LIMITS, UsageError } from '@hive/shared';
 import { DISCOVERY_PORT } from '@hive/shared/node';
 import type { Argv } from 'yargs';
@@ -66,19 +66,26 @@ export const JOB_POSITIONAL = (yargs: Argv): Argv<JobArguments> =>
 
 /** @throws UsageError within 5 seconds when no Queen answers, with what was tried and what to start */
 export function connectTo(argv: ClientArguments, name: string, timeoutMillis?: number): Promise<Hive> {
+  return connect({
+    ...connectOptionsOf(argv, name),
+    ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
+  });
+}
+
+/** What the command line says of the Queen and of the key. */
+export function connectOptionsOf(argv: ClientArguments, name: string): ConnectOptions {
   traceAddress(argv);
   const { queen, data, scan, discoveryPort } = argv;
   const insecure = insecureOf(argv);
   warnIfInsecure(insecure === 'yes-really');
-  return connect({
+  return {
     ...(queen === undefined ? {} : { queen }),
     ...(data === undefined ? {} : { data }),
     ...(scan === undefined ? {} : { scan }),
     ...(discoveryPort === undefined ? {} : { discoveryPort }),
     ...(insecure ? { insecure } : {}),
-    ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
     name,
-  });
+  };
 }
 
 /** A length of time from the command line or the environment; a bare number is in seconds. @throws UsageError */

@@ -12,6 +12,7 @@ import { drainCommand } from './commands/drain.ts';
 import { droneCommand } from './commands/drone.ts';
 import { dronesCommand } from './commands/drones.ts';
 import { explainCommand } from './commands/explain.ts';
+import { gatewayCommand } from './commands/gateway.ts';
 import { gcCommand } from './commands/gc.ts';
 import { hashCommand } from './commands/hash.ts';
 import { jobCommand } from './commands/job.ts';
@@ -35,6 +36,7 @@ const COMMANDS = [
   upCommand,
   queenCommand,
   droneCommand,
+  gatewayCommand,
   hashCommand,
   mapCommand,
   submitCommand,

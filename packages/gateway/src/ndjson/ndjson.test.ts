@@ -74,7 +74,7 @@ describe('lines of JSON', () => {
     ['"a"b"', /^Line 1 is not JSON/],
     ['"a\tb"', /^Line 1 is not JSON/],
     ['{"__proto__":1}', /^Line 1 cannot be an input/],
-      ])('%j is refused with the number of its line', (text, message) => {
+  ])('%j is refused with the number of its line', (text, message) => {
     expect(() => lines(text)).toThrow(message);
   });
 

@@ -1,0 +1,176 @@
+/**
+ * The HTTP server: what holds for all routes. Who asks is decided first, before a body is read; what comes in is checked
+ * against the routes' schemas; every error leaves as a problem; nothing is cached, and no page of another origin may read.
+ */
+import type { Socket } from 'node:net';
+import { Ajv } from 'ajv';
+import Fastify, { type FastifyError, type FastifyInstance, type RouteOptions } from 'fastify';
+import { LOG } from './log.ts';
+import { describedOf } from './openapi.ts';
+import { PROBLEM_TYPE, Problem, problemOf } from './problem.ts';
+import { type Context, PREFIX, type Reply, type Request } from './routes/context.ts';
+import { addDroneRoutes } from './routes/drones.ts';
+import { addEventRoutes } from './routes/events.ts';
+import { addJobRoutes } from './routes/jobs.ts';
+import { addLogRoutes } from './routes/logs.ts';
+import { addOverviewRoutes } from './routes/overview.ts';
+import { addResultRoutes } from './routes/results.ts';
+import { addSubmitRoutes } from './routes/submit.ts';
+import { Streams } from './streams.ts';
+
+export interface AppOptions extends Omit<Context, 'streams'> {
+  readonly streamsMax: number;
+  readonly bodyBytesMax: number;
+}
+
+const CONNECTIONS_MAX = 4_096;
+const HEADERS_MILLIS = 10_000;
+const KEEP_ALIVE_MILLIS = 72_000;
+export const NDJSON_TYPES = [
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+  'application/x-jsonlines',
+];
+/** What curl and others say of a body when they are not told; here such a body is JSON. */
+const NO_TYPES = /^(?:application\/x-www-form-urlencoded|text\/plain|application\/octet-stream)\b/i;
+
+export function buildApp({ streamsMax, bodyBytesMax, ...rest }: AppOptions): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: bodyBytesMax,
+    // An upload may take as long as it takes; the head of a request may not.
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MILLIS,
+    http: { headersTimeout: HEADERS_MILLIS },
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    clientErrorHandler: refuseNonsense,
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply as never, '', problemOf(error)),
+  });
+  app.server.maxConnections = CONNECTIONS_MAX;
+  const { metrics } = rest;
+  const streams = new Streams(streamsMax, (open) => metrics.streamsOpen(open));
+  const context: Context = { ...rest, streams };
+  const routes: RouteOptions[] = [];
+  app.addHook('onRoute', (route) => void routes.push(route));
+  app.addHook('preClose', (done) => {
+    streams.endAll();
+    done();
+  });
+  setParsers(app);
+  setValidators(app);
+  setHooks(app, context, routes);
+  addOverviewRoutes(app, context, routes);
+  addDroneRoutes(app, context);
+  addSubmitRoutes(app, context);
+  addJobRoutes(app, context);
+  addResultRoutes(app, context);
+  addLogRoutes(app, context);
+  addEventRoutes(app, context);
+  return app;
+}
+
+function setParsers(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    if (body === '') done(null, undefined);
+    else void parse(request, body, done);
+  });
+  app.addContentTypeParser(NDJSON_TYPES, (_request, payload, done) => done(null, payload));
+}
+
+/** Bodies are taken at their word; what stands in a URL is text, whatever it means. */
+function setValidators(app: FastifyInstance): void {
+  const strict = new Ajv({ allErrors: true, useDefaults: true, strict: false, validateFormats: false });
+  const loose = new Ajv({
+    allErrors: true,
+    useDefaults: true,
+    coerceTypes: true,
+    strict: false,
+    validateFormats: false,
+  });
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? strict : loose).compile(schema as object),
+  );
+}
+
+function setHooks(app: FastifyInstance, context: Context, routes: readonly RouteOptions[]): void {
+  const { callers, metrics } = context;
+  app.decorateRequest('caller', null as never);
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    const caller = await callers.callerOf(request.raw);
+    request.caller = caller;
+    caller.session.active++;
+    if (request.method !== 'GET' && request.method !== 'HEAD' && !caller.mayChange)
+      throw new Problem(
+        403,
+        'not_permitted',
+        'A key of the role observer may look, and change nothing. Use one of the role client.',
+      );
+    const type = request.headers['content-type'];
+    if (hasBody(request) && (type === undefined || NO_TYPES.test(type)))
+      request.raw.headers['content-type'] = 'application/json';
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    if (request.caller !== null) request.caller.session.active--;
+    const { url: route = 'none' } = request.routeOptions;
+    const isStream = describedOf(request.routeOptions as never)?.streams !== undefined;
+    metrics.answered(request.method, route, reply.statusCode, isStream ? null : reply.elapsedTime / 1000);
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.status === 500) LOG('%s %s failed: %s', request.method, request.url, error.stack);
+    // The Queen has refused the key that this caller came in with.
+    if (problem.status === 401 && request.caller !== null) callers.refused(request.caller);
+    return sendProblem(reply, request.url, problem);
+  });
+  app.setNotFoundHandler((request) => {
+    throw nothingThere(request, routes);
+  });
+}
+
+const hasBody = ({ headers }: Request): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
+function sendProblem(reply: Reply, url: string, problem: Problem): Reply {
+  const body = JSON.stringify(problem.body(url.split('?')[0]!));
+  return reply
+    .code(problem.status)
+    .headers({ ...problem.headers, 'content-type': PROBLEM_TYPE })
+    .serializer(String)
+    .send(body);
+}
+
+/** Another method may be what was meant. */
+function nothingThere({ url, method }: Request, routes: readonly RouteOptions[]): Problem {
+  const path = url.split('?')[0]!;
+  const methods = routes
+    .filter((route) => patternOf(route.url).test(path))
+    .map((route) => String(route.method));
+  if (methods.length === 0)
+    return new Problem(
+      404,
+      'not_found',
+      `There is nothing at ${path}. /openapi.json lists all that there is; paths begin with ${PREFIX}.`,
+    );
+  const allow = [...new Set(methods)].sort().join(', ');
+  return new Problem(405, 'method_not_allowed', `${path} takes ${allow}, not ${method}.`, {
+    headers: { allow },
+  });
+}
+const patternOf = (url: string): RegExp =>
+  new RegExp(`^${url.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`);
+
+/** What is not even HTTP. */
+function refuseNonsense(this: unknown, error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const isLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const problem = isLarge
+    ? new Problem(431, 'too_large', 'The head of the request is too large.')
+    : new Problem(400, 'bad_request', 'This is not a request that HTTP/1.1 knows.');
+  const body = JSON.stringify(problem.body(''));
+  const head = `HTTP/1.1 ${problem.status} Bad Request\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  if (socket.writable) socket.end(head + body);
+}

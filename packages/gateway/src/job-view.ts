@@ -1,0 +1,79 @@
+/** A job as the API shows it, from what the Queen says of it. */
+import type { JobInfo } from '@hive/client';
+import type { JobBody, ResultBody } from './schemas.ts';
+
+/** Label by which a job is pinned to a node. */
+export const NODE_LABEL = 'node';
+
+export type JobStatusText = 'JOB_PENDING' | 'JOB_RUNNING' | 'JOB_COMPLETED' | 'JOB_FAILED' | 'JOB_CANCELLED';
+
+/** Without the exit code of its command, if it is one: see `statusWith`. */
+export function statusOf({ state, counts }: Pick<JobInfo, 'state' | 'counts'>): JobStatusText {
+  switch (state) {
+    case 'succeeded':
+      return 'JOB_COMPLETED';
+    case 'failed':
+      return 'JOB_FAILED';
+    case 'cancelled':
+      return 'JOB_CANCELLED';
+    case 'waiting':
+      return 'JOB_PENDING';
+    default: {
+      const begun = counts.running + counts.succeeded + counts.failed + counts.cancelled;
+      return begun > 0 ? 'JOB_RUNNING' : 'JOB_PENDING';
+    }
+  }
+}
+
+/** A command that ended with another exit code than 0 has failed, although the Hive did what it was asked. */
+export const statusWith = (status: JobStatusText, exitCode: number | null): JobStatusText =>
+  status === 'JOB_COMPLETED' && exitCode !== null && exitCode !== 0 ? 'JOB_FAILED' : status;
+
+/** Whether its one task has a result that belongs to it. */
+export const isSingle = ({ sealed, counts }: Pick<JobInfo, 'sealed' | 'counts'>): boolean =>
+  sealed && counts.appended === 1;
+export const hasEnded = ({ state }: Pick<JobInfo, 'state'>): boolean =>
+  state === 'succeeded' || state === 'failed' || state === 'cancelled';
+
+/** @param exitCode of its one command, if it is known without the result */
+export function jobView(
+  info: JobInfo,
+  node: string,
+  result: ResultBody | null = null,
+  exitCode: number | null = result?.exit_code ?? null,
+): JobBody {
+  const { id, name, kind, counts, createdAt, endedAt, elapsedMillis, priority, sealed, message, labels } =
+    info;
+  const command = commandOf(info);
+  return {
+    job_id: id,
+    name,
+    kind,
+    ...(command === null ? {} : { command }),
+    target_node: labels?.[NODE_LABEL] ?? node,
+    status: statusWith(statusOf(info), exitCode),
+    created_at: createdAt,
+    ...(endedAt === undefined ? {} : { finished_at: endedAt }),
+    elapsed_seconds: elapsedMillis / 1000,
+    priority,
+    sealed,
+    tasks: {
+      total: counts.appended,
+      running: counts.running,
+      succeeded: counts.succeeded,
+      failed: counts.failed,
+      cancelled: counts.cancelled,
+    },
+    ...(message === undefined ? {} : { message }),
+    ...(result === null ? {} : { result }),
+  };
+}
+
+/** Its line or words; of one whose parameters are too long to be told, its name. Null: it is no command. */
+export function commandOf({ kind, params, name }: Pick<JobInfo, 'kind' | 'params' | 'name'>): string | null {
+  if (kind !== 'command') return null;
+  const line = params?.['line'];
+  const argv = params?.['argv'];
+  if (typeof line === 'string') return line;
+  return Array.isArray(argv) ? argv.join(' ') : name;
+}

@@ -1,0 +1,67 @@
+/** What all routes work with, and how they find the job that they are about. */
+import type { JobInfo } from '@hive/client';
+import { UsageError } from '@hive/shared';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Caller, Callers } from '../access/callers.ts';
+import type { KeySession } from '../access/sessions.ts';
+import type { EventLog } from '../event-log.ts';
+import type { Mesh } from '../mesh.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Described } from '../openapi.ts';
+import type { SingleResults } from '../single-results.ts';
+import type { Streams } from '../streams.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; known before anything else is done. */
+    caller: Caller;
+  }
+  interface FastifyContextConfig {
+    described?: Described;
+  }
+}
+
+export interface Context {
+  readonly callers: Callers;
+  readonly own: KeySession;
+  /** Of the Queen, or of the node that the gateway is part of. */
+  readonly nodeName: string;
+  readonly mesh: Mesh | null;
+  readonly results: SingleResults;
+  readonly events: EventLog;
+  readonly metrics: Metrics;
+  readonly streams: Streams;
+}
+
+export type App = FastifyInstance;
+export type Request = FastifyRequest;
+export type Reply = FastifyReply;
+
+/** All paths but that of the document and of the metrics begin so. */
+export const PREFIX = '/api/v1';
+
+/** A job, with sessions with whoever has it. */
+export interface Found {
+  readonly session: KeySession;
+  readonly info: JobInfo;
+  /** Its node is away, and this is what was known of it last. */
+  readonly isLastKnown: boolean;
+}
+
+/** @throws UsageError 'unknownJob' */
+export async function findJob({ mesh }: Context, { session }: Caller, id: string): Promise<Found> {
+  try {
+    const info = await (await session.hive()).job(id);
+    return { session, info, isLastKnown: false };
+  } catch (error) {
+    if (mesh === null || !(error instanceof UsageError) || error.code !== 'unknownJob') throw error;
+    const elsewhere = await mesh.sessionOf(id);
+    if (elsewhere !== null) {
+      const info = await (await elsewhere.hive()).job(id);
+      return { session: elsewhere, info, isLastKnown: false };
+    }
+    const info = await mesh.lastKnown(id);
+    if (info === null) throw error;
+    return { session, info, isLastKnown: true };
+  }
+}

@@ -1,0 +1,157 @@
+/** Jobs and their tasks: lists, one, its story, its end. */
+import type { AttemptInfo } from '@hive/client';
+import type { Static } from '@sinclair/typebox';
+import { hasEnded, isSingle, jobView } from '../job-view.ts';
+import { Problem } from '../problem.ts';
+import {
+  Explanation,
+  Job,
+  type JobBody,
+  JobPage,
+  JobParams,
+  PageQuery,
+  type ResultBody,
+  Task,
+  TaskParams,
+} from '../schemas.ts';
+import { type App, type Context, type Found, findJob, PREFIX } from './context.ts';
+
+const TAGS = ['jobs'];
+type ById = { Params: Static<typeof JobParams> };
+
+export function addJobRoutes(app: App, context: Context): void {
+  addList(app, context);
+  addOne(app, context);
+  addStories(app, context);
+}
+
+function addList(app: App, context: Context): void {
+  const { results, nodeName } = context;
+  app.get<{ Querystring: Static<typeof PageQuery> }>(
+    `${PREFIX}/jobs`,
+    {
+      schema: { querystring: PageQuery, response: { 200: JobPage } },
+      config: { described: { operationId: 'listJobs', summary: 'Jobs, the newest first', tags: TAGS } },
+    },
+    async ({ caller: { session }, query: { limit, cursor } }) => {
+      const hive = await session.hive();
+      const { jobs, next } = await hive.jobsPage({
+        limit,
+        ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
+      });
+      const shown = jobs.map(async (info): Promise<JobBody> => {
+        const exitCode = await results.exitCodeOf(() => session.results(), info);
+        return jobView(info, nodeName, null, exitCode);
+      });
+      return { jobs: await Promise.all(shown), next_cursor: next === undefined ? null : cursorOf(next) };
+    },
+  );
+}
+
+const cursorOf = (place: number): string => Buffer.from(`before ${place}`).toString('base64url');
+function placeOf(cursor: string): number {
+  const [, place] = /^before (\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  if (place !== undefined) return Number(place);
+  throw new Problem(400, 'bad_cursor', 'This is no cursor; take next_cursor of the page before.');
+}
+
+function addOne(app: App, context: Context): void {
+  app.get<ById>(
+    `${PREFIX}/jobs/:id`,
+    {
+      schema: { params: JobParams, response: { 200: Job } },
+      config: {
+        described: { operationId: 'getJob', summary: 'A job, with the result of its one task', tags: TAGS },
+      },
+    },
+    async ({ caller, params: { id } }) => bodyOf(context, await findJob(context, caller, id)),
+  );
+  app.delete<ById>(
+    `${PREFIX}/jobs/:id`,
+    {
+      schema: { params: JobParams, response: { 200: Job } },
+      config: {
+        described: {
+          operationId: 'cancelJob',
+          summary: 'Cancel a job: what runs is stopped, the rest never starts',
+          description: 'Harmless for a job that has ended; the answer says where it stands.',
+          tags: TAGS,
+        },
+      },
+    },
+    async ({ caller, params: { id } }) => {
+      const { session, isLastKnown } = await findJob(context, caller, id);
+      if (isLastKnown)
+        throw new Problem(503, 'node_away', 'The node that has this job is away. Try again when it is back.');
+      const info = await (await session.hive()).cancel(id, { reason: 'it was cancelled over HTTP' });
+      return bodyOf(context, { session, info, isLastKnown: false });
+    },
+  );
+}
+
+async function bodyOf(
+  { results, nodeName }: Context,
+  { session, info, isLastKnown }: Found,
+): Promise<JobBody> {
+  if (isLastKnown) return { ...jobView(info, nodeName), last_known: true };
+  let result: ResultBody | null = null;
+  if (isSingle(info) && hasEnded(info)) result = await results.of(() => session.results(), info);
+  return jobView(info, nodeName, result);
+}
+
+function addStories(app: App, context: Context): void {
+  app.get<{ Params: Static<typeof TaskParams> }>(
+    `${PREFIX}/jobs/:id/tasks/:index`,
+    {
+      schema: { params: TaskParams, response: { 200: Task } },
+      config: {
+        described: {
+          operationId: 'getTask',
+          summary: 'The story of one task: every attempt, where, and how it ended',
+          tags: TAGS,
+        },
+      },
+    },
+    async ({ caller, params: { id, index } }) => {
+      const { session, info } = await findJob(context, caller, id);
+      if (index >= info.counts.appended)
+        throw new Problem(
+          404,
+          'unknown_task',
+          `Job ${id} has no task ${index}; it has ${info.counts.appended}.`,
+        );
+      const { state, drone, attempts } = await (await session.hive()).task(id, index);
+      const where = drone === undefined ? {} : { node_id: drone };
+      return { job_id: id, index, state, ...where, attempts: attempts.map(attemptBody) };
+    },
+  );
+  app.get<ById>(
+    `${PREFIX}/jobs/:id/explain`,
+    {
+      schema: { params: JobParams, response: { 200: Explanation } },
+      config: {
+        described: {
+          operationId: 'explainJob',
+          summary: 'Why a job is where it is, in sentences',
+          tags: TAGS,
+        },
+      },
+    },
+    async ({ caller, params: { id } }) => {
+      const { session } = await findJob(context, caller, id);
+      return { job_id: id, lines: [...(await (await session.hive()).explain(id))] };
+    },
+  );
+}
+
+function attemptBody({ outcome, code, message, drone, startedAt, endedAt, millis }: AttemptInfo) {
+  return {
+    outcome,
+    ...(code === undefined ? {} : { code }),
+    ...(message === undefined ? {} : { message }),
+    ...(drone === undefined ? {} : { node_id: drone }),
+    ...(startedAt === undefined ? {} : { started_at: startedAt }),
+    finished_at: endedAt,
+    ...(millis === undefined ? {} : { seconds: millis / 1000 }),
+  };
+}
