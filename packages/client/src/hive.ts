@@ -66,6 +66,11 @@ export class Hive implements AsyncDisposable {
     return this.#router.welcome !== null;
   }
 
+  /** Whether there is no session because the Queen has revoked the key: whatever is asked now will be refused. */
+  get isRevoked(): boolean {
+    return this.#router.isRevoked;
+  }
+
   /**
    * One task, one answer. Calls in flight survive the loss of the connection. What is called is a task that was imported,
    * the file of one ("./resize.task.ts", relative to the working directory, or a URL), or a kind ("hash").

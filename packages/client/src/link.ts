@@ -70,6 +70,11 @@ export class Link {
     return this.#state.name === 'open' ? this.#state.session.welcome : null;
   }
 
+  /** Whether the Queen took its key, and no session was opened since. */
+  get isRevoked(): boolean {
+    return this.#isRevoked;
+  }
+
   /** The first attempt. @throws UsageError 'noQueen' within `timeoutMillis`; the link is then closed */
   async open(timeoutMillis: number): Promise<void> {
     try {

@@ -127,6 +127,9 @@ export class Router implements JobHost {
   get welcome(): Message<'Welcome'> | null {
     return this.#link.welcome;
   }
+  get isRevoked(): boolean {
+    return this.#link.isRevoked;
+  }
   /** @throws UsageError 'closed' */
   mustBeOpen(): void {
     if (this.#closedWith !== null) throw this.#closedWith;

@@ -35,7 +35,7 @@ export const NDJSON_TYPES = [
 /** What curl and others say of a body when they are not told; here such a body is JSON. */
 const NO_TYPES = /^(?:application\/x-www-form-urlencoded|text\/plain|application\/octet-stream)\b/i;
 
-export function buildApp({ streamsMax, bodyBytesMax, ...rest }: AppOptions): FastifyInstance {
+export function buildApp({ streamsMax, bodyBytesMax, ...rest }: AppOptions) {
   const app = Fastify({
     bodyLimit: bodyBytesMax,
     // An upload may take as long as it takes; the head of a request may not.
@@ -67,7 +67,25 @@ export function buildApp({ streamsMax, bodyBytesMax, ...rest }: AppOptions): Fas
   addResultRoutes(app, context);
   addLogRoutes(app, context);
   addEventRoutes(app, context);
-  return app;
+  const connections = new Connections(app);
+  return Object.assign(app, { endConnections: () => connections.end() });
+}
+
+/** Of all addresses that are listened on; Node knows them by server only. */
+class Connections {
+  readonly #open = new Set<Socket>();
+
+  constructor(app: FastifyInstance) {
+    app.addHook('onRequest', async ({ raw: { socket } }) => {
+      if (this.#open.has(socket)) return;
+      this.#open.add(socket);
+      socket.once('close', () => this.#open.delete(socket));
+    });
+  }
+
+  end(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
 }
 
 function setParsers(app: FastifyInstance): void {
@@ -103,7 +121,7 @@ function setHooks(app: FastifyInstance, context: Context, routes: readonly Route
     const caller = await callers.callerOf(request.raw);
     request.caller = caller;
     caller.session.active++;
-    if (request.method !== 'GET' && request.method !== 'HEAD' && !caller.mayChange)
+    if (request.method !== 'GET' && request.method !== 'HEAD' && caller.isObserver)
       throw new Problem(
         403,
         'not_permitted',

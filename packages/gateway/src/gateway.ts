@@ -47,6 +47,8 @@ export const DEFAULT_REQUESTS_PER_SECOND = 20_000;
 export const DEFAULT_API_HOST = 'localhost';
 const STREAMS_MAX = 256;
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
+/** How long requests under way may take once the gateway is told to end. */
+const CLOSE_MILLIS = 5_000;
 /** Ports that are tried when one is taken. */
 const PORTS_TRIED = 100;
 
@@ -70,7 +72,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const close = async () => {
     events.close();
-    await app.close();
+    await closeApp(app);
     await sessions.close();
   };
   try {
@@ -83,6 +85,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const host = options.host ?? DEFAULT_API_HOST;
   const name = host === DEFAULT_API_HOST ? host : address.includes(':') ? `[${address}]` : address;
   return { host, port, url: `http://${name}:${port}`, close, [Symbol.asyncDispose]: close };
+}
+
+/** Requests under way are answered; who does not read his answer is not waited for for ever. */
+async function closeApp(app: ReturnType<typeof buildApp>): Promise<void> {
+  const timer = setTimeout(() => app.endConnections(), CLOSE_MILLIS);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function listen(app: ReturnType<typeof buildApp>, options: GatewayOptions): Promise<void> {

@@ -142,13 +142,11 @@ function ofFastify({ code, statusCode = 500, message, validation, validationCont
     );
   if (statusCode === 415)
     return new Problem(415, 'unsupported_media_type', 'Send JSON, or inputs as application/x-ndjson.');
-  if (statusCode < 500)
-    return new Problem(
-      statusCode,
-      code === 'FST_ERR_CTP_EMPTY_JSON_BODY' ? 'no_body' : 'bad_request',
-      message,
-    );
+  if (code === 'FST_ERR_CTP_INVALID_JSON_BODY' || (code === undefined && statusCode === 400))
+    return new Problem(400, 'bad_json', 'The body is not JSON that can be taken.');
+  if (statusCode < 500) return new Problem(statusCode, 'bad_request', sentence(message));
   return new Problem(500, 'internal', 'The gateway failed at this request; its log says why.');
 }
 
+const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);
 const snake = (code: string): string => code.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

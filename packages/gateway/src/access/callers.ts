@@ -3,7 +3,6 @@
  * Everything else is refused with a sentence that says what to do.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Role } from '@hive/shared';
 import { CHALLENGE, Problem } from '../problem.ts';
 import type { Bearer, Bearers } from './bearer.ts';
 import { whyKeyIsNeeded } from './own-machine.ts';
@@ -14,8 +13,8 @@ import { SocketOwners } from './socket-owner.ts';
 export interface Caller {
   /** For limits, and for telling one caller's idempotency keys from another's. */
   readonly id: string;
-  /** Whether it may submit, cancel and drain, or only look. */
-  readonly mayChange: boolean;
+  /** Only looks: it changes nothing, and reads no results, as on the wire. */
+  readonly isObserver: boolean;
   readonly session: KeySession;
 }
 
@@ -32,12 +31,6 @@ const LOCAL = 'local';
 const ROOT = 0;
 /** Wrong keys that one address may try in a second. */
 const FAILURES_PER_SECOND = 2;
-const MAY_CHANGE: Readonly<Record<Role, boolean>> = {
-  client: true,
-  node: true,
-  observer: false,
-  drone: false,
-};
 
 export class Callers {
   readonly #bearers: Bearers;
@@ -65,7 +58,7 @@ export class Callers {
   /** The Queen has refused the key of a session in use. */
   refused({ id, session }: Caller): void {
     this.#bearers.forget(id);
-    this.#sessions.drop(session);
+    this.#sessions.refused(id, session);
   }
 
   async #identify(request: IncomingMessage): Promise<Caller> {
@@ -74,7 +67,7 @@ export class Callers {
     const why = await this.#whyKeyIsNeeded(request);
     if (why === null) {
       const role = this.#bearers.ownRole;
-      return { id: LOCAL, mayChange: role === null || MAY_CHANGE[role], session: this.#sessions.own };
+      return { id: LOCAL, isObserver: role === 'observer', session: this.#sessions.own };
     }
     throw needsKey(
       `This request needs a key, because ${why}. Send "Authorization: Bearer KEY" with what "hive key --role client" prints.`,
@@ -97,7 +90,7 @@ export class Callers {
         'A key of the role drone cannot use the API. Make one with "hive key --role client".',
       );
     const { id, role, key } = bearer;
-    return { id, mayChange: MAY_CHANGE[role], session: this.#sessions.of(id, key) };
+    return { id, isObserver: role === 'observer', session: this.#sessions.of(id, key) };
   }
 
   #check(token: string): Bearer | null {

@@ -6,9 +6,13 @@
  * logs) gets a session of its own for as long as it lasts: its reader sets its pace, and others must not wait for it.
  */
 import { type ConnectOptions, connect, type Hive } from '@hive/client';
+import { UsageError } from '@hive/shared';
 import { Problem } from '../problem.ts';
 
 const CONNECT_MILLIS = 4_000;
+/** How long a key that the Queen refused is not tried again: so many failures would make her refuse this address. */
+const REFUSED_MILLIS = 10_000;
+const REFUSED_MAX = 1_000;
 /** Keys whose sessions are kept open; the one not used for longest is closed for the next. */
 const KEYS_MAX = 64;
 
@@ -36,6 +40,7 @@ export class KeySession {
       this.#questions = null;
     });
     if (hive.isConnected) return hive;
+    if (hive.isRevoked) throw new UsageError('This key has been revoked.', 'badKey');
     return this.#connected(hive);
   }
 
@@ -108,14 +113,21 @@ export class Sessions {
   readonly own: KeySession;
   readonly #options: ConnectOptions;
   readonly #byKey = new Map<string, KeySession>();
+  /** Until when, by `performance.now`. */
+  readonly #refused = new Map<string, number>();
 
   constructor(options: ConnectOptions, own: Hive) {
     this.#options = options;
     this.own = new KeySession(options, own);
   }
 
-  /** Of a key that has been found genuine. */
+  /** Of a key that has been found genuine. @throws UsageError 'badKey' when the Queen has refused it lately */
   of(id: string, key: string): KeySession {
+    if ((this.#refused.get(id) ?? 0) > performance.now())
+      throw new UsageError(
+        'The Queen refuses this key: it has been revoked, or its generation was retired.',
+        'badKey',
+      );
     const known = this.#byKey.get(id);
     const session = known ?? new KeySession({ ...this.#options, key });
     this.#byKey.delete(id);
@@ -125,20 +137,28 @@ export class Sessions {
   }
 
   /** The Queen has refused the key. */
-  drop(session: KeySession): void {
-    for (const [id, one] of this.#byKey) if (one === session) this.#byKey.delete(id);
-    if (session !== this.own) void session.close().catch(() => {});
+  refused(id: string, session: KeySession): void {
+    if (session === this.own) return;
+    this.#refused.delete(id);
+    this.#refused.set(id, performance.now() + REFUSED_MILLIS);
+    if (this.#refused.size > REFUSED_MAX) this.#refused.delete(this.#refused.keys().next().value!);
+    this.#drop(id, session);
   }
 
   async close(): Promise<void> {
     await Promise.all([this.own, ...this.#byKey.values()].map((session) => session.close()));
   }
 
+  #drop(id: string, session: KeySession): void {
+    if (this.#byKey.get(id) === session) this.#byKey.delete(id);
+    void session.close().catch(() => {});
+  }
+
   #makeRoom(): void {
     if (this.#byKey.size <= KEYS_MAX) return;
-    for (const session of this.#byKey.values()) {
+    for (const [id, session] of this.#byKey) {
       if (session.active > 0) continue;
-      this.drop(session);
+      this.#drop(id, session);
       return;
     }
   }

@@ -7,7 +7,7 @@ import type { HiveEvent } from '../event-log.ts';
 import { jobView } from '../job-view.ts';
 import { peerOf } from '../peers.ts';
 import { EventHeaders } from '../schemas.ts';
-import { type App, type Context, PREFIX } from './context.ts';
+import { type App, type Context, exitCodeOf, PREFIX } from './context.ts';
 
 /** Events that wait for a slow reader; then its stream ends, and it comes back with the last id that it has. */
 const WAITING_MAX = 20_000;
@@ -42,10 +42,12 @@ export function addEventRoutes(app: App, context: Context): void {
         aborted.signal,
       );
       const body = Readable.from(lines, { highWaterMark: 16 });
-      body.once('close', () => {
+      const end = () => {
         aborted.abort();
         leave();
-      });
+      };
+      body.once('close', end);
+      reply.raw.once('close', end);
       return reply.type('text/event-stream; charset=utf-8').send(body);
     },
   );
@@ -70,7 +72,7 @@ async function* eventLines(
     yield 'retry: 1000\n\n';
     while (!signal.aborted && waiting.length <= WAITING_MAX && (await isStillAllowed(caller))) {
       const event = waiting.shift();
-      if (event !== undefined) yield await textOf(context, caller, event);
+      if (event !== undefined) yield await textOf(context, event);
       else {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -95,16 +97,11 @@ async function isStillAllowed({ session }: Caller): Promise<boolean> {
   }
 }
 
-async function textOf(
-  { results, nodeName }: Context,
-  { session }: Caller,
-  { id, type, data }: HiveEvent,
-): Promise<string> {
+async function textOf(context: Context, { id, type, data }: HiveEvent): Promise<string> {
   let shown = data;
   if (type === 'job') {
     const info = data as JobInfo;
-    const exitCode = await results.exitCodeOf(() => session.results(), info).catch(() => null);
-    shown = jobView(info, nodeName, null, exitCode);
+    shown = jobView(info, context.nodeName, null, await exitCodeOf(context, info));
   } else if (type === 'drone') shown = peerOf(data as DroneInfo, new Date());
   return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(shown)}\n\n`;
 }

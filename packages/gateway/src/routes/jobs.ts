@@ -1,6 +1,7 @@
 /** Jobs and their tasks: lists, one, its story, its end. */
 import type { AttemptInfo } from '@hive/client';
 import type { Static } from '@sinclair/typebox';
+import type { Caller } from '../access/callers.ts';
 import { hasEnded, isSingle, jobView } from '../job-view.ts';
 import { Problem } from '../problem.ts';
 import {
@@ -14,7 +15,7 @@ import {
   Task,
   TaskParams,
 } from '../schemas.ts';
-import { type App, type Context, type Found, findJob, PREFIX } from './context.ts';
+import { type App, type Context, exitCodeOf, type Found, findJob, PREFIX } from './context.ts';
 
 const TAGS = ['jobs'];
 type ById = { Params: Static<typeof JobParams> };
@@ -26,7 +27,7 @@ export function addJobRoutes(app: App, context: Context): void {
 }
 
 function addList(app: App, context: Context): void {
-  const { results, nodeName } = context;
+  const { nodeName } = context;
   app.get<{ Querystring: Static<typeof PageQuery> }>(
     `${PREFIX}/jobs`,
     {
@@ -40,8 +41,7 @@ function addList(app: App, context: Context): void {
         ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
       });
       const shown = jobs.map(async (info): Promise<JobBody> => {
-        const exitCode = await results.exitCodeOf(() => session.results(), info);
-        return jobView(info, nodeName, null, exitCode);
+        return jobView(info, nodeName, null, await exitCodeOf(context, info));
       });
       return { jobs: await Promise.all(shown), next_cursor: next === undefined ? null : cursorOf(next) };
     },
@@ -64,7 +64,7 @@ function addOne(app: App, context: Context): void {
         described: { operationId: 'getJob', summary: 'A job, with the result of its one task', tags: TAGS },
       },
     },
-    async ({ caller, params: { id } }) => bodyOf(context, await findJob(context, caller, id)),
+    async ({ caller, params: { id } }) => bodyOf(context, caller, await findJob(context, caller, id)),
   );
   app.delete<ById>(
     `${PREFIX}/jobs/:id`,
@@ -84,16 +84,19 @@ function addOne(app: App, context: Context): void {
       if (isLastKnown)
         throw new Problem(503, 'node_away', 'The node that has this job is away. Try again when it is back.');
       const info = await (await session.hive()).cancel(id, { reason: 'it was cancelled over HTTP' });
-      return bodyOf(context, { session, info, isLastKnown: false });
+      return bodyOf(context, caller, { session, info, isLastKnown: false });
     },
   );
 }
 
 async function bodyOf(
-  { results, nodeName }: Context,
+  context: Context,
+  { isObserver }: Caller,
   { session, info, isLastKnown }: Found,
 ): Promise<JobBody> {
+  const { results, nodeName } = context;
   if (isLastKnown) return { ...jobView(info, nodeName), last_known: true };
+  if (isObserver) return jobView(info, nodeName, null, await exitCodeOf(context, info));
   let result: ResultBody | null = null;
   if (isSingle(info) && hasEnded(info)) result = await results.of(() => session.results(), info);
   return jobView(info, nodeName, result);

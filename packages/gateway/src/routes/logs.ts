@@ -7,7 +7,7 @@ import { readCommandResult } from '@hive/client';
 import type { Static } from '@sinclair/typebox';
 import { JobParams, LogsQuery } from '../schemas.ts';
 import { type App, type Context, findJob, PREFIX } from './context.ts';
-import { sendStream } from './results.ts';
+import { HEAD, sendStream } from './results.ts';
 
 interface Piece {
   readonly index: number;
@@ -44,7 +44,17 @@ export function addLogRoutes(app: App, context: Context): void {
       const type = isText ? 'text/plain; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
       const write: Format = isText ? ({ data }) => data : line;
       return sendStream(context, reply, session, type, (hive) =>
-        printed(hive, id, { index, isFollowing: follow, isCommand: info.kind === 'command' }, write),
+        printed(
+          hive,
+          id,
+          {
+            index,
+            isFollowing: follow,
+            isCommand: info.kind === 'command',
+            mayReadResults: !caller.isObserver,
+          },
+          write,
+        ),
       );
     },
   );
@@ -59,6 +69,7 @@ interface Wanted {
   readonly index: number | undefined;
   readonly isFollowing: boolean;
   readonly isCommand: boolean;
+  readonly mayReadResults: boolean;
 }
 
 async function* printed(
@@ -70,6 +81,7 @@ async function* printed(
   if (!wanted.isCommand) return;
   const { index, isFollowing } = wanted;
   const handle = await hive.open(id);
+  yield HEAD;
   const sent = new Map<string, number>();
   if (isFollowing) {
     for await (const piece of handle.output(index === undefined ? {} : { index })) {
@@ -77,6 +89,7 @@ async function* printed(
       yield write(piece);
     }
   } else if (!(await hasEnded(hive, id))) return;
+  if (!wanted.mayReadResults) return;
   for await (const piece of kept(handle, index)) {
     const rest = behind(piece, sent.get(`${piece.index} ${piece.stream}`) ?? 0);
     if (rest !== null) yield write(rest);

@@ -34,11 +34,13 @@ export function addResultRoutes(app: App, context: Context): void {
     async ({ caller, params: { id }, query: { order, after } }, reply) => {
       const isOrdered = order === 'index';
       const from = isOrdered ? indexAfter(after) : cursorAfter(after);
+      if (caller.isObserver) throw noResults();
       const { session, info } = await findJob(context, caller, id);
       const encoding = info.encoding === 'raw' ? 'raw' : 'msgpack';
       const writer = new LineWriter({ job: id, kind: info.kind, encoding, withCursor: !isOrdered });
       return sendStream(context, reply, session, NDJSON, async function* (hive) {
         const handle = await hive.open(id);
+        yield HEAD;
         const pages = handle.encodedResults({ ordered: isOrdered, after: isOrdered ? from.index : from.seq });
         for await (const page of pages) {
           for (const { output } of page.streams) output.close();
@@ -51,6 +53,13 @@ export function addResultRoutes(app: App, context: Context): void {
   );
   addValue(app, context);
 }
+
+const noResults = () =>
+  new Problem(
+    403,
+    'not_permitted',
+    'A key of the role observer reads no results. Use one of the role client.',
+  );
 
 interface Place {
   readonly seq: number;
@@ -72,6 +81,9 @@ function cursorAfter(after: string | undefined): Place {
   throw new Problem(400, 'bad_cursor', 'after takes the cursor of the last result that was read.');
 }
 
+/** Nothing, but with it the head of the answer leaves: the first result may be long in coming. */
+export const HEAD = Buffer.alloc(0);
+
 /** A session of its own feeds it, so that its reader slows nobody else; both end with it. */
 export async function sendStream(
   { streams }: Context,
@@ -80,8 +92,8 @@ export async function sendStream(
   type: string,
   make: (hive: Awaited<ReturnType<KeySession['stream']>>) => AsyncIterable<Uint8Array | string>,
 ): Promise<Reply> {
-  const aborted = new AbortController();
-  const leave = streams.enter(() => aborted.abort());
+  let end = () => {};
+  const leave = streams.enter(() => end());
   let hive: Awaited<ReturnType<KeySession['stream']>>;
   try {
     hive = await session.stream();
@@ -91,11 +103,14 @@ export async function sendStream(
   }
   // One chunk ahead: a page is up to a megabyte.
   const body = Readable.from(make(hive), { highWaterMark: 1 });
-  aborted.signal.addEventListener('abort', () => body.destroy());
-  body.once('close', () => {
+  // Closing the session is what wakes a reading that waits for a result which may never come.
+  end = () => {
     leave();
     void session.leave(hive).catch(() => {});
-  });
+    body.destroy();
+  };
+  body.once('close', () => end());
+  reply.raw.once('close', () => end());
   return reply.type(type).send(body);
 }
 
@@ -116,6 +131,7 @@ function addValue(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id, index } }, reply) => {
+      if (caller.isObserver) throw noResults();
       const { session } = await findJob(context, caller, id);
       return sendStream(context, reply, session, 'application/octet-stream', async function* (hive) {
         const handle = await hive.open(id);
