@@ -1,5 +1,6 @@
 /** The copying paths say what JSON.parse and JSON.stringify say, however the bytes are cut. */
 
+import { Readable } from 'node:stream';
 import type { EncodedResults } from '@hive/client';
 import { appendValue, LIMITS, PageBuilder, readValues } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
@@ -99,6 +100,24 @@ describe('lines of JSON', () => {
       expect(page.data.length).toBeLessThan(LIMITS.pageBytesMax);
     }
     expect(count).toBe(25_000);
+  });
+
+  test('are read from their sender no faster than pages are taken', async () => {
+    let read = 0;
+    const body = Readable.from(
+      (async function* () {
+        for (; read < 1_000; read++) yield Buffer.from(`"${'v'.repeat(64 * 1024)}"\n`);
+      })(),
+    );
+    const pages = pagesOf(body);
+    await pages.next();
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    // One page, and what a stream reads ahead; not the rest of the body.
+    expect(read).toBeLessThan(64);
+    let count = 0;
+    for await (const page of pages) count += page.count;
+    expect(read).toBe(1_000);
+    expect(count).toBeGreaterThan(990);
   });
 });
 

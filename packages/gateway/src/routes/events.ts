@@ -34,7 +34,7 @@ export function addEventRoutes(app: App, context: Context): void {
     async ({ caller, headers }, reply) => {
       await caller.session.hive();
       const aborted = new AbortController();
-      const leave = streams.enter(() => aborted.abort());
+      const leave = streams.enter(() => reply.raw.destroy());
       const lines = eventLines(
         context,
         caller,

@@ -92,8 +92,8 @@ export async function sendStream(
   type: string,
   make: (hive: Awaited<ReturnType<KeySession['stream']>>) => AsyncIterable<Uint8Array | string>,
 ): Promise<Reply> {
-  let end = () => {};
-  const leave = streams.enter(() => end());
+  // Broken off, so that its reader knows that there was more.
+  const leave = streams.enter(() => reply.raw.destroy());
   let hive: Awaited<ReturnType<KeySession['stream']>>;
   try {
     hive = await session.stream();
@@ -104,13 +104,13 @@ export async function sendStream(
   // One chunk ahead: a page is up to a megabyte.
   const body = Readable.from(make(hive), { highWaterMark: 1 });
   // Closing the session is what wakes a reading that waits for a result which may never come.
-  end = () => {
+  const end = () => {
     leave();
     void session.leave(hive).catch(() => {});
     body.destroy();
   };
-  body.once('close', () => end());
-  reply.raw.once('close', () => end());
+  body.once('close', end);
+  reply.raw.once('close', end);
   return reply.type(type).send(body);
 }
 
