@@ -1,6 +1,7 @@
-/** `hive bench echo|call|hash|command|recovery|connections`: starts its own Queen and Drones, measures, prints. */
+/** `hive bench echo|call|hash|command|recovery|connections|api`: starts its own Queen and Drones, measures, prints. */
 import { UsageError } from '@hive/shared';
 import type { Argv, CommandModule } from 'yargs';
+import { apiCommand } from './api/command.ts';
 import { callBench } from './call.ts';
 import { type Cluster, type ClusterOptions, type StoreName, startCluster } from './cluster.ts';
 import { runCommandBench } from './commands/command.ts';
@@ -165,7 +166,8 @@ export const benchCommand: CommandModule = {
       .command(command)
       .command(recoveryCommand)
       .command(connectionsCommand)
-      .demandCommand(1, 'Say what to measure: echo, call, hash, command, recovery or connections.'),
+      .command(apiCommand)
+      .demandCommand(1, 'Say what to measure: echo, call, hash, command, recovery, connections or api.'),
   handler: () => {},
 };
 
