@@ -50,7 +50,7 @@ export class GatewayProcess {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('close', resolve));
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     if (this.#child.connected) this.#child.disconnect();
     await ended;
   }

@@ -166,7 +166,7 @@ describe('pages of results', () => {
         value_url: '/api/v1/jobs/JOB/tasks/7/value',
         cursor: '9.7',
       },
-      { index: 8, outcome: 'succeeded', value: 'AQID', cursor: '9.8' },
+      { index: 8, outcome: 'succeeded', value: { base64: 'AQID' }, cursor: '9.8' },
     ]);
     expect(parsed(writer(true).write(page, 7))).toEqual(all.slice(2));
   });

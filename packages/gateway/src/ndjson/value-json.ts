@@ -1,5 +1,5 @@
 /**
- * Values as JSON says them. Bytes, which JSON has no word for, become base64; what a command gave becomes the fields by
+ * Values as JSON says them. Bytes, which JSON has no word for, become `{"base64": …}`; what a command gave becomes the fields by
  * which the API calls them, with what was printed as text.
  */
 import { type Encoding, readValue } from '@hive/shared';
