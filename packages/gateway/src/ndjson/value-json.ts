@@ -33,7 +33,13 @@ export interface CommandOutcome {
 export const SIGNAL_EXIT = 128;
 
 export function jsonOf(value: unknown): string {
-  return JSON.stringify(value, (_, inner) => (inner instanceof Uint8Array ? base64(inner) : inner)) ?? 'null';
+  return JSON.stringify(value, plainly) ?? 'null';
+}
+
+/** A Buffer turns itself into something else before a replacer is asked, so the original is looked at. */
+function plainly(this: { readonly [key: string]: unknown }, key: string, value: unknown): unknown {
+  const original = this[key];
+  return original instanceof Uint8Array ? { base64: base64(original) } : value;
 }
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
