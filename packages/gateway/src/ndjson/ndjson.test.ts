@@ -7,6 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LineWriter } from './from-pages.ts';
 import { LineReader, pagesOf } from './to-pages.ts';
+import { jsonOf } from './value-json.ts';
 
 function readAll(chunks: readonly Buffer[]): unknown[] {
   const reader = new LineReader();
@@ -169,6 +170,29 @@ describe('pages of results', () => {
       { index: 8, outcome: 'succeeded', value: { base64: 'AQID' }, cursor: '9.8' },
     ]);
     expect(parsed(writer(true).write(page, 7))).toEqual(all.slice(2));
+  });
+
+  test('what only JavaScript has is said as well as JSON can', () => {
+    const itself: unknown[] = [];
+    itself.push(itself);
+    const value = [
+      10n,
+      new Map([[1, 'a']]),
+      new Set([2]),
+      new RangeError('far'),
+      new Date(0),
+      Buffer.from('ab'),
+    ];
+    expect(JSON.parse(jsonOf(value))).toEqual([
+      '10',
+      [[1, 'a']],
+      [2],
+      { name: 'RangeError', message: 'far' },
+      '1970-01-01T00:00:00.000Z',
+      { base64: 'YWI=' },
+    ]);
+    expect(JSON.parse(jsonOf(itself))).toEqual({ unrepresentable: expect.any(String) });
+    expect(jsonOf(undefined)).toBe('null');
   });
 
   test("a command's result has the API's names, and text for bytes", () => {

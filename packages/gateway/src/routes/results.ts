@@ -36,10 +36,10 @@ export function addResultRoutes(app: App, context: Context): void {
       const from = isOrdered ? indexAfter(after) : cursorAfter(after);
       if (caller.isObserver) throw noResults();
       const { session, info } = await findJob(context, caller, id);
-      const encoding = info.encoding === 'raw' ? 'raw' : 'msgpack';
-      const writer = new LineWriter({ job: id, kind: info.kind, encoding, withCursor: !isOrdered });
       return sendStream(context, reply, session, NDJSON, async function* (hive) {
         const handle = await hive.open(id);
+        const { encoding } = handle;
+        const writer = new LineWriter({ job: id, kind: info.kind, encoding, withCursor: !isOrdered });
         yield HEAD;
         const pages = handle.encodedResults({ ordered: isOrdered, after: isOrdered ? from.index : from.seq });
         for await (const page of pages) {
