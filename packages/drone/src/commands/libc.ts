@@ -28,6 +28,8 @@ export interface Libc {
   sigemptyset(signals: Uint8Array): number;
   /** Blocks this thread. Returns the process, or -1. */
   wait4(pid: number, status: number[], options: number, usage: Uint8Array): number;
+  /** Returns 0, or -1. */
+  flock(file: number, operation: number): number;
   /** Address of bytes that do not move: those of a Buffer that is not from the pool. */
   address(bytes: Uint8Array): bigint;
   /** Of the last call that returned -1. */
@@ -46,6 +48,7 @@ const PROTOTYPES = [
   'int posix_spawnattr_setsigmask(void *attributes, const void *signals)',
   'int sigfillset(void *signals)',
   'int sigemptyset(void *signals)',
+  'int flock(int file, int operation)',
   'int wait4(int pid, _Out_ int *status, int options, void *usage)',
 ];
 

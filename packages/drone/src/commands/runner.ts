@@ -16,6 +16,7 @@ import { NodeLauncher } from './node-launcher.ts';
 import type { CommandParams, Order, Variables } from './params.ts';
 import type { PlacedFiles } from './place-files.ts';
 import { PosixLauncher } from './posix-launcher.ts';
+import type { Printed } from './printed-files.ts';
 import { findProgram } from './program.ts';
 import { endOfText, type Kept, keptOf, putPrinted, putResult } from './result.ts';
 import { CommandSandbox, type Entered } from './sandbox.ts';
@@ -31,8 +32,8 @@ const PLAIN_SHELL = '/bin/sh';
 /** One command's open files; null: /dev/null. */
 interface Files {
   readonly stdin: number | null;
-  stdout: number | null;
-  stderr: number | null;
+  stdout: Printed | null;
+  stderr: Printed | null;
 }
 /** A command's end, whether it was ever started or not. */
 interface Over extends Ended {
@@ -94,7 +95,7 @@ export class CommandRunner {
     try {
       this.#open(position, files);
     } catch (error) {
-      this.#leave(position, files);
+      this.#leave(files);
       throw error;
     }
     const startedAt = now();
@@ -103,12 +104,12 @@ export class CommandRunner {
       try {
         this.#finish(task, order, files, placed, { ...ended, error, startedAt, group });
       } finally {
-        this.#leave(position, files);
+        this.#leave(files);
       }
     };
     const isNotStarted = (error: unknown) => {
       if (error instanceof LaunchError) return isOver(endOf(error), error);
-      this.#leave(position, files);
+      this.#leave(files);
       throw error;
     };
     const started = (pid: number) => {
@@ -126,10 +127,11 @@ export class CommandRunner {
   }
 
   #open(position: number, files: Files): void {
-    const { run } = this.#slot;
+    const { run, isWatched } = this.#slot;
     const { keepStdout, keepStderr } = this.#params;
-    if (keepStdout > 0) files.stdout = this.#place.openPrinted(run, position, 'stdout');
-    if (keepStderr > 0) files.stderr = this.#place.openPrinted(run, position, 'stderr');
+    const { printed } = this.#place;
+    if (keepStdout > 0) files.stdout = printed.open(run, position, 'stdout', isWatched);
+    if (keepStderr > 0) files.stderr = printed.open(run, position, 'stderr', isWatched);
   }
 
   #launch(
@@ -143,8 +145,8 @@ export class CommandRunner {
       {
         ...this.#program(order),
         stdin: files.stdin ?? nothing,
-        stdout: files.stdout ?? nothing,
-        stderr: files.stderr ?? nothing,
+        stdout: files.stdout?.given ?? nothing,
+        stderr: files.stderr?.given ?? nothing,
       },
       this.#variablesOf(order),
       this.#params.isExactEnv,
@@ -220,14 +222,14 @@ export class CommandRunner {
     const { error } = over;
     // For whoever takes any exit code.
     if (error !== null && files.stderr !== null)
-      writeSync(files.stderr, `hive: ${error.sentence(order.cwd)}\n`);
-    const stderr = keptOf(files.stderr, this.#params.keepStderr);
+      writeSync(files.stderr.file, `hive: ${error.sentence(order.cwd)}\n`);
+    const stderr = keptOf(files.stderr?.file ?? null, this.#params.keepStderr);
     if (verdict?.why === 'cancelled') throw new TaskFailure('cancelled', verdict.message, false, 'cancelled');
     if (verdict?.why === 'timedOut') throw timedOut(verdict.message, stderr);
     if (verdict?.why === 'disk') throw new TaskFailure('diskLimit', verdict.message, true);
     const isTimedOut = verdict?.why === 'limit';
     this.#judge(over, isTimedOut, stderr, order, cut);
-    const stdout = keptOf(files.stdout, this.#params.keepStdout);
+    const stdout = keptOf(files.stdout?.file ?? null, this.#params.keepStdout);
     if (this.#isRaw) putPrinted(task, stdout);
     else {
       const returned = placed?.give(order.returns) ?? null;
@@ -255,16 +257,13 @@ export class CommandRunner {
     throw new TaskFailure('exit', `The command ended with exit code ${exitCode}.${textOf(stderr)}`, true);
   }
 
-  #leave(position: number, { stdin, stdout, stderr }: Files): void {
+  #leave({ stdin, stdout, stderr }: Files): void {
     // Of one that was not started.
     this.#entered?.leave(null);
     this.#entered = null;
-    const { run, isWatched, group } = this.#slot;
-    for (const file of [stdin, stdout, stderr]) if (file !== null) this.#place.close(file);
-    if (!isWatched) {
-      if (stdout !== null) this.#place.removePrinted(run, position, 'stdout');
-      if (stderr !== null) this.#place.removePrinted(run, position, 'stderr');
-    }
+    const { isWatched, group } = this.#slot;
+    if (stdin !== null) this.#place.close(stdin);
+    for (const each of [stdout, stderr]) if (each !== null) this.#place.printed.close(each, isWatched);
     this.#place.clean();
     group.ended();
   }

@@ -2,11 +2,12 @@
  * Where a slot's commands live on the disk: a folder for TMPDIR, a fresh one to start in, and files for what they read and
  * print. All of it is in the Drone's own folder, which goes when the Drone ends, or is killed.
  *
- * Making and removing a folder costs as much as a short command, so one that was left empty is used again. Files are new
- * for every command: whoever still writes to an old one (a daemon that left its group) does not write to the next one's.
+ * Making and removing a folder costs as much as a short command, so one that was left empty is used again.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadLibc } from './libc.ts';
+import { PrintedFiles } from './printed-files.ts';
 
 export const slotFolder = (outputs: string, slot: number): string => join(outputs, `slot-${slot}`);
 /** One line per slot: see GROUP_BYTES. */
@@ -15,12 +16,6 @@ export const groupsFile = (outputs: string): string => join(outputs, 'groups');
 export const GROUP_BYTES = 12;
 export const groupLine = (group: number): string => `${String(group).padStart(GROUP_BYTES - 1)}\n`;
 
-/** `events`: what functions say to their client while they run. */
-export type OutputName = 'stdout' | 'stderr' | 'events';
-/** The file in which a command's output is while it runs, in the slot's folder. */
-export const printedFile = (folder: string, run: number, position: number, name: OutputName): string =>
-  join(folder, `${run}-${position}.${name}`);
-
 export class Workplace {
   readonly tmp: string;
   readonly work: string;
@@ -28,6 +23,7 @@ export class Workplace {
   readonly #slot: number;
   readonly #groups: number;
   readonly nothing: number;
+  readonly printed: PrintedFiles;
 
   constructor(folder: string, slot: number, groups: string) {
     this.#folder = folder;
@@ -36,16 +32,9 @@ export class Workplace {
     this.work = join(folder, 'work');
     for (const path of [folder, this.tmp, this.work]) mkdirSync(path, { recursive: true, mode: 0o700 });
     this.nothing = openSync('/dev/null', 'r+');
+    this.printed = new PrintedFiles(folder, loadLibc());
     // Not 'w': the other slots' lines stay.
     this.#groups = openSync(groups, 'r+');
-  }
-
-  /** A new file for what is printed; open for writing at its end, and for reading anywhere. */
-  openPrinted(run: number, position: number, name: OutputName): number {
-    return openSync(printedFile(this.#folder, run, position, name), 'ax+', 0o600);
-  }
-  removePrinted(run: number, position: number, name: OutputName): void {
-    unlinkSync(printedFile(this.#folder, run, position, name));
   }
 
   /** A file without a name to be filled with what the command reads; its offset stays at 0 as long as one says where. */

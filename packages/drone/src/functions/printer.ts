@@ -6,7 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { closeSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { encodeHiveJs } from '@hive/shared';
-import { type OutputName, printedFile } from '../commands/workplace.ts';
+import { type OutputName, printedFile } from '../commands/printed-files.ts';
 import type { KindSlot } from '../kinds/kind.ts';
 
 /** Of one stream of one task; what is printed beyond it is left out. */

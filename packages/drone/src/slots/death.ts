@@ -1,6 +1,6 @@
 /** Why a slot's thread has ended, in words and as a code, with the end of what its task had printed. */
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
-import { type OutputName, printedFile } from '../commands/workplace.ts';
+import { type OutputName, printedFile } from '../commands/printed-files.ts';
 import { RENEWED } from './control-block.ts';
 
 export interface Death {

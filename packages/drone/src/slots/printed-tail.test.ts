@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LIMITS } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { printedFile } from '../commands/workplace.ts';
+import { printedFile } from '../commands/printed-files.ts';
 import { type Printed, PrintedTail } from './printed-tail.ts';
 
 let folder: string;
@@ -67,7 +67,7 @@ describe('the tail of what is printed', () => {
   test('begins again for who comes late', () => {
     print(2, 'from the start');
     tail.look(2);
-    tail.restart(2);
+    tail.restart(() => 2);
     tail.look(2);
     expect(taken()).toEqual([
       [2, 0, 'from the start'],

@@ -5,10 +5,10 @@
  * A reader who is too slow never holds a command up: while he takes nothing (`mayRead` says no) nothing is read, and later
  * it goes on where it was; what is not read when a command has ended is left out, which its offsets show.
  */
-import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { closeSync, linkSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { LIMITS } from '@hive/shared';
 import type { RunNumber } from '../agent/events.ts';
-import { type OutputName, printedFile } from '../commands/workplace.ts';
+import { type OutputName, printedFile, spareFile } from '../commands/printed-files.ts';
 
 /** Pieces of one stream that one look takes: 1 MiB ten times a second. */
 const PIECES_MAX = 4;
@@ -44,10 +44,26 @@ export class PrintedTail {
     this.#goTo(0);
   }
 
-  /** Begins again with the first byte of the task at this position. */
-  restart(position: number): void {
+  /**
+   * Begins again with the first byte of the task that runs. `running` says which one that is; from before this call on,
+   * whatever starts knows that it is watched.
+   */
+  restart(running: () => number): void {
     this.#isUsed = true;
+    const position = running();
     this.#goTo(position);
+    for (const name of NAMES) this.#name(name);
+    // By now the spare files may be another task's, or nobody's.
+    if (running() !== position) for (const name of NAMES) this.#remove(name);
+  }
+
+  /** A task that began while nobody watched prints into a spare file: gives that its name. */
+  #name(name: OutputName): void {
+    try {
+      linkSync(spareFile(this.#folder, name), printedFile(this.#folder, this.#run, this.#position, name));
+    } catch {
+      // It has its own file, or none.
+    }
   }
 
   /** What is new of the task that runs. */

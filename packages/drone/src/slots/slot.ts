@@ -331,7 +331,7 @@ export class Slot {
     if (!on) return;
     this.#take(run, false);
     if (this.#run !== run) return;
-    this.#printed.restart(this.#completed);
+    this.#printed.restart(() => this.#completed);
     this.#printed.look(this.#completed);
   }
 
