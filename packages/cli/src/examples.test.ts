@@ -74,6 +74,18 @@ describe('the examples', () => {
     expect(output).toMatch(/job [0-9a-f-]{36} succeeded: 3 of 3 tasks succeeded\n$/);
   });
 
+  test('functions.ts runs the function of a file of its own, and catches what it throws', async () => {
+    expect(await run('functions.ts')).toBe(
+      [
+        'bee has 100 pixels left',
+        'hive has 200 pixels left',
+        'queen has 300 pixels left',
+        'RangeError E_EVERY every 0 pixels there is nothing true',
+        '',
+      ].join('\n'),
+    );
+  });
+
   test('detached.ts leaves a job to the Queen, and reads it', async () => {
     const last = hash('sha256', '999');
     expect(await run('detached.ts')).toMatch(

@@ -70,3 +70,4 @@ export {
   saveReturned,
 } from './returned-files.ts';
 export { fileStream, type StreamSource } from './streams.ts';
+export type { TaskEvent } from './task-events.ts';

@@ -8,6 +8,7 @@ import { PageCursor } from './page-cursor.ts';
 import type { PageQueue } from './page-queue.ts';
 import type { PageReader } from './page-reader.ts';
 import type { Printed } from './printed.ts';
+import { type TaskEvent, taskEvents } from './task-events.ts';
 
 /** What became of one task. `index` is the position of its input, counted from 0. */
 export type TaskResult<T = unknown> =
@@ -103,12 +104,20 @@ export class JobHandle<T = unknown> {
   }
 
   /**
-   * What its tasks print (kind `command`), as it comes, from the beginning of those that run; ends with the job. Of a task
+   * What its tasks print (commands and functions), as it comes, from the beginning of those that run; ends with the job. Of a task
    * with this `index`, or of all. Nobody waits for a reader who is slow: he misses pieces, which `offset` shows; all of it
    * (as much as is kept) is in the results.
    */
   output({ index }: { readonly index?: number } = {}): AsyncIterableIterator<Printed> {
     return this.#job.printed(index);
+  }
+
+  /**
+   * What its tasks say while they run (functions: `context.progress` and `context.emit`), from the beginning of those that
+   * run; ends with the job. Of the task with this `index`, or of all. A slow reader misses some; nothing of it is kept.
+   */
+  events({ index }: { readonly index?: number } = {}): AsyncIterableIterator<TaskEvent> {
+    return taskEvents(this.#job.printed(index, true));
   }
 
   /**

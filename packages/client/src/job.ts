@@ -95,13 +95,14 @@ export class Job implements JobPeer {
   get progress(): JobProgress {
     return this.#progress;
   }
-  /** What its tasks print while they run. */
-  printed(index: number | undefined): PrintedOutput {
+  /** What its tasks print while they run, or what they say of themselves. */
+  printed(index: number | undefined, isOfEvents = false): PrintedOutput {
     return new PrintedOutput(
       this.id,
       index,
       (watcher) => this.#host.watchOutput(watcher),
       this.#done.promise,
+      isOfEvents,
     );
   }
   get blobs() {

@@ -28,7 +28,8 @@ export interface TaskOptions extends FunctionOptions {
   /** Share of the cluster among jobs of one priority, 1 to 10,000; default 1. */
   readonly weight?: number;
   /**
-   * What commands run in at least, and functions in a process of their own: a level, or a map with its limits. Adds `sandbox` to the params and the labels of Drones
+   * What commands run in at least, and functions in a process of their own: a level, or a map with its limits. Adds
+   * `sandbox` to the params and the labels of Drones
    * that can. The operator of a Drone may demand more.
    */
   readonly sandbox?: SandboxLevel | SandboxWish;

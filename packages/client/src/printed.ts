@@ -29,6 +29,7 @@ const ENDS_MAX = 4_096;
 export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatcher {
   readonly job: JobId;
   readonly #index: number | undefined;
+  readonly #isOfEvents: boolean;
   readonly #stop: () => void;
   readonly #waiting: Printed[] = [];
   #waitingBytes = 0;
@@ -42,7 +43,9 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
     index: number | undefined,
     watch: (watcher: OutputWatcher) => () => void,
     done: Promise<unknown>,
+    isOfEvents = false,
   ) {
+    this.#isOfEvents = isOfEvents;
     this.job = job;
     this.#index = index;
     this.#stop = watch(this);
@@ -77,7 +80,12 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
   }
 
   give({ index, lease: run, stream, offset, data }: Message<'Output'>): void {
-    if (this.#isOver || stream === 'events' || (this.#index !== undefined && index !== this.#index)) return;
+    if (
+      this.#isOver ||
+      (stream === 'events') !== this.#isOfEvents ||
+      (this.#index !== undefined && index !== this.#index)
+    )
+      return;
     const key = `${index} ${run} ${stream}`;
     const had = this.#ends.get(key) ?? 0;
     const end = offset + data.length;
@@ -86,7 +94,13 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
     this.#ends.set(key, end);
     if (this.#ends.size > ENDS_MAX) this.#ends.delete(this.#ends.keys().next().value!);
     const skipped = Math.max(0, had - offset);
-    this.#put({ index, run, stream, offset: offset + skipped, data: data.subarray(skipped) });
+    this.#put({
+      index,
+      run,
+      stream: stream as Printed['stream'],
+      offset: offset + skipped,
+      data: data.subarray(skipped),
+    });
   }
 
   fail(error: Error): void {

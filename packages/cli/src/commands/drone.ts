@@ -24,6 +24,9 @@ interface DroneArguments extends ClientArguments, SandboxArguments {
   readonly slots?: number | undefined;
   readonly label?: readonly string[] | undefined;
   readonly allow?: readonly string[] | undefined;
+  readonly tasks?: string | undefined;
+  readonly tasksOnly: boolean;
+  readonly slotMemory?: number | undefined;
   readonly listen?: string | undefined;
   readonly host?: string | undefined;
   readonly blobCache?: string | undefined;
@@ -57,6 +60,21 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
           requiresArg: true,
           describe: 'Kinds that it accepts (default: all)',
         },
+        tasks: {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Folder of task files (resize.task.ts) that jobs may name',
+        },
+        'tasks-only': {
+          type: 'boolean',
+          default: false,
+          describe: 'With --tasks: run no functions that clients send',
+        },
+        'slot-memory': {
+          type: 'number',
+          requiresArg: true,
+          describe: "Heap of a slot's thread in MiB; a function that needs more fails",
+        },
         ...SANDBOX_OPTIONS,
         listen: {
           type: 'string',
@@ -84,6 +102,7 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
       .example('$0 drone', 'Work for the Queen of this machine')
       .example('$0 drone --queen 10.0.0.5:8080 --slots 4', 'Work for another one, four tasks at once')
       .example('$0 drone --listen 5001-5100', 'Wait for "hive queen --scan HOST:5001-5100"')
+      .example('$0 drone --tasks ./tasks --tasks-only', 'Run the functions in a folder, and no others')
       .example('$0 drone --label gpu=yes --allow hash', 'Say what it has and what it accepts')
       .example(
         '$0 drone --sandbox bwrap --sandbox-memory 2G',
@@ -106,6 +125,11 @@ async function runDrone(argv: DroneArguments): Promise<void> {
     ...(argv.label === undefined ? {} : { labels: parseLabels(argv.label) }),
     ...(argv.allow === undefined ? {} : { allow: argv.allow.flatMap((kinds) => kinds.split(',')) }),
     ...(argv.blobCache === undefined ? {} : { blobBytesMax: blobBytesOf(argv.blobCache) }),
+    ...(argv.tasks === undefined ? {} : { tasks: argv.tasks }),
+    tasksOnly: argv.tasksOnly,
+    ...(argv.slotMemory === undefined
+      ? {}
+      : { slotHeapMiB: wholeNumber('--slot-memory', argv.slotMemory, 16, 1024 * 1024) }),
     ...(argv.orphanTimeout === undefined
       ? {}
       : { orphanTimeoutMillis: positiveDurationOf('--orphan-timeout', argv.orphanTimeout) }),

@@ -193,6 +193,27 @@ describe('errors', () => {
   });
 });
 
+test('what a function prints and says while it runs can be followed', async () => {
+  const job = await hive.submit({ kind: `${MANY}#speaks`, inputs: [8], retries: 0 });
+  const events = job.events();
+  const found = [(await events.next()).value, (await events.next()).value];
+  expect(found).toEqual([
+    { index: 0, type: 'progress', done: 1, of: 4 },
+    { index: 0, type: 'emit', value: { half: new Map([[8, 4]]) } },
+  ]);
+  const output = job.output();
+  expect(String(Buffer.from((await output.next()).value.data))).toBe('printed 8\n');
+  await job.cancel();
+  expect((await events.next()).done).toBe(true);
+  expect((await job.done).state).toBe('cancelled');
+});
+
+test('in a sandbox that no Drone has is not run at all', async () => {
+  const job = await hive.submit({ kind: later, inputs: [1], sandbox: 'bwrap' });
+  expect((await hive.explain(job.id)).join(' ')).toMatch(/sandbox|label|fit/i);
+  await job.cancel();
+});
+
 test('what waits runs beside others in a slot', async () => {
   const others = await hive.map(waits, new Array(200).fill(5));
   expect(others).toHaveLength(200);

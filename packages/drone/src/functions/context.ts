@@ -46,30 +46,42 @@ export class FunctionContext {
     return this.#task.signal;
   }
 
-  log(...values: readonly unknown[]): void {
-    if (!this.#isOver) console.log(...values);
+  // Getters, so that a task may take them apart: ({ log }) => …; made only for those who ask.
+
+  get log(): (...values: readonly unknown[]) => void {
+    return (...values) => {
+      if (!this.#isOver) console.log(...values);
+    };
   }
 
-  progress(done: number, of: number): void {
-    const now = performance.now();
-    if (this.#isOver || (done < of && now - this.#progressAt < PROGRESS_MILLIS)) return;
-    this.#progressAt = now;
-    this.#printed.event({ type: 'progress', done: Number(done), of: Number(of) });
+  get progress(): (done: number, of: number) => void {
+    return (done, of) => {
+      const now = performance.now();
+      if (this.#isOver || (done < of && now - this.#progressAt < PROGRESS_MILLIS)) return;
+      this.#progressAt = now;
+      this.#printed.event({ type: 'progress', done: Number(done), of: Number(of) });
+    };
   }
 
-  emit(value: unknown): void {
-    if (!this.#isOver) this.#printed.event({ type: 'emit', value });
+  get emit(): (value: unknown) => void {
+    return (value) => {
+      if (!this.#isOver) this.#printed.event({ type: 'emit', value });
+    };
   }
 
-  finish(value: unknown): never {
-    throw new Finish(value);
+  get finish(): (value: unknown) => never {
+    return (value) => {
+      throw new Finish(value);
+    };
   }
 
-  write(bytes: Uint8Array | string): void {
-    if (this.#isOver)
-      throw new TaskFailure('tooLate', 'The task has ended; its output cannot be written any more.');
-    this.hasWritten = true;
-    this.#task.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+  get write(): (bytes: Uint8Array | string) => void {
+    return (bytes) => {
+      if (this.#isOver)
+        throw new TaskFailure('tooLate', 'The task has ended; its output cannot be written any more.');
+      this.hasWritten = true;
+      this.#task.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+    };
   }
 
   /** Whoever kept it can do no harm with it any more. */

@@ -1,0 +1,51 @@
+/** Tasks that an operator has put into a folder, by way of `hive drone --tasks`. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect, type Hive, registeredTask } from '@hive/client';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Processes } from '../testing/processes.ts';
+
+const processes = new Processes();
+const folder = join(processes.folder, 'tasks');
+let hive: Hive;
+beforeAll(async () => {
+  mkdirSync(folder);
+  writeFileSync(
+    join(folder, 'double.task.ts'),
+    "import { task } from '@hive/client';\nexport default task((n: number) => n * 2);\n",
+  );
+  const queen = processes.hive(['queen', '--port', '0']);
+  const [, port] = await queen.saying(/listening on port (\d+)/);
+  const drone = processes.hive(['drone', '--slots', '1', '--tasks', 'tasks', '--tasks-only']);
+  await drone.saying(/Connected to Queen/);
+  hive = await connect({ queen: `127.0.0.1:${port}`, data: join(processes.folder, 'data') });
+});
+afterAll(async () => {
+  await hive?.close();
+  await processes.end();
+});
+
+describe('a Drone that runs registered tasks only', () => {
+  test('runs them by their names', async () => {
+    expect(await hive.map(registeredTask('double'), [1, 2, 3])).toEqual([2, 4, 6]);
+    expect((await hive.drones())[0]?.labels).toMatchObject({ 'task:double': 'yes' });
+  });
+
+  test('runs nothing that a client sends', async () => {
+    const path = join(processes.folder, 'sent.task.ts');
+    writeFileSync(path, "import { task } from '@hive/client';\nexport default task(() => 1);\n");
+    await expect(hive.call(path, 0, { retries: 0 })).rejects.toMatchObject({ code: 'notAllowed' });
+  });
+
+  test('is not asked for those that it does not have', async () => {
+    const job = await hive.submit({ kind: registeredTask('triple'), inputs: [1] });
+    expect((await hive.explain(job.id)).join('\n')).toContain('task:triple');
+    await job.cancel();
+  });
+});
+
+test('a folder that is not there is said at once', async () => {
+  const drone = processes.hive(['drone', '--tasks', 'nowhere']);
+  await drone.saying(/There is no folder .*nowhere with tasks/);
+  expect(await drone.ended).not.toBe(0);
+});
