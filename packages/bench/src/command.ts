@@ -1,4 +1,4 @@
-/** `hive bench echo|call|hash|command|recovery|connections|api`: starts its own Queen and Drones, measures, prints. */
+/** `hive bench echo|call|function|hash|command|recovery|connections|api`: starts its own Queen and Drones, measures, prints. */
 import { UsageError } from '@hive/shared';
 import type { Argv, CommandModule } from 'yargs';
 import { apiCommand } from './api/command.ts';
@@ -8,6 +8,7 @@ import { runCommandBench } from './commands/command.ts';
 import { runOutputBench } from './commands/output.ts';
 import { connectionsCommand } from './connections/command.ts';
 import { echoBench } from './echo.ts';
+import { runFunctionBench } from './functions/command.ts';
 import { hashBench } from './hash.ts';
 import { parseBytes, parseSize, positive } from './options.ts';
 import { printRatio, printReport } from './print.ts';
@@ -103,6 +104,25 @@ const call: CommandModule<object, CallArguments> = {
     ),
 };
 
+interface FunctionArguments extends CommonArguments {
+  readonly tasks: number;
+}
+const functions: CommandModule<object, FunctionArguments> = {
+  command: 'function',
+  describe: 'Functions, beside Piscina: of 1 ms, tiny ones, single calls, and the first call of new code',
+  builder: (argv: Argv) =>
+    common(argv).options({
+      tasks: {
+        type: 'number',
+        default: 200_000,
+        coerce: positive('tasks'),
+        describe: 'Tiny calls in an array',
+      },
+    }) as unknown as Argv<FunctionArguments>,
+  handler: ({ drones, slots, runs, store, tasks, json }) =>
+    runFunctionBench({ drones, slots, runs, store, tasks, json }),
+};
+
 interface HashArguments extends CommonArguments {
   readonly size: string;
   readonly generate: boolean;
@@ -163,6 +183,7 @@ export const benchCommand: CommandModule = {
       .command(echo)
       .command(call)
       .command(hash)
+      .command(functions)
       .command(command)
       .command(recoveryCommand)
       .command(connectionsCommand)
