@@ -111,7 +111,7 @@ export function commandStream(
   const own = files.filter(({ entry }) => entry.bytes > 0);
   const head = encodeMsgpack({
     ...map,
-    ...(stdin === null ? { stdinBytes: 0 } : { stdinBytes: stdin.bytes }),
+    ...(stdin === null ? {} : { stdinBytes: stdin.bytes }),
     ...(files.length === 0 ? {} : { files: files.map(({ entry }) => entryToWire(entry)) }),
   });
   if (head.length > LIMITS.valueBytesMax)

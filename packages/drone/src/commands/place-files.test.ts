@@ -11,8 +11,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ByteReader, type FileEntry, pathProblem } from '@hive/shared';
+import { ByteReader, encodeMsgpack, entryToWire, type FileEntry, pathProblem } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { SlotDriver } from '../testing/slot-driver.ts';
 import { orderOf, readParams } from './params.ts';
 import { openReturned, PlacedFiles, returnedFiles } from './place-files.ts';
 
@@ -133,3 +134,29 @@ test.each(['/etc/passwd', '../a', 'a/../../b', 'a/..', '', '.', 'a//b', './a', '
     expect(() => orderOf(params, { returns: [path] })).toThrow('path');
   },
 );
+
+test('a task that is ended while its files come leaves none of them to the next one', async () => {
+  const driver = new SlotDriver();
+  try {
+    const files = [fileAt('a', 1), fileAt('b', 1)];
+    const map = encodeMsgpack({ line: 'ls', files: files.map(entryToWire) });
+    const begun = Buffer.concat([Buffer.from([0, 0, 0, map.length]), map, Buffer.from('A')]);
+    const streams = [{ index: 0, bytes: begun.length + 1 }];
+    await driver.start({ kind: 'command', encoding: 'raw', params: { head: true } }, [new Uint8Array(0)], {
+      streams,
+    });
+    const { position, offset } = await driver.next('slotPulled');
+    const chunk = { offset, data: new Uint8Array(begun), last: false, error: null };
+    driver.slot.obey({ type: 'deliverChunk', slot: 0, run: driver.run, position, ...chunk });
+    const placed = join(driver.outputs.folder, 'slot-0/work/a');
+    while (!existsSync(placed)) await new Promise((resolve) => setImmediate(resolve));
+    driver.events.length = 0;
+    driver.kill('timedOut');
+    await driver.next('slotDied');
+    await driver.start({ kind: 'command' }, ['ls']);
+    const { values } = await driver.outcome();
+    expect(values).toMatchObject([{ exitCode: 0, stdout: new Uint8Array(0) }]);
+  } finally {
+    await driver.close();
+  }
+});

@@ -31,6 +31,8 @@ export class Workplace {
     this.tmp = join(folder, 'tmp');
     this.work = join(folder, 'work');
     for (const path of [folder, this.tmp, this.work]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    // Of a thread that was ended while it put files into place.
+    this.clean();
     this.nothing = openSync('/dev/null', 'r+');
     this.printed = new PrintedFiles(folder, loadLibc());
     // Not 'w': the other slots' lines stay.
