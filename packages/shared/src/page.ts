@@ -138,20 +138,24 @@ function writeSizes(page: Page, to: Uint8Array, position: number): void {
   for (let i = 0; i < page.count; i++) writeU32(to, (position + i) * 4, page.sizes);
 }
 
+const NOTHING = new Uint8Array(0);
+const SMALL_PAGE_BYTES = 256;
+
 /** Builds a page value by value. `isFull` says when to take it; a value larger than 1 MiB is the caller's to refuse. */
 export class PageBuilder {
   #first: number;
   #count = 0;
-  #data: Uint8Array;
+  #data: Uint8Array = NOTHING;
   #length = 0;
+  /** Bytes that the page is likely to have; taken when the first value comes, because many builders never see a second page. */
+  #likely = SMALL_PAGE_BYTES;
   #sizes: Uint8Array;
   /** The size that all values have had so far, or -1 when they differ. */
   #uniform = 0;
 
   constructor(first = 0) {
     this.#first = first;
-    this.#data = new Uint8Array(4096);
-    this.#sizes = new Uint8Array(1024);
+    this.#sizes = new Uint8Array(64);
   }
 
   get count(): number {
@@ -168,7 +172,7 @@ export class PageBuilder {
   reserve(bytes: number): Uint8Array {
     const wanted = this.#length + bytes;
     if (wanted > this.#data.length) {
-      const larger = new Uint8Array(Math.max(wanted, this.#data.length * 2));
+      const larger = new Uint8Array(Math.max(wanted, this.#data.length * 2, this.#likely));
       larger.set(this.#data.subarray(0, this.#length));
       this.#data = larger;
     }
@@ -209,12 +213,14 @@ export class PageBuilder {
       first: this.#first,
       count: this.#count,
       sizes: this.#uniform >= 0 ? this.#uniform : this.#sizes.slice(0, this.#count * 4),
-      data: this.#data.subarray(0, this.#length),
+      // Never the one that is shared: memory may be handed on to a thread, and is then gone here.
+      data: this.#length === 0 ? new Uint8Array(0) : this.#data.subarray(0, this.#length),
     };
     this.#first += this.#count;
     // The next page is likely to be as long, give or take a value: memory that is just too small would be doubled.
     const likely = this.#length + (this.#length >>> 3);
-    this.#data = new Uint8Array(Math.min(Math.max(4096, likely), LIMITS.pageBytesMax));
+    this.#likely = Math.min(Math.max(SMALL_PAGE_BYTES, likely), LIMITS.pageBytesMax);
+    this.#data = NOTHING;
     this.#length = 0;
     this.#count = 0;
     return page;

@@ -1,5 +1,5 @@
 /** `hive bench api`: the gateway under 64 connections, with durable submissions, and with an upload of a million lines. */
-import { startProcesses } from '@hive/local';
+import { type QueenProcess, startProcesses } from '@hive/local';
 import type { Argv, CommandModule } from 'yargs';
 import { STORE_SETTINGS, type StoreName } from '../cluster.ts';
 import { type Hardware, hardware } from '../hardware.ts';
@@ -23,6 +23,7 @@ interface Rate {
   readonly perSecond: Spread;
   readonly latencyMillis: Latency;
   readonly gatewayCpuMicrosEach: number;
+  readonly queenCpuMicrosEach: number;
 }
 interface Lines {
   /** From the first byte up to the last result read. */
@@ -44,14 +45,24 @@ export interface ApiReport extends ApiOptions {
 
 const DRONES = 2;
 
+interface UnderTest {
+  readonly gateway: GatewayProcess;
+  readonly queen: QueenProcess;
+}
+async function cpuMillisOf(queen: QueenProcess): Promise<number> {
+  const { userMillis, systemMillis } = await queen.rusage();
+  return userMillis + systemMillis;
+}
+
 export async function measureApi(options: ApiOptions, say: (line: string) => void): Promise<ApiReport> {
   const { store } = options;
   const processes = await startProcesses({ drones: DRONES, slotsPerDrone: 1, store });
   let gateway: GatewayProcess | null = null;
   try {
     gateway = await GatewayProcess.start(processes.access);
-    const health = await measureHealth(gateway, options, say);
-    const submissions = await measureSubmissions(gateway, options, say);
+    const under = { gateway, queen: processes.queen };
+    const health = await measureHealth(under, options, say);
+    const submissions = await measureSubmissions(under, options, say);
     const ndjson = await measureLines(gateway, options, say);
     return {
       bench: 'api',
@@ -69,12 +80,12 @@ export async function measureApi(options: ApiOptions, say: (line: string) => voi
 }
 
 function measureHealth(
-  gateway: GatewayProcess,
+  under: UnderTest,
   { connections, requests, runs }: ApiOptions,
   say: (line: string) => void,
 ) {
-  return measureRate(gateway, 'GET /health', requests, runs, say, () =>
-    load(gateway.port, connections, requests, async (connection) => {
+  return measureRate(under, 'GET /health', requests, runs, say, () =>
+    load(under.gateway.port, connections, requests, async (connection) => {
       const { status } = await connection.ask('GET', '/api/v1/health');
       if (status !== 200) throw new Error(`GET /health gave ${status}`);
     }),
@@ -83,12 +94,12 @@ function measureHealth(
 
 /** Each is answered when it is durable: a job of one task of the kind echo, sealed, in the Queen's store. */
 function measureSubmissions(
-  gateway: GatewayProcess,
+  under: UnderTest,
   { connections, jobs, runs }: ApiOptions,
   say: (line: string) => void,
 ) {
-  return measureRate(gateway, 'submissions', jobs, runs, say, () =>
-    load(gateway.port, connections, jobs, async (connection, n) => {
+  return measureRate(under, 'submissions', jobs, runs, say, () =>
+    load(under.gateway.port, connections, jobs, async (connection, n) => {
       const { status, body } = await connection.ask('POST', '/api/v1/jobs', `{"kind":"echo","input":${n}}`);
       if (status !== 201) throw new Error(`a submission gave ${status}: ${body}`);
     }),
@@ -96,7 +107,7 @@ function measureSubmissions(
 }
 
 async function measureRate(
-  gateway: GatewayProcess,
+  { gateway, queen }: UnderTest,
   name: string,
   each: number,
   runs: number,
@@ -107,6 +118,7 @@ async function measureRate(
   const rates: number[] = [];
   const took: number[] = [];
   let cpuMillis = 0;
+  const queenBefore = await cpuMillisOf(queen);
   for (let i = 0; i < runs; i++) {
     const start = performance.now();
     const used = await gateway.watching(async () => {
@@ -120,6 +132,7 @@ async function measureRate(
     perSecond: spread(rates),
     latencyMillis: latency(took),
     gatewayCpuMicrosEach: (cpuMillis * 1000) / (each * runs),
+    queenCpuMicrosEach: (((await cpuMillisOf(queen)) - queenBefore) * 1000) / (each * runs),
   };
 }
 
@@ -157,12 +170,8 @@ export function printApi(report: ApiReport): string {
   const { connections, requests, jobs, lines, runs, store, storeSettings, health, submissions, ndjson } =
     report;
   const { hardware: machine } = report;
-  const rate = ({
-    perSecond: { median, min, max },
-    latencyMillis: { p50, p99 },
-    gatewayCpuMicrosEach,
-  }: Rate) =>
-    `${count(median)}/s median (${count(min)} to ${count(max)}), p50 ${millis(p50)}, p99 ${millis(p99)}, ${gatewayCpuMicrosEach.toFixed(0)} µs of the gateway's CPU each`;
+  const rate = ({ perSecond: { median, min, max }, latencyMillis: { p50, p99 }, ...cpu }: Rate) =>
+    `${count(median)}/s median (${count(min)} to ${count(max)}), p50 ${millis(p50)}, p99 ${millis(p99)}, CPU each: gateway ${cpu.gatewayCpuMicrosEach.toFixed(0)} µs, Queen ${cpu.queenCpuMicrosEach.toFixed(0)} µs`;
   return [
     `hive bench api: ${connections} connections, one request after another on each; ${DRONES} Drones of 1 slot, the Queen, the gateway and the load on this machine`,
     `  hardware        ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`,
