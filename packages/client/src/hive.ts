@@ -17,6 +17,9 @@ import {
   type CallOptions,
   callKey,
   type MapOptions,
+  type RangeStep,
+  type ReduceOptions,
+  rangeOf,
   type SpecOptions,
   type SubmitOptions,
   specOf,
@@ -32,6 +35,7 @@ import type {
   RevokedKey,
   TaskStory,
 } from './overview.ts';
+import { Reduction } from './reduction.ts';
 import type { Router } from './router.ts';
 
 const NO_OPTIONS: CallOptions = {};
@@ -129,12 +133,55 @@ export class Hive implements AsyncDisposable {
     inputs: Inputs<InputOf<M>>,
     options?: MapOptions,
   ): MapResults<OutputOf<M>>;
-  map(target: Target, inputs: Inputs, options: MapOptions = {}): MapResults<unknown> {
-    return new MapResults(this.#jobOf({ ...options, kind: target, inputs }), {
-      ordered: options.ordered ?? true,
-      signal: options.signal,
-      streams: options.streams ?? false,
-    });
+  /** With `reduce`: the results are folded into one value on the Drones, in their order; await it. */
+  map<T = unknown>(task: Target, inputs: Inputs, options: ReduceOptions): Reduction<T>;
+  map(
+    target: Target,
+    inputs: Inputs,
+    options: MapOptions | ReduceOptions = {},
+  ): MapResults<unknown> | Reduction {
+    return this.#resultsOf(this.#jobOf({ ...options, kind: target, inputs }), options);
+  }
+
+  /**
+   * One task per integer from `start` up to `end`, which is not among them, or every `step`-th of them; down to it if `step` is
+   * negative. Nothing is sent: Drones compute their inputs, and the range splits itself, so a trillion of them costs no more than
+   * ten. Otherwise like `map`.
+   * @throws UsageError 'badSpec' for a range that leaves the integers of 53 bits, or never ends
+   */
+  range<Out>(
+    start: number,
+    end: number,
+    task: Task<number, Out>,
+    options?: MapOptions & RangeStep,
+  ): MapResults<Awaited<Out>>;
+  range<M = unknown>(
+    start: number,
+    end: number,
+    kind: string | URL,
+    options?: MapOptions & RangeStep,
+  ): MapResults<OutputOf<M>>;
+  /** With `reduce`: the results are folded into one value on the Drones, in their order; await it. */
+  range<T = unknown>(
+    start: number,
+    end: number,
+    task: Target,
+    options: ReduceOptions & RangeStep,
+  ): Reduction<T>;
+  range(
+    start: number,
+    end: number,
+    target: Target,
+    { step = 1, ...options }: (MapOptions | ReduceOptions) & RangeStep = {},
+  ): MapResults<unknown> | Reduction {
+    const job = this.#jobOf({ ...options, kind: target, range: rangeOf(start, end, step) });
+    return this.#resultsOf(job, options);
+  }
+
+  #resultsOf(job: Job | Promise<Job>, options: MapOptions | ReduceOptions): MapResults<unknown> | Reduction {
+    if ('reduce' in options && options.reduce !== undefined) return new Reduction(job, options.signal);
+    const { ordered = true, streams = false, signal } = options as MapOptions;
+    return new MapResults(job, { ordered, signal, streams });
   }
 
   /**
@@ -169,11 +216,12 @@ export class Hive implements AsyncDisposable {
    * client has under way itself it is one more handle of the same; its results still have one reader.
    */
   async open(id: string): Promise<JobHandle> {
-    const { encoding } = (await this.job(id)) as { encoding?: unknown };
+    const { encoding, reduce } = await this.job(id);
     const held = this.#router.held(jobId(id));
     if (held instanceof Job) return new JobHandle(held);
     const known = encoding === 'raw' || encoding === 'hive-js' ? encoding : 'msgpack';
-    const job = new Job(this.#router, jobId(id), null, null, known);
+    const how = { encoding: known, ...(reduce === undefined ? {} : { reduce }) } as const;
+    const job = new Job(this.#router, jobId(id), null, null, how);
     this.#router.start(job);
     return new JobHandle(job);
   }
@@ -323,7 +371,7 @@ export class Hive implements AsyncDisposable {
       throw new UsageError(`This client has job ${id} under way already.`, 'jobHeld');
     const spec = specOf(options.kind, options);
     const source = options.inputs === undefined ? null : { inputs: options.inputs, parentsOf };
-    const job = new Job(this.#router, id, spec, source, spec.encoding);
+    const job = new Job(this.#router, id, spec, source, spec);
     this.#router.start(job);
     return job;
   }

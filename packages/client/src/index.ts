@@ -36,6 +36,7 @@ export { Hive, newJobId } from './hive.ts';
 export type { CancelOptions, JobProgress } from './job.ts';
 export { JobHandle, type ResultsOptions, type TaskResult } from './job-handle.ts';
 export type { JobSummary } from './job-stream.ts';
+export type { JobValue } from './job-value.ts';
 export type { LocalOptions } from './local.ts';
 export { MapResults } from './map-results.ts';
 export type {
@@ -44,6 +45,9 @@ export type {
   HaltOn,
   JobOptions,
   MapOptions,
+  RangeStep,
+  ReduceOptions,
+  ReduceWith,
   SubmitOptions,
   TaskOptions,
 } from './options.ts';
@@ -61,6 +65,7 @@ export type {
   TaskStory,
 } from './overview.ts';
 export type { Printed } from './printed.ts';
+export { Reduction } from './reduction.ts';
 export {
   binaryLength,
   type ReturnedParts,

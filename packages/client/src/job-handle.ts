@@ -72,6 +72,14 @@ export class JobHandle<T = unknown> {
     return this.#job.done;
   }
 
+  /**
+   * The job's one value: what its results were folded into (`reduce`), or what a task has ended it with. Rejects with a UsageError:
+   * the job's state if it did not succeed, 'noValue' if it has none, or why its end cannot be known.
+   */
+  get value(): Promise<unknown> {
+    return this.#job.value.then(({ value }) => value);
+  }
+
   /** Calls back at every change of progress. Returns a function that ends it. */
   onProgress(listener: (progress: JobProgress) => void): () => void {
     return this.#job.watch(listener);

@@ -64,6 +64,8 @@ export class JobStream {
   /** Room for inputs, in bytes of page cost. Streams held in memory count while results can release them. */
   get room(): number {
     if (this.#state !== 'open' || this.#wire.isClogged) return 0;
+    // No results come of a reduced job, which would release them.
+    if (this.spec?.reduce !== undefined) return this.#upload.room;
     return this.#download !== null && this.sources.isFull ? 0 : this.#upload.room;
   }
 

@@ -2,13 +2,14 @@
  * A job as its submitter holds it: inputs are fed from an iterator, results wait in a queue for one reader, and promises
  * tell of the milestones. `JobHandle` is the public face of it, `MapResults` another.
  */
-import type { Counts, Encoding, JobId, JobState, Message, Spec, Streamed } from '@hive/shared';
+import type { Counts, Encoding, JobId, JobState, Message, Reduce, Spec, Streamed } from '@hive/shared';
 import { UsageError } from '@hive/shared';
 import { Deferred } from './deferred.ts';
 import type { ResultOrder } from './download.ts';
 import { Feeder, type FeederSink, type Inputs } from './feeder.ts';
 import { InputEncoder, type ParentsOf } from './inputs.ts';
 import { type JobOwner, JobStream, type JobSummary } from './job-stream.ts';
+import { type JobValue, valueOfJob } from './job-value.ts';
 import { Output, type Outputs } from './outputs.ts';
 import { PageQueue } from './page-queue.ts';
 import { PageReader } from './page-reader.ts';
@@ -66,6 +67,8 @@ export class Job implements JobPeer {
   readonly #accepted = new Deferred<void>();
   readonly #sealed = new Deferred<void>();
   readonly #done = new Deferred<JobSummary>();
+  readonly #value = new Deferred<JobValue>();
+  readonly #reduce: Reduce | undefined;
   readonly #watchers = new Set<(progress: JobProgress) => void>();
   #hasReader = false;
   /** The first index that the reader asked for; the page that holds it may begin before. */
@@ -74,7 +77,14 @@ export class Job implements JobPeer {
   #asStreams = false;
   #progress: JobProgress = { state: 'waiting', counts: NO_COUNTS, sealed: false };
 
-  constructor(host: JobHost, id: JobId, spec: Spec | null, source: JobSource | null, encoding: Encoding) {
+  constructor(
+    host: JobHost,
+    id: JobId,
+    spec: Spec | null,
+    source: JobSource | null,
+    { encoding, reduce }: Pick<Spec, 'encoding' | 'reduce'>,
+  ) {
+    this.#reduce = reduce;
     this.id = id;
     this.encoding = encoding;
     this.#host = host;
@@ -91,6 +101,10 @@ export class Job implements JobPeer {
   }
   get done(): Promise<JobSummary> {
     return this.#done.promise;
+  }
+  /** Its value, if it has one. Rejects like `valueOfJob`, and if its end cannot be known. */
+  get value(): Promise<JobValue> {
+    return this.#value.promise;
   }
   get progress(): JobProgress {
     return this.#progress;
@@ -129,9 +143,11 @@ export class Job implements JobPeer {
     }
     this.#hasReader = true;
     this.#asStreams = asStreams;
-    if (order === 'index') this.#readFrom = after;
     this.#host.keep(this);
-    this.#stream.subscribe(order, after);
+    // Of a reduced job there is only what failed, as it was recorded.
+    if (this.#reduce !== undefined) this.#stream.subscribe('seq', 0);
+    else this.#stream.subscribe(order, after);
+    if (this.#reduce === undefined && order === 'index') this.#readFrom = after;
     return this.#queue;
   }
 
@@ -234,13 +250,23 @@ export class Job implements JobPeer {
     return new Feeder(inputs, new InputEncoder(kind, encoding, stream.sources, parentsOf), sink);
   }
 
-  #ended({ state, counts, elapsedMillis, message }: Message<'JobDone'>): void {
+  #ended(done: Message<'JobDone'>): void {
+    const { state, counts, elapsedMillis, message } = done;
     this.#feeder?.stop();
     this.#setProgress({ state, counts, sealed: true });
     this.#accepted.resolve();
     this.#sealed.resolve();
     this.#done.resolve({ state, counts, elapsedMillis, ...(message === undefined ? {} : { message }) });
+    this.#settleValue(done);
     this.#watchers.clear();
+  }
+
+  #settleValue(done: Message<'JobDone'>): void {
+    try {
+      this.#value.resolve(valueOfJob(done, this.encoding, this.#reduce));
+    } catch (error) {
+      this.#value.reject(error);
+    }
   }
 
   #failed(error: Error): void {
@@ -248,6 +274,7 @@ export class Job implements JobPeer {
     this.#accepted.reject(error);
     this.#sealed.reject(error);
     this.#done.reject(error);
+    this.#value.reject(error);
     this.#queue.fail(error);
     this.#watchers.clear();
   }

@@ -5,7 +5,10 @@ import {
   jobSpec,
   labelsOfWish,
   type Plain,
+  type Reduce,
   readSandboxWish,
+  reduceProblem,
+  reduce as reduceSpec,
   type SandboxLevel,
   type SandboxWish,
   type Spec,
@@ -60,6 +63,17 @@ export type After = string | { readonly id: string; readonly on?: 'success' | 'e
 /** When a job is not worth going on with: so many failed tasks, or a share of all of them as "10%". */
 export type HaltOn = number | string | { readonly failures?: number; readonly share?: number };
 
+/**
+ * How the results of all tasks become one value, in the order of the tasks:
+ * `count` (of tasks), `sum` (exact for integers, a BigInt where that takes one; compensated for floats), `min` and `max` (the first
+ * of several), `concat` (texts, lists or bytes), `merge` (sorted lists), `{ op: 'top', k }` (the k largest). `by` names the
+ * entry of a map by which `min`, `max`, `top` and `merge` compare.
+ */
+export type ReduceWith =
+  | Exclude<Reduce['op'], 'top' | 'function'>
+  | { readonly op: 'min' | 'max' | 'merge'; readonly by?: string }
+  | { readonly op: 'top'; readonly k: number; readonly by?: string };
+
 /** How jobs are treated. */
 export interface JobOptions extends TaskOptions {
   /** For people, in lists and in `hive top`. */
@@ -83,11 +97,22 @@ export interface MapOptions extends JobOptions {
   readonly streams?: boolean;
 }
 
+/** Of a `map` or `range` whose results are folded. */
+export interface ReduceOptions extends Omit<MapOptions, 'ordered' | 'streams'> {
+  readonly reduce: ReduceWith;
+}
+export interface RangeStep {
+  /** From one integer to the next; default 1. */
+  readonly step?: number;
+}
+
 export interface SubmitOptions extends JobOptions {
   /** A kind's name, the file of a task, or a task. */
   readonly kind: Target;
   /** One task each; pulled only as fast as the Queen takes them. */
   readonly inputs?: Inputs;
+  /** Folds the results into one value, the job's, on the Drones. The results themselves are not kept. */
+  readonly reduce?: ReduceWith;
   /** Instead of inputs: task i gets the integer start + i x step, computed where it is used. */
   readonly range?: { readonly start: number; readonly step: number; readonly count: number };
   /** Whether the job ends with this client (default). A detached one outlives it once it is sealed. */
@@ -138,6 +163,7 @@ const OTHERS = [
   'after',
   'haltOn',
   'sandbox',
+  'reduce',
 ] as const;
 const KNOWN: ReadonlySet<string> = new Set([...PLAIN, ...Object.keys(DURATIONS), ...OTHERS]);
 
@@ -160,6 +186,7 @@ export function specOf(kind: string, options: SpecOptions): Spec {
   if (options.after !== undefined) spec['after'] = afterListOf(options.after);
   if (options.haltOn !== undefined) spec['haltOn'] = haltOnOf(options.haltOn);
   addSandbox(spec, options.sandbox);
+  if (options.reduce !== undefined) spec['reduce'] = reduceOf(options.reduce);
   const wrong = jobSpec.problem(spec);
   if (wrong !== null) throw new UsageError(`A job cannot have this: ${wrong}.`, 'badSpec');
   return spec as unknown as Spec;
@@ -177,6 +204,25 @@ function addSandbox(spec: Record<string, unknown>, option: unknown): void {
   if (option !== undefined) spec['params'] = { ...params, sandbox: option };
   if (Object.keys(labels).length > 0)
     spec['labels'] = { ...(spec['labels'] as Record<string, string> | undefined), ...labels };
+}
+
+/** What makes no sense is said here, in the caller's words. @throws UsageError 'badSpec' */
+function reduceOf(reduce: ReduceWith): Reduce {
+  const spec = (typeof reduce === 'string' ? { op: reduce } : reduce) as Reduce;
+  const wrong = reduceSpec.problem(spec) ?? reduceProblem(spec);
+  if (wrong === null) return spec;
+  throw new UsageError(wrong.startsWith('reduce') ? wrong : `reduce: this cannot be: ${wrong}.`, 'badSpec');
+}
+
+/** The range as it travels. @throws UsageError 'badSpec' */
+export function rangeOf(start: number, end: number, step: number): NonNullable<Spec['range']> {
+  const count = Math.max(0, Math.ceil((end - start) / step));
+  const isSound = [start, end, step, count].every(Number.isSafeInteger) && step !== 0;
+  if (isSound) return { start, step, count };
+  throw new UsageError(
+    `A range goes from one integer of 53 bits to another by whole steps, not from ${start} to ${end} by ${step}.`,
+    'badSpec',
+  );
 }
 
 const ANY_END = ':end';

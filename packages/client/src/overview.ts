@@ -1,5 +1,5 @@
 /** What a Queen answers to questions, as far as this version knows it. A newer Queen may say more. */
-import type { Counts, JobId, JobState, Plain } from '@hive/shared';
+import type { Counts, JobId, JobState, Plain, Reduce } from '@hive/shared';
 
 type More = { readonly [key: string]: Plain | undefined };
 
@@ -46,6 +46,8 @@ export type JobInfo = More & {
   readonly sealed: boolean;
   readonly attached: boolean;
   readonly encoding?: string;
+  /** How its results are folded into one value. */
+  readonly reduce?: Reduce;
   readonly priority: number;
   /** RFC 3339. */
   readonly createdAt: string;

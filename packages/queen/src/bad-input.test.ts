@@ -1,4 +1,4 @@
-import { encode, jobId, LIMITS, leaseNumber, type Message } from '@hive/shared';
+import { encode, jobId, LIMITS, leaseNumber, type Message, type Spec } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Queen, startQueen } from './queen.ts';
 import { TEST_KEYS } from './testing/keys.ts';
@@ -135,10 +135,19 @@ describe('a client', () => {
     );
   });
 
-  test('is refused an option that the Queen would ignore', async () => {
+  test.each<[string, string, Partial<Spec>]>([
+    ['an operator without what it needs', 'badSpec', { encoding: 'msgpack', reduce: { op: 'top' } }],
+    ['a fold of raw bytes', 'badSpec', { encoding: 'raw', reduce: { op: 'concat' } }],
+    ['a fold of a graph', 'badSpec', { encoding: 'msgpack', reduce: { op: 'sum' }, graph: 'runChildren' }],
+    [
+      'a fold with a function',
+      'unsupported',
+      { encoding: 'msgpack', reduce: { op: 'function', module: 'a'.repeat(64) } },
+    ],
+  ])('is refused %s', async (_, code, more) => {
     const peer = await client();
-    peer.send({ type: 'Submit', job: ID, spec: { ...SPEC, reduce: 'sum' } });
-    expect((await peer.next('Refused')).code).toBe('unsupported');
+    peer.send({ type: 'Submit', job: ID, spec: { ...SPEC, ...more } });
+    expect((await peer.next('Refused')).code).toBe(code);
   });
 
   test('is refused params over 1 MiB', async () => {

@@ -24,7 +24,7 @@ import {
 } from './scheduler/index.ts';
 import { SpoolDesk } from './spool/desk.ts';
 import type { Spool } from './spool/spool.ts';
-import { composeInputs } from './store/pages.ts';
+import { composeFold, composeInputs } from './store/pages.ts';
 import { StoreError } from './store/sqlite/errors.ts';
 import type { Store } from './store/store.ts';
 import { StoreWatch } from './store-watch.ts';
@@ -321,14 +321,19 @@ export class Runtime {
   }
 
   /** Adds the bytes that the scheduler named but does not hold. Null when they are gone, and with them the need. */
-  #complete({ message, inputs, results, story }: Send): Message | null {
+  #complete({ message, inputs, results, fold, story }: Send): Message | null {
     if (story !== undefined)
       return tellStory(this.#store, message as Message<'Answer'>, story, this.#formatTime);
     if (inputs !== undefined) return { ...(message as Message<'TaskAssign'>), ...this.#inputs(inputs) };
+    if (fold !== undefined) {
+      const input = composeFold(fold, (job, seq) => this.#store.readResults(job, seq));
+      return { ...(message as Message<'TaskAssign'>), ...input };
+    }
     if (results === undefined) return message;
     const stored = this.#store.readResults(results.job, results.seq);
     if (stored === undefined) return this.#removed(results.job);
     const { page, failures, streams } = stored;
+    if (message.type === 'JobDone') return { ...message, value: page.data };
     return {
       ...(message as Message<'Results'>),
       sizes: page.sizes,
@@ -401,6 +406,7 @@ function refusalOf(message: Message, { code, message: text }: UsageError): Messa
   const refusal = code === 'tooLarge' ? 'tooLarge' : 'damagedStore';
   if (message.type === 'Answer')
     return { type: 'Refused', request: message.request, code: refusal, message: text };
-  if (message.type === 'Results') return { type: 'Refused', job: message.job, code: refusal, message: text };
+  if (message.type === 'Results' || message.type === 'JobDone')
+    return { type: 'Refused', job: message.job, code: refusal, message: text };
   return null;
 }

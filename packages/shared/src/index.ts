@@ -17,6 +17,7 @@ export * from './limits.ts';
 export * from './messages.ts';
 export * from './page.ts';
 export * from './redial.ts';
+export * from './reduce/index.ts';
 export * from './sandbox.ts';
 export * from './session.ts';
 export * from './streams.ts';

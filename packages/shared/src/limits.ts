@@ -136,6 +136,13 @@ export const LIMITS = {
   capabilitiesMax: 64,
   /** Characters of the texts of all failures in one report; longer ones are cut. */
   failureTextMax: MiB,
+  /** Values that `top` keeps. */
+  topMax: 65_536,
+  /** Folded values of neighbours that are folded together, and their bytes; two in any case. */
+  foldPagesMax: 32,
+  foldBytesMax: MiB,
+  /** A slot that folds reports at least this often while it finishes tasks, in milliseconds. */
+  foldMillis: 50,
   /** Entries in one list that a peer may send. */
   listMax: 131_072,
   /** Bytes of a job's parameters. */
@@ -186,6 +193,10 @@ relate(LIMITS.valueBytesMax <= LIMITS.pageBytesMax, 'a value fits a page');
 relate(
   LIMITS.leaseBytesMax + 2 * LIMITS.pageBytesMax + LIMITS.pageCountMax * 4 + 64 * KiB < LIMITS.frameBytesMax,
   'a lease with the page in which it ends fits one frame',
+);
+relate(
+  LIMITS.foldBytesMax + 2 * LIMITS.valueBytesMax + 64 * KiB < LIMITS.frameBytesMax,
+  'folded values of neighbours fit one frame',
 );
 relate(LIMITS.leaseTasksMax * 2 <= 2 ** 30, 'a position in a lease fits a signed 32-bit word');
 relate(LIMITS.sendBufferSoft < LIMITS.sendBufferHard, 'the soft bound comes first');

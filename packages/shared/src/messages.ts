@@ -80,6 +80,13 @@ export const inputRange = struct('InputRange', { start: int, step: int, count: u
 export const after = struct('After', { job, on: oneOf('success', 'end') });
 /** When a job stops for good: at so many failed tasks, or at such a share of its tasks. */
 export const haltOn = struct('HaltOn', { failures: optional(u53), share: optional(number) });
+/** How the results of a job are folded into one value. */
+export const reduce = struct('Reduce', {
+  op: oneOf('concat', 'sum', 'count', 'min', 'max', 'top', 'merge', 'function'),
+  k: optional(between(1, LIMITS.topMax)),
+  by: optional(name),
+  module: optional(hex(64)),
+});
 /** What a client says of a job. Fields that a Queen does not enforce yet are kept and passed on. */
 export const jobSpec = struct('Spec', {
   kind: name,
@@ -103,7 +110,7 @@ export const jobSpec = struct('Spec', {
   after: optional(list(after, 10_000)),
   haltOn: optional(haltOn),
   retentionMillis: optional(u53),
-  reduce: optional(plain),
+  reduce: optional(reduce),
   graph: optional(oneOf('failChildren', 'runChildren')),
   concurrency: optional(between(1, 1_000)),
   blobs: optional(list(blob, LIMITS.blobsPerJobMax)),
@@ -117,6 +124,7 @@ export const heldLease = struct('HeldLease', {
   ranges,
   done: u53,
   startedMillis: optional(u53),
+  fold: optional(bool),
 });
 /** Every map inside a message that has fields of its own. */
 export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] = [
@@ -124,6 +132,7 @@ export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] 
   inputRange,
   after,
   haltOn,
+  reduce,
   failure,
   streamed,
   counts,
@@ -212,7 +221,16 @@ const SCHEMAS = {
     last: optional(bool),
   },
   Progress: { job, state: jobState, counts, sealed: bool },
-  JobDone: { job, state: jobState, counts, seq: u53, elapsedMillis: u53, message: optional(text) },
+  JobDone: {
+    job,
+    state: jobState,
+    counts,
+    seq: u53,
+    elapsedMillis: u53,
+    message: optional(text),
+    value: optional(bytes),
+    finish: optional(bool),
+  },
   Answer: { request: u53, body: plain },
   Overview: { body: plain },
   Output: { job, index: u53, lease, stream: printedStream, offset: u53, data: chunk },
@@ -228,6 +246,7 @@ const SCHEMAS = {
     ...page,
     failures: optional(list(failure, LIMITS.pageCountMax)),
     streams: optional(list(streamed, LIMITS.pageCountMax)),
+    reduced: optional(bool),
     finish: optional(bool),
     busyMicros: u53,
     ended: optional(bool),
@@ -249,6 +268,7 @@ const SCHEMAS = {
     streams: optional(list(streamed, LIMITS.leaseTasksMax)),
     attempts: optional(pairs),
     behind: optional(lease),
+    fold: optional(u53),
   },
   Retract: { lease, end: u53 },
   CancelTask: { lease, index: optional(u53), reason: text },
@@ -453,6 +473,7 @@ export type Failure = Infer<typeof failure.fields>;
 export type Streamed = Infer<typeof streamed.fields>;
 export type Counts = Infer<typeof counts.fields>;
 export type Spec = Infer<typeof jobSpec.fields>;
+export type Reduce = Infer<typeof reduce.fields>;
 export type HeldLease = Infer<typeof heldLease.fields>;
 export type JobState = Message<'Progress'>['state'];
 export type Encoding = Spec['encoding'];

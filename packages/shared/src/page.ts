@@ -54,6 +54,16 @@ export function checkPage(page: Page): void {
     throw new ProtocolError(`sizes do not add up: ${total} is not ${data.length} bytes`);
 }
 
+/**
+ * Refuses a reduced page that is not one value for at least one task.
+ * @throws ProtocolError
+ */
+export function checkReducedPage({ first, count, sizes, data }: Page): void {
+  if (!Number.isSafeInteger(first + count)) throw new ProtocolError('a page that passes index 2^53 - 1');
+  if (count === 0 || sizes !== data.length)
+    throw new ProtocolError('a reduced page is one value, for one task or more');
+}
+
 /** Size of the value at position `at` of the page (not: index), in bytes. */
 export function sizeAt(page: { sizes: number | Uint8Array }, at: number): number {
   return typeof page.sizes === 'number' ? page.sizes : readU32(page.sizes, at * 4);

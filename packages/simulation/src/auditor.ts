@@ -113,6 +113,10 @@ export class Auditor {
     this.#running.taskStopped(process, order, index);
   }
 
+  /** A fold has gone wrong, by itself. */
+  foldFailed(plan: JobPlan): void {
+    this.#records.foldFailed(plan);
+  }
   /** What a task of a graph job is given. */
   inputGiven(process: Process, plan: JobPlan, index: number, input: Uint8Array): void {
     this.#records.inputGiven(plan, process.name, index, input);

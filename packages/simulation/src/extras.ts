@@ -25,7 +25,7 @@ export function withExtras(random: Random, order: JobOrder, others: readonly Job
   const source = random.fork();
   const plan = maybeGraph(source, order.plan);
   const spec = { ...plan.spec, ...conditions(source, others) };
-  return { ...order, plan: { ...plan, spec } };
+  return maybeReduced(source, { ...order, plan: { ...plan, spec } });
 }
 
 function maybeGraph(random: Random, plan: JobPlan): JobPlan {
@@ -38,6 +38,18 @@ function maybeGraph(random: Random, plan: JobPlan): JobPlan {
   const count = Math.min(plan.count, random.int(2, GRAPH_TASKS_MAX));
   const spec = { ...plan.spec, encoding: 'msgpack', graph: rule } as Spec;
   return { ...plan, count, graph, spec, troubles: random.chance(0.5) ? plan.troubles : fewer(plan.troubles) };
+}
+
+/** A job whose results are folded, or that a task may end, or both. */
+function maybeReduced(random: Random, order: JobOrder): JobOrder {
+  const { plan } = order;
+  const finishing = random.chance(0.2) ? random.pick([1, 10, 100]) : 0;
+  const ending = { ...order, plan: { ...plan, ...(finishing === 0 ? {} : { finishing }) } };
+  if (plan.graph !== undefined || !random.chance(0.4)) return ending;
+  const reduce = { op: random.pick(['sum', 'concat'] as const) };
+  const spec = { ...plan.spec, encoding: 'msgpack', reduce } as Spec;
+  const troubles = random.chance(0.3) ? plan.troubles : { ...fewer(plan.troubles), broken: 0, hopeless: 0 };
+  return { ...ending, order: 'seq', plan: { ...ending.plan, spec, troubles } };
 }
 
 /** A graph in which every tenth task fails for good does little else than fail. */

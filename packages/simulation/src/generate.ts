@@ -51,7 +51,7 @@ export function drawJob(random: Random, name: string): JobOrder {
 export function drawFollower(random: Random, { plan }: Pick<JobOrder, 'plan'>): JobOrder {
   return {
     plan,
-    order: random.pick(['seq', 'index'] as const),
+    order: plan.spec.reduce === undefined ? random.pick(['seq', 'index'] as const) : 'seq',
     pageTasks: 1,
     creditBytes: random.pick([1, 5_000, 60_000]),
     appendMillis: 0,

@@ -22,6 +22,14 @@ export function narrowLimits(random: Random): Knobs {
   };
 }
 
+/** Few pages in a fold, so that its tree is high. */
+export function foldLimits(random: Random): Knobs {
+  return {
+    foldPagesMax: random.pick([2, 3, 5, 32]),
+    ...(random.chance(0.5) ? { foldBytesMax: random.int(4, 2_000) } : {}),
+  };
+}
+
 /** Runs something with other limits, and puts the right ones back. */
 export function withLimits<T>(knobs: Knobs, run: () => T): T {
   const limits = LIMITS as unknown as Record<string, number>;

@@ -5,11 +5,12 @@
 import { encodeMsgpack, type JobId, type Spec, writeU32 } from '@hive/shared';
 import { digest, type GraphShape, parentsIn } from './graph-plan.ts';
 import { mix } from './random.ts';
+import { foldable } from './reduce-plan.ts';
 
 /** How one attempt of a task goes. */
 export interface Attempt {
   readonly millis: number;
-  readonly ends: 'succeeds' | 'fails' | 'failsForGood' | 'crashes';
+  readonly ends: 'succeeds' | 'finishes' | 'fails' | 'failsForGood' | 'crashes';
   /** It stops when it is told to; else its thread has to be killed. */
   readonly isPolite: boolean;
 }
@@ -46,6 +47,8 @@ export interface JobPlan {
   /** Bytes added to each result. */
   readonly padBytes: number;
   readonly troubles: Troubles;
+  /** Share of the tasks, in thousandths, that end the job with their value. */
+  readonly finishing?: number;
   /** What depends on what; absent where nothing does. */
   readonly graph?: GraphShape;
 }
@@ -79,6 +82,7 @@ export function inputOf(plan: JobPlan, index: number): Uint8Array {
 /** What a task makes of its input: the bytes themselves must have arrived for the result to be right. */
 export function transform(plan: JobPlan, input: Uint8Array): Uint8Array {
   if (plan.graph !== undefined) return summaryOf(plan, input);
+  if (plan.spec.reduce !== undefined) return encodeMsgpack(foldable(plan.spec.reduce.op, digest(input)));
   const result = new Uint8Array(input.length + 1 + plan.padBytes);
   result[0] = plan.seed & 0xff;
   for (let i = 0; i < input.length; i++) result[i + 1] = input[i]! ^ 0x5a;
@@ -108,7 +112,18 @@ export function attemptOf(plan: JobPlan, index: number, n: number): Attempt {
   if (trouble === 'hopeless') return { ...attempt, ends: 'failsForGood' };
   if (trouble === 'crashing' && n <= 1) return { ...attempt, ends: 'crashes' };
   if (trouble === 'hanging' && n <= 2) return { ...attempt, millis: HANG_MILLIS, ends: 'succeeds' };
-  return { ...attempt, ends: 'succeeds' };
+  return { ...attempt, ends: isFinishing(plan, index) ? 'finishes' : 'succeeds' };
+}
+/** Whether a task, where it succeeds, ends its job. */
+export function isFinishing({ seed, finishing = 0 }: JobPlan, index: number): boolean {
+  return hash(seed, index, 8) % 1000 < finishing;
+}
+/** How the n-th execution of a fold goes; `first` is the first of its tasks. */
+export function foldAttemptOf({ seed, millis, troubles }: JobPlan, first: number, n: number): Attempt {
+  const luck = hash(seed, first, n, 9) % 1000;
+  const ends =
+    luck < troubles.flaky ? 'fails' : luck < troubles.flaky + troubles.crashing ? 'crashes' : 'succeeds';
+  return { millis: Math.min(millis[1], 500) * (luck / 1000), ends, isPolite: true };
 }
 
 const HANG_MILLIS = 1e9;

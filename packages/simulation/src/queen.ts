@@ -4,6 +4,7 @@
  */
 import {
   CommitPipeline,
+  composeFold,
   composeInputs,
   type Effects,
   type InputRef,
@@ -218,7 +219,11 @@ export class SimQueen {
     }
   }
 
-  #complete({ message, inputs, results }: Send): Message | null {
+  #complete({ message, inputs, results, fold }: Send): Message | null {
+    if (fold !== undefined) {
+      const input = composeFold(fold, (job, seq) => this.store.readResults(job, seq));
+      return { ...(message as Message<'TaskAssign'>), ...input };
+    }
     if (inputs !== undefined) return { ...(message as Message<'TaskAssign'>), ...this.#inputs(inputs) };
     if (results === undefined) return message;
     const stored = this.store.readResults(results.job, results.seq);
@@ -227,6 +232,7 @@ export class SimQueen {
       return { type: 'Refused', job: results.job, code: 'unknownJob', message: 'removed' };
     }
     const { page, failures } = stored;
+    if (message.type === 'JobDone') return { ...message, value: page.data };
     return {
       ...(message as Message<'Results'>),
       sizes: page.sizes,

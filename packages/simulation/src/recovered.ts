@@ -12,7 +12,7 @@ type Draft = Omit<
 > & {
   recorded: IntervalSet;
   inputs: Map<number, JobRecovered['inputs'][number]>;
-  results: Map<number, Page>;
+  results: Map<number, { readonly page: Page; readonly isReduced: boolean }>;
   failedTasks: Map<number, Writable<JobRecovered['failedTasks'][number]>>;
   failedIndices: number[];
   cancelledIndices: number[];
@@ -77,12 +77,21 @@ function finished(draft: Draft): JobRecovered {
     recorded: [...draft.recorded],
     inputs: hasInputs ? [...draft.inputs.values()] : [],
     parents: hasInputs ? [...draft.parents.values()] : [],
-    results: [...draft.results].map(([seq, { first, count, data }]) => ({
-      seq,
-      first,
-      count,
-      bytes: data.length,
-    })),
+    results: [...draft.results].map(
+      ([
+        seq,
+        {
+          page: { first, count, data },
+          isReduced,
+        },
+      ]) => ({
+        seq,
+        first,
+        count,
+        bytes: data.length,
+        ...(isReduced ? { reduced: true } : {}),
+      }),
+    ),
     failedTasks: isActive ? [...draft.failedTasks.values()] : [],
   };
 }
@@ -110,6 +119,11 @@ function add(job: Draft, record: StoreRecord): void {
     case 'resultsRecorded':
       addResults(job, record);
       break;
+    case 'pagesFolded':
+      job.seq = record.seq;
+      for (const seq of record.seqs) job.results.delete(seq);
+      job.results.set(record.seq, { page: record.page, isReduced: true });
+      break;
     case 'attemptFailed':
       addAttempt(job, record);
       break;
@@ -127,7 +141,8 @@ function add(job: Draft, record: StoreRecord): void {
       job.state = record.state;
       job.message = record.message;
       job.endedAt = record.at;
-      if (record.state === 'cancelled')
+      job.value = record.value ?? null;
+      if (record.state !== 'failed')
         job.counts = { ...job.counts, cancelled: job.appended - job.counts.succeeded - job.counts.failed };
       break;
     case 'jobReopened':
@@ -138,11 +153,11 @@ function add(job: Draft, record: StoreRecord): void {
   }
 }
 
-function addResults(job: Draft, { seq, page, failures }: Of<'resultsRecorded'>): void {
+function addResults(job: Draft, { seq, page, failures, reduced }: Of<'resultsRecorded'>): void {
   const { first, count } = page;
   job.seq = seq;
   job.recorded.add(first, first + count);
-  job.results.set(seq, page);
+  job.results.set(seq, { page, isReduced: reduced === true });
   const cancelled = failures.filter(({ outcome }) => outcome === 'cancelled').length;
   job.counts = {
     succeeded: job.counts.succeeded + count - failures.length,
@@ -165,13 +180,14 @@ function reopen(job: Draft, { failed, splits, cancelled, at }: Of<'jobReopened'>
   job.state = 'running';
   job.endedAt = null;
   job.message = null;
+  job.value = null;
 }
 function splitPage(job: Draft, { seq, parts }: PageSplit): void {
   const whole = job.results.get(seq);
   if (whole === undefined) throw new Error(`page ${seq} is cut and is not there`);
   job.results.delete(seq);
   for (const part of parts) {
-    job.results.set(part.seq, cutPage(whole, part.first, part.count));
+    job.results.set(part.seq, { page: cutPage(whole.page, part.first, part.count), isReduced: false });
     job.seq = Math.max(job.seq, part.seq);
   }
 }

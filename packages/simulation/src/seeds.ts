@@ -73,4 +73,9 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
     seed: 1_000_196,
     found: 'a stretch of queued tasks was taken for overdue some milliseconds before it was',
   },
+  {
+    seed: 20944,
+    found:
+      'what a Drone had still to report after a reconnect stopped for ever when a lease of which it had reported some was cancelled',
+  },
 ];

@@ -13,7 +13,7 @@ import { type DroneOptions, SimDrone } from './drone.ts';
 import { extrasOf, withExtras } from './extras.ts';
 import { Faults } from './faults.ts';
 import { drawDrone, drawFollower, drawJob } from './generate.ts';
-import { narrowLimits, withLimits } from './knobs.ts';
+import { foldLimits, narrowLimits, withLimits } from './knobs.ts';
 import { Network } from './network.ts';
 import { Operator } from './operator.ts';
 import type { JobPlan } from './plan.ts';
@@ -52,6 +52,8 @@ export interface SimulationResult {
 const TRACE_LINES = 120;
 /** After the faults everything ends within this time, even a thousand failing tasks that a slow reader lets run one by one. */
 const HEAL_MILLIS_MAX = 1_800_000;
+/** Turns a seed into that of another source. */
+const FOLD_SOURCE = 0x2c1b3c6d;
 /** The longest stall and the longest silence that is waited for are over. */
 const CALM_MILLIS = 40_000;
 /** How often it is asked whether everything has ended; out of step with every heartbeat. */
@@ -60,7 +62,10 @@ const LOOK_MILLIS = 237.3;
 /** @throws SimulationError */
 export function simulate(options: SimulationOptions): SimulationResult {
   const random = new Random(options.seed);
-  const knobs = random.chance(0.5) ? narrowLimits(random) : {};
+  const knobs = {
+    ...(random.chance(0.5) ? narrowLimits(random) : {}),
+    ...foldLimits(new Random((options.seed ^ FOLD_SOURCE) >>> 0)),
+  };
   return withLimits(knobs, () => new Simulation(options, random).run());
 }
 

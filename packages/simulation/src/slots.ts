@@ -4,10 +4,17 @@
  *
  * A thread claims in one time step and tells the main thread later that it has stopped, so orders cross with its news.
  */
-import type { AgentEvent, LeaseOrder, RunningTask, SlotEffect, SlotFailure } from '@hive/drone';
-import { encodeMsgpack, PageBuilder, readU32 } from '@hive/shared';
+import {
+  type AgentEvent,
+  foldTaken,
+  type LeaseOrder,
+  type RunningTask,
+  type SlotEffect,
+  type SlotFailure,
+} from '@hive/drone';
+import { decodeMsgpack, encodeMsgpack, foldedInput, operatorOf, PageBuilder, readU32 } from '@hive/shared';
 import type { Auditor } from './auditor.ts';
-import { type Attempt, attemptOf, type JobPlan, transform } from './plan.ts';
+import { type Attempt, attemptOf, foldAttemptOf, type JobPlan, transform } from './plan.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
 import type { Timer } from './virtual-time.ts';
@@ -38,6 +45,8 @@ interface Run {
   taken: number;
   results: PageBuilder;
   failures: SlotFailure[];
+  /** The first task that ended its job and was not reported. */
+  finish: number | null;
   busyMillis: number;
   isPaused: boolean;
   /** The thread has found nothing to claim and has said so. */
@@ -132,6 +141,7 @@ export class SimSlot {
       taken: 0,
       results: new PageBuilder(),
       failures: [],
+      finish: null,
       busyMillis: 0,
       isPaused: false,
       isParked: true,
@@ -171,10 +181,12 @@ export class SimSlot {
       this.#finish(run, { position, outcome: 'cancelled', message: reason });
       return;
     }
-    const index = indexAt(run.order.ranges, position);
+    const index = auditedIndex(run.order, position);
     const n = auditor.taskStarted(process, run.order, position, index);
-    if (run.plan.graph !== undefined) auditor.inputGiven(process, run.plan, index, inputAt(run, position));
-    const attempt = attemptOf(run.plan, index, n);
+    if (run.plan.graph !== undefined && !run.order.isFold)
+      auditor.inputGiven(process, run.plan, index, inputAt(run, position));
+    const attempt = run.order.isFold ? foldAttemptOf(run.plan, -index, n) : attemptOf(run.plan, index, n);
+    if (run.order.isFold && attempt.ends !== 'succeeds') auditor.foldFailed(run.plan);
     if (attempt.millis === 0 && attempt.ends !== 'crashes') {
       auditor.taskStopped(process, run.order, index);
       this.#complete(run, position, attempt);
@@ -201,12 +213,13 @@ export class SimSlot {
     process.time.cancel(timer);
     run.running = null;
     run.busyMillis += process.time.now - startedAt;
-    auditor.taskStopped(process, run.order, indexAt(run.order.ranges, position));
+    auditor.taskStopped(process, run.order, auditedIndex(run.order, position));
   }
 
   #complete(run: Run, position: number, { ends }: Attempt): void {
-    if (ends === 'succeeds') {
-      run.results.push(transform(run.plan, inputAt(run, position)));
+    if (ends === 'succeeds' || ends === 'finishes') {
+      if (ends === 'finishes') run.finish ??= position;
+      run.results.push(outputOf(run, position));
       run.completed++;
     } else {
       const isFinal = ends === 'failsForGood' ? { retryable: false } : {};
@@ -241,15 +254,13 @@ export class SimSlot {
     run.taken += count;
     if (ended) this.#run = null;
     const { number: slot } = this;
+    const finish = run.finish === null ? {} : { finish: run.finish };
+    run.finish = null;
     this.#host.say({
       type: 'slotReported',
       slot,
       run: run.order.run,
-      at,
-      count,
-      sizes,
-      data,
-      failures,
+      ...folded(run.order, { at, count, sizes, data, failures, ...finish }),
       busyMicros,
       ended,
     });
@@ -290,6 +301,26 @@ export class SimSlot {
       this.#claim(run);
     });
   }
+}
+
+/** As the agent wants it: of a reduced job, folded. */
+function folded({ spec, isFold, ranges }: LeaseOrder, taken: Taken) {
+  if (spec.reduce === undefined || isFold) return taken;
+  const folding = foldTaken(operatorOf(spec.reduce), 'msgpack', ranges, taken);
+  return { ...folding, sizes: 0, data: new Uint8Array(0) };
+}
+type Taken = Parameters<typeof foldTaken>[3];
+
+function outputOf(run: Run, position: number): Uint8Array {
+  const { spec, isFold, data } = run.order;
+  if (isFold) return foldedInput(operatorOf(spec.reduce!), 'msgpack', decodeMsgpack(data));
+  return transform(run.plan, inputAt(run, position));
+}
+
+/** A fold stands for no task: the auditor knows it by the first of those it folds, below 0. */
+function auditedIndex({ ranges, isFold }: LeaseOrder, position: number): number {
+  const index = indexAt(ranges, position);
+  return isFold ? -1 - index : index;
 }
 
 function inputAt({ order, plan, offsets }: Run, position: number): Uint8Array {

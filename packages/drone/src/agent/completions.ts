@@ -4,6 +4,7 @@
  */
 import {
   type Failure,
+  InvariantError,
   LIMITS,
   type Message,
   type Page,
@@ -11,7 +12,7 @@ import {
   type Streamed,
   sizeAt,
 } from '@hive/shared';
-import type { SlotFailure, SlotReport } from './events.ts';
+import type { SlotFailure, SlotFold, SlotReport } from './events.ts';
 import { indexAt, type Lease, rangeEnd } from './lease.ts';
 
 /** With texts of at most `FAILURE_TEXT_MAX` UTF-16 units, so many failures stay far below one frame. */
@@ -26,6 +27,7 @@ type TaskComplete = Message<'TaskComplete'>;
 export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] {
   const { at, count, sizes, data } = finished;
   if (count === 0) return [emptyCompletion(lease, at, finished.busyMicros)];
+  if (finished.folds !== undefined) return foldedCompletions(lease, finished, finished.folds);
   const cutter = new PageCutter({ first: at, count, sizes, data });
   const messages: TaskComplete[] = [];
   const end = at + count;
@@ -56,6 +58,46 @@ export function completionsOf(lease: Lease, finished: Finished): TaskComplete[] 
       busyMicros: Math.round((finished.busyMicros * page.count) / count),
     });
     from = to;
+  }
+  return messages;
+}
+
+/** Of a reduced job: a message for every folded value, and for every run of failures. */
+function foldedCompletions(lease: Lease, finished: Finished, folds: readonly SlotFold[]): TaskComplete[] {
+  const { at, count, failures, finish, busyMicros } = finished;
+  const messages: TaskComplete[] = [];
+  let fold = 0;
+  let failed = 0;
+  for (let from = at; from < at + count; ) {
+    const next = folds[fold];
+    if (next?.position === from) {
+      const { data } = next;
+      const kind = from === finish ? { finish: true } : { reduced: true };
+      const page = { first: indexAt(lease, from), count: next.count, sizes: data.length, data };
+      const micros = Math.round((busyMicros * next.count) / count);
+      messages.push({
+        type: 'TaskComplete',
+        lease: lease.number,
+        at: from,
+        ...page,
+        ...kind,
+        busyMicros: micros,
+      });
+      from += next.count;
+      fold++;
+      continue;
+    }
+    const limit = Math.min(rangeEnd(lease, from), next?.position ?? at + count, from + FAILURES_MAX);
+    const run = failures.slice(failed, failed + limit - from);
+    if (run.length < limit - from || run.at(-1)!.position !== limit - 1)
+      throw new InvariantError(`lease ${lease.number} was folded with a gap at ${from}`);
+    messages.push({
+      ...emptyCompletion(lease, from, (busyMicros * run.length) / count),
+      count: run.length,
+      failures: run.map((failure) => failureOf(lease, failure)),
+    });
+    failed += run.length;
+    from = limit;
   }
   return messages;
 }

@@ -40,6 +40,13 @@ export interface SlotFailure extends Omit<Failure, 'index'> {
   readonly position: number;
 }
 
+/** One value for `count` tasks from `position` on, which have all succeeded and are adjacent. */
+export interface SlotFold {
+  readonly position: number;
+  readonly count: number;
+  readonly data: Uint8Array;
+}
+
 /** The next finished tasks of a run: positions [at, at + count). */
 export interface SlotReport {
   readonly slot: SlotNumber;
@@ -52,6 +59,8 @@ export interface SlotReport {
   readonly failures: readonly SlotFailure[];
   /** Ascending by position; their sizes in the page are 0. Absent: none. */
   readonly streams?: readonly SlotStream[];
+  /** Of a reduced job: the values of all that did not fail, ascending; `data` is empty then. */
+  readonly folds?: readonly SlotFold[];
   /** Position of the first task that ends the whole job with its value. */
   readonly finish?: number;
   readonly busyMicros: number;
@@ -147,6 +156,8 @@ export interface LeaseOrder {
   readonly streams: readonly Streamed[];
   /** Tasks of it that were tried before: index, number of this attempt, … */
   readonly attempts?: readonly number[];
+  /** Its one task is to fold the values that are its input. */
+  readonly isFold: boolean;
   /** Somebody wants to see what its tasks print; `watchSlot` may change that. */
   readonly isWatched: boolean;
 }

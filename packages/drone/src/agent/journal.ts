@@ -137,6 +137,7 @@ export class Journal {
 
   #inputText(lease: Lease, display: Display | null): string {
     const { range } = lease.spec;
+    if (lease.isFold) return 'values to fold';
     if (range !== undefined) return String(range.start + indexAt(lease, 0) * range.step);
     if (lease.streams.length > 0) return `a stream of ${lease.streams[0]!.bytes} bytes`;
     const size = typeof lease.sizes === 'number' ? lease.sizes : readU32(lease.sizes, 0);

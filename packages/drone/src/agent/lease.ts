@@ -58,6 +58,8 @@ export interface Lease {
   readonly streams: readonly Streamed[];
   /** Tasks of it that were tried before: index, number of this attempt, … */
   readonly attempts: readonly number[];
+  /** It folds values, and has one task. */
+  readonly isFold: boolean;
   /** Tasks that are still its own: positions [0, end). Only falls. */
   end: number;
   /** Tasks whose results were taken from the slot: positions [0, done). */
@@ -100,7 +102,9 @@ export function leaseOf(
 ): Lease {
   const count = countOf(message.ranges);
   const { sizes = 0, data = new Uint8Array(0) } = message;
-  if (spec.range === undefined) checkInputs(count, sizes, data);
+  const isFold = message.fold !== undefined;
+  if (isFold && count !== 1) throw new ProtocolError('a fold of several positions');
+  if (spec.range === undefined || isFold) checkInputs(count, sizes, data);
   return {
     ...owner,
     number: message.lease,
@@ -112,6 +116,7 @@ export function leaseOf(
     data,
     streams: message.streams ?? [],
     attempts: message.attempts ?? [],
+    isFold,
     end: count,
     done: 0,
     stage: { at: 'waiting' },
@@ -187,7 +192,7 @@ export function rangeEnd(lease: { readonly ranges: readonly number[] }, position
 }
 
 /** What a slot must know of a lease to run it. */
-export function partsOf({ queen, job, spec, ranges, end, sizes, data, streams, attempts }: Lease) {
-  const order = { queen, job, spec, ranges, end, sizes, data, streams };
+export function partsOf({ queen, job, spec, ranges, end, sizes, data, streams, isFold, attempts }: Lease) {
+  const order = { queen, job, spec, ranges, end, sizes, data, streams, isFold };
   return attempts.length === 0 ? order : { ...order, attempts };
 }

@@ -20,7 +20,7 @@ export type Released = (slot: SlotNumber | null, bytes: number, files: readonly 
 
 /** A page's cost, as credit counts it, something for the failures, and the files: a slot whose files pile up is paused too. */
 export function costOf(message: Message<'TaskComplete'>): number {
-  let bytes = message.data.length + 4 * message.count;
+  let bytes = message.data.length + 4 * (message.reduced ? 1 : message.count);
   for (const stream of message.streams ?? []) bytes += stream.bytes;
   for (const failure of message.failures ?? []) bytes += 64 + failure.message.length;
   return bytes;
@@ -73,9 +73,9 @@ export class Outbox {
     return bytes;
   }
 
-  /** Nobody wants the results of this lease. */
-  discard(incarnation: Incarnation, lease: LeaseNumber): void {
-    this.acknowledge(incarnation, lease, Number.MAX_SAFE_INTEGER);
+  /** Nobody wants the results of this lease. Returns the cost of what was let go. */
+  discard(incarnation: Incarnation, lease: LeaseNumber): number {
+    return this.acknowledge(incarnation, lease, Number.MAX_SAFE_INTEGER);
   }
 
   clear(): void {

@@ -48,6 +48,20 @@ export class Replies {
     }
   }
 
+  /** Nobody wants the results of this lease: what was sent of them will not be acknowledged, and the rest is not sent. */
+  discard({ outbox, session }: Queen, { incarnation, number }: Lease): void {
+    let sentBytes = outbox.discard(incarnation, number);
+    if (session === null) return;
+    const wanted = session.backlog.filter((message) => {
+      if (message.lease !== number) return true;
+      sentBytes -= costOf(message);
+      return false;
+    });
+    session.backlog.splice(0, session.backlog.length, ...wanted);
+    session.backlogBytes -= sentBytes;
+    this.sendBacklog(session);
+  }
+
   /** Sends the last word on a lease; it asks for work for the place, if that is free now. */
   end(
     session: AgentSession,
@@ -113,11 +127,12 @@ export class Replies {
     });
   }
 
-  #heldLease({ queen, incarnation, number, job, ranges, done, stage }: Lease) {
+  #heldLease({ queen, incarnation, number, job, ranges, done, stage, isFold }: Lease) {
     const task = stage.at === 'running' && stage.task?.position === done ? stage.task : null;
     const startedMillis =
       task === null ? {} : { startedMillis: Math.max(0, Math.floor(this.#turn.now - task.since)) };
-    return { queen, incarnation, lease: number, job, ranges, done, ...startedMillis };
+    const fold = isFold ? { fold: true } : {};
+    return { queen, incarnation, lease: number, job, ranges, done, ...startedMillis, ...fold };
   }
 }
 

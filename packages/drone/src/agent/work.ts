@@ -170,10 +170,9 @@ export class Work {
   drop(queen: Queen): void {
     queen.outbox.clear();
     const leases = [...queen.leases.values()];
-    for (const lease of leases) {
+    for (const lease of leases)
       if (lease.stage.at === 'waiting') this.#removeWaiting(lease);
       else if (lease.cancelledAt === null) this.#cancelLease(lease, 'the Queen of this lease is gone');
-    }
     this.#queens.forgetIfIdle(queen);
     if (leases.length === 0) return;
     const event = { type: 'leasesDropped', queen: queen.id, leases: leases.length } as const;
@@ -434,7 +433,7 @@ export class Work {
 
   #cancelLease(lease: Lease, reason: string): void {
     const queen = this.#queenOf(lease);
-    queen.outbox.discard(lease.incarnation, lease.number);
+    this.#replies.discard(queen, lease);
     lease.cancelledAt = this.#turn.now;
     const { stage } = lease;
     if (stage.at !== 'running') {

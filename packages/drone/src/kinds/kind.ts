@@ -52,12 +52,12 @@ export interface Task {
   writeEncoded(bytes: Uint8Array): void;
   /** The output is the input. */
   putInput(): void;
+  /** The job shall end with the output of this task as its value, and all else be cancelled. The output has at most 1 MiB. */
+  finish(): void;
   /** The input, decoded. */
   value(): unknown;
   /** The stream's bytes in order. @throws TaskFailure when it cannot be read */
   chunks(): AsyncIterable<Uint8Array>;
-  /** The task ends the whole job with its output, which must be a value in a page. */
-  finish(): void;
 }
 
 /** The tasks that the operator has registered. */

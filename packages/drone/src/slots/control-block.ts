@@ -10,10 +10,11 @@
  * bytes. A value that does not fit before the ring's end stands at its start; both sides know that from its size alone. A
  * result is visible once `completed` is above its position. The thread waits when the ring is full of what was not taken.
  */
-import { LIMITS, type Message } from '@hive/shared';
+import { LIMITS, type Message, type Reduce } from '@hive/shared';
 import type { OperatorTasks } from '../kinds/kind.ts';
 import type { DiskLimit } from '../sandbox/disk-watch.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
+import type { ThreadFolding } from './folding.ts';
 
 /** Int32 words of the block. */
 export const WORD = {
@@ -150,6 +151,10 @@ export interface ThreadJob {
   readonly range: { readonly start: number; readonly step: number } | null;
   /** Its tasks run one by one in this slot, whatever it says. */
   readonly isSequential?: boolean;
+  /** How results are folded; null: they are not. */
+  readonly reduce: Reduce | null;
+  /** The tasks are folds: their inputs are lists of folded values. */
+  readonly isFold: boolean;
 }
 
 /** From the thread: that it is up, that there is much to report, that a task reads its stream; -n: run n has stopped. */
@@ -161,6 +166,8 @@ export type FromThread =
   | { readonly position: number; readonly limitMillis: number }
   /** A task needs this blob. */
   | { readonly blob: string }
+  /** Finished tasks of a reduced job, folded. */
+  | ThreadFolding
   /** The folders of the task at this position may take so many bytes. */
   | ({ readonly position: number } & DiskLimit);
 

@@ -3,22 +3,25 @@
  * a living thread and on what a dead one left behind.
  */
 import { decodeMsgpack, writeU32 } from '@hive/shared';
-import type { SlotFailure, SlotReport, SlotStream } from '../agent/events.ts';
+import type { SlotFailure, SlotStream } from '../agent/events.ts';
+import type { Taken } from '../folds/fold-taken.ts';
 import { type ControlBlock, FAILED_BIT, FINISH_BIT, RING_BYTES, STREAM_BIT, WORD } from './control-block.ts';
 
-export type Taken = Pick<SlotReport, 'at' | 'count' | 'sizes' | 'data' | 'failures' | 'streams' | 'finish'>;
 const NO_BYTES = new Uint8Array(0);
 
 export class ResultReader {
   readonly #words: Int32Array;
   readonly #sizes: Uint32Array;
   readonly #ring: Uint8Array;
+  /** What it has taken is not needed any more, and gives the thread room. */
+  readonly #frees: boolean;
   #position = 0;
   /** Where the next value begins in the ring, unless it does not fit there. */
   #at = 0;
   #taken = 0;
 
-  constructor(block: ControlBlock, sizes: SharedArrayBuffer, ring: SharedArrayBuffer) {
+  constructor(block: ControlBlock, sizes: SharedArrayBuffer, ring: SharedArrayBuffer, frees = true) {
+    this.#frees = frees;
     this.#words = block.words;
     this.#sizes = new Uint32Array(sizes);
     this.#ring = new Uint8Array(ring);
@@ -26,10 +29,31 @@ export class ResultReader {
 
   /** A new lease begins; the thread is at rest. */
   reset(): void {
+    this.restart();
+    Atomics.store(this.#words, WORD.taken, 0);
+  }
+
+  /** Positions below this were taken. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Begins at the first task, and leaves the thread's room as it is. */
+  restart(): void {
     this.#position = 0;
     this.#at = 0;
     this.#taken = 0;
-    Atomics.store(this.#words, WORD.taken, 0);
+  }
+
+  /** Positions below `end` were read by somebody else. */
+  skipTo(end: number): void {
+    for (; this.#position < end; this.#position++) {
+      const size = sizeIn(this.#sizes[this.#position]!);
+      this.#wrap(size);
+      this.#at += size;
+      this.#taken += size;
+    }
+    this.#free();
   }
 
   /** Takes what has finished since the last time, and wakes the thread if it waits for room. */
@@ -39,9 +63,14 @@ export class ResultReader {
     if (end <= at) return { at, count: 0, sizes: 0, data: NO_BYTES, failures: [] };
     const taken = this.#isPlain(at, end) ? this.#takePlain(at, end) : this.#takeMixed(at, end);
     this.#position = end;
+    this.#free();
+    return taken;
+  }
+
+  #free(): void {
+    if (!this.#frees) return;
     Atomics.store(this.#words, WORD.taken, this.#taken | 0);
     Atomics.notify(this.#words, WORD.taken);
-    return taken;
   }
 
   /** All of one size, none failed and none in a file, as most pages are. */
@@ -77,7 +106,7 @@ export class ResultReader {
     let length = 0;
     for (let i = 0; i < count; i++) {
       const word = this.#sizes[at + i]!;
-      const size = word & ~(FAILED_BIT | STREAM_BIT | FINISH_BIT);
+      const size = sizeIn(word);
       this.#wrap(size);
       if (word >= FAILED_BIT) failures.push(this.#failureAt(at + i, size));
       else if (word >= STREAM_BIT) streams.push(this.#streamAt(at + i, size));
@@ -103,7 +132,7 @@ export class ResultReader {
     let total = 0;
     for (let position = at; position < end; position++) {
       const word = this.#sizes[position]!;
-      if (word < STREAM_BIT) total += word & ~FINISH_BIT;
+      if (word < STREAM_BIT) total += sizeIn(word);
     }
     return total;
   }
@@ -134,6 +163,9 @@ export class ResultReader {
     this.#taken += size;
   }
 }
+
+/** Bytes of the ring that a result takes. */
+const sizeIn = (word: number): number => word & ~(FAILED_BIT | STREAM_BIT | FINISH_BIT);
 
 /** Memory that will be written whole. */
 function bytes(length: number): Uint8Array {

@@ -6,6 +6,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { groupsFile, slotFolder } from '../commands/workplace.ts';
+import { folderOf, foldRunner } from '../folds/folder.ts';
 import { TaskFailure } from '../kinds/failure.ts';
 import {
   BUILT_IN,
@@ -30,6 +31,7 @@ import {
   WORD,
 } from './control-block.ts';
 import { Crew, type CrewGuard } from './crew.ts';
+import { ThreadFolder } from './folding.ts';
 import { GroupWords } from './group-words.ts';
 import { OutputWriter } from './output-writer.ts';
 import { ThreadBlobs } from './thread-blobs.ts';
@@ -51,6 +53,7 @@ class Thread {
   readonly #block: ControlBlock;
   readonly #words: Int32Array;
   readonly #task: ThreadTask;
+  readonly #folder: ThreadFolder;
   readonly #kinds: ReadonlyMap<string, Kind>;
   readonly #jobs = new Map<number, Prepared>();
   readonly #say: (code: number) => void;
@@ -81,7 +84,21 @@ class Thread {
     this.#blobs = new ThreadBlobs((blob) => port.postMessage({ blob }));
     this.#slot = this.#slotOf(slot, outputs, sandbox, tasks, (limit) => port.postMessage(limit));
     const output = new OutputWriter(outputs, slot);
-    this.#task = new ThreadTask(memory, this.#block, output, this.#say, (pull) => port.postMessage(pull));
+    this.#folder = new ThreadFolder(
+      this.#block,
+      memory,
+      () => this.#task.input,
+      (folding) => port.postMessage(folding),
+    );
+    const full = () => this.#folder.fold();
+    this.#task = new ThreadTask(
+      memory,
+      this.#block,
+      output,
+      this.#say,
+      (pull) => port.postMessage(pull),
+      full,
+    );
     port.on('message', (message: ToThread) => this.#receive(message));
     this.#say(SAYS.ready);
   }
@@ -104,15 +121,22 @@ class Thread {
   #prepare(id: number, job: ThreadJob): void {
     let run: Runner;
     try {
-      const kind = this.#kinds.get(job.kind);
-      if (kind === undefined) throw new TaskFailure('unknownKind', `There is no kind "${job.kind}" here.`);
-      run = kind.prepare(job, this.#slot);
+      run = this.#runnerOf(job);
     } catch (error) {
       run = () => {
         throw error;
       };
     }
     this.#jobs.set(id, { job, run });
+  }
+
+  #runnerOf(job: ThreadJob): Runner {
+    if (job.isFold) return foldRunner(job.reduce!, job.encoding);
+    const kind = this.#kinds.get(job.kind);
+    if (kind === undefined) throw new TaskFailure('unknownKind', `There is no kind "${job.kind}" here.`);
+    const run = kind.prepare(job, this.#slot);
+    if (job.reduce !== null) folderOf(job.reduce);
+    return run;
   }
 
   #slotOf(
@@ -160,6 +184,7 @@ class Thread {
     this.#run = run;
     this.#isSequential = job.isSequential === true;
     this.#task.begin(job, number, this.#attempts);
+    this.#folder.begin(job, number);
     this.#attempts = null;
     this.#strideMax = this.#words[WORD.isTimed] === 1 ? 1 : STRIDE_MAX;
     this.#stride = 1;
@@ -193,6 +218,7 @@ class Thread {
   }
 
   #stop(): void {
+    this.#folder.fold();
     this.#readClock(-1);
     Atomics.store(this.#words, WORD.stopped, this.#number);
     this.#say(-this.#number);
@@ -276,6 +302,7 @@ class Thread {
       this.#stride = Math.max(1, Math.floor((this.#stride * CLOCK_MILLIS) / elapsed));
     }
     this.#untilClock = this.#stride;
+    this.#folder.maybeFold(now, this.#task.unreadBytes);
     if (position < 0) return;
     times[TIME.startedAt] = now;
     Atomics.store(this.#words, WORD.startedPosition, position);

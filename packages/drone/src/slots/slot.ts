@@ -37,6 +37,8 @@ import {
   WORD,
 } from './control-block.ts';
 import { deathOf } from './death.ts';
+import { type FoldedRun, foldedRunOf } from './folded-run.ts';
+import type { ThreadFolding } from './folding.ts';
 import { GroupEnder } from './group-ender.ts';
 import type { Verdict } from './group-words.ts';
 import { PrintedTail } from './printed-tail.ts';
@@ -80,6 +82,8 @@ interface Run {
   /** The thread has stopped at what it took for the end. */
   isParked: boolean;
   busyReported: number;
+  /** Of a reduced job: its results, folded. */
+  readonly folded: FoldedRun | null;
   /** The task that the last look saw running, and when that was. */
   seen: { position: number; at: number };
 }
@@ -161,7 +165,8 @@ export class Slot {
    */
   linger(): void {
     const run = this.#run;
-    if (run === null || !this.#isReady || this.#lingersToSkip-- > 0) return;
+    // The thread's folded results come as a message.
+    if (run === null || run.folded !== null || !this.#isReady || this.#lingersToSkip-- > 0) return;
     const { words } = this.#block;
     const until = clock() + LINGER_MILLIS;
     while (
@@ -193,14 +198,15 @@ export class Slot {
       number: order.run,
       queen: order.queen,
       ranges: order.ranges,
-      isCommand: order.spec.kind === 'command',
-      isFunction: order.spec.kind === 'function',
+      isCommand: order.spec.kind === 'command' && !order.isFold,
+      isFunction: order.spec.kind === 'function' && !order.isFold,
       spec: order.spec,
       end: order.end,
       isPaused: false,
       wantsBlobs: false,
       isParked: false,
       busyReported: 0,
+      folded: foldedRunOf(order),
       seen: { position: -1, at: 0 },
     };
     // The thread may prepare the job as soon as it hears of it.
@@ -256,8 +262,9 @@ export class Slot {
     this.#tell({ type: 'input', input: this.#input });
   }
 
-  #jobNumber({ spec }: LeaseOrder): number {
-    const known = this.#jobs.get(spec);
+  #jobNumber({ spec, isFold }: LeaseOrder): number {
+    const key = isFold ? (spec.reduce ?? spec) : spec;
+    const known = this.#jobs.get(key);
     if (known !== undefined) return known;
     if (this.#jobs.size >= JOBS_MAX) {
       const [oldest, number] = this.#jobs.entries().next().value!;
@@ -265,10 +272,11 @@ export class Slot {
       this.#tell({ type: 'forgetJob', id: number });
     }
     const id = ++this.#jobsMade;
-    this.#jobs.set(spec, id);
-    const { kind, encoding, params = {}, range } = spec;
+    this.#jobs.set(key, id);
+    const { kind, encoding, params = {}, range, reduce = null } = spec;
     const isSequential = this.#sequential.has(spec);
-    const job: ThreadJob = { kind, encoding, params, range: range ?? null, isSequential };
+    const computed = isFold ? null : (range ?? null);
+    const job: ThreadJob = { kind, encoding, params, range: computed, isSequential, reduce, isFold };
     this.#tell({ type: 'job', id, job });
     return id;
   }
@@ -343,7 +351,7 @@ export class Slot {
   #take(run: Run, ended: boolean): void {
     // Before it is said that they have ended.
     this.#printed.finish(this.#completed);
-    const taken = this.#results.take();
+    const taken = run.folded?.take(this.#results.position) ?? this.#results.take();
     const { count } = taken;
     if (count === 0 && !ended) return;
     const busy = this.#block.times[TIME.busy]!;
@@ -415,10 +423,19 @@ export class Slot {
       this.#wantBlob(run, message.blob);
     } else if (typeof message === 'object' && 'diskBytes' in message) {
       this.#ender.limitDisk(message.position, message);
+    } else if (typeof message === 'object' && 'folds' in message) {
+      if (message.run === run.number) this.#folded(run, message);
     } else if (typeof message === 'object') {
       this.#emit({ type: 'slotPulled', slot: this.number, run: run.number, ...message });
     } else if (message === SAYS.much) this.#take(run, false);
     else if (-message === run.number) this.#stopped(run);
+  }
+
+  /** The last of a lease waits for its end, which is on its way. */
+  #folded(run: Run, folding: ThreadFolding): void {
+    this.#results.skipTo(folding.at + folding.count);
+    run.folded?.add(folding);
+    if (folding.at + folding.count < run.end) this.#take(run, false);
   }
 
   /** The thread has stopped: at the end of the lease, or because it was paused, or before an end that was raised again. */
@@ -444,6 +461,7 @@ export class Slot {
     const run = this.#run;
     this.#jobs.clear();
     this.#ender.abandon();
+    run?.folded?.addRest(this.#results.take());
     if (run !== null) this.#take(run, false);
     const position = run === null ? null : this.#blamed(run);
     const folder = slotFolder(this.#options.outputs.folder, this.number);

@@ -48,12 +48,14 @@ export class ThreadTask implements Task {
   readonly #pull: (pull: Pull) => void;
   readonly #say: (code: number) => void;
   readonly #output: OutputWriter;
+  /** Called when there is no room left for results. */
+  readonly #onFull: () => void;
   #run = 0;
   /** Whether the file holds an encoded value, not bytes as they are. */
   #isFileEncoded = false;
   /** For inputs that are computed. */
   readonly #scratch = Buffer.alloc(16);
-  #job: ThreadJob = { kind: '', encoding: 'raw', params: {}, range: null };
+  #job: ThreadJob = { kind: '', encoding: 'raw', params: {}, range: null, reduce: null, isFold: false };
   #input: Buffer;
   #inputs: DataView;
 
@@ -74,9 +76,10 @@ export class ThreadTask implements Task {
   #at = 0;
   #outputAt = 0;
   #outputSize = 0;
+  /** It has ended its job with its value. */
+  #isFinish = false;
   #written = 0;
   #unreported = 0;
-  #isFinish = false;
   /** Set when the thread had to wait for room: that time is not work. */
   hasWaited = false;
 
@@ -89,7 +92,9 @@ export class ThreadTask implements Task {
     output: OutputWriter,
     say: (code: number) => void,
     pull: (pull: Pull) => void,
+    onFull: () => void,
   ) {
+    this.#onFull = onFull;
     this.#block = block;
     this.#output = output;
     this.#say = say;
@@ -132,6 +137,7 @@ export class ThreadTask implements Task {
   load(position: number): void {
     this.position = position;
     this.#outputSize = 0;
+    this.#isFinish = false;
     this.#outputAt = this.#at;
     this.streamBytes = null;
     if (this.#job.range !== null) {
@@ -239,6 +245,15 @@ export class ThreadTask implements Task {
     this.#output.write(this.#run, this.position, bytes);
   }
 
+  /** Bytes of results that are still in the ring. */
+  get unreadBytes(): number {
+    return this.#used();
+  }
+  /** The memory with the inputs. */
+  get input(): ArrayBufferLike {
+    return this.#inputs.buffer;
+  }
+
   value(): unknown {
     return readValue(this.bytes, this.offset, this.size, this.#job.encoding);
   }
@@ -274,6 +289,11 @@ export class ThreadTask implements Task {
 
   /** A file that turned out small is a file all the same: what was written to it is not looked at again. */
   #succeededWithFile(): void {
+    if (this.#isFinish) {
+      const message = `The value of a job has at most ${LIMITS.valueBytesMax} bytes.`;
+      this.failed({ outcome: 'failed', code: 'tooLarge', message, retryable: false });
+      return;
+    }
     const at = this.reserve(STREAM_NOTE_BYTES);
     this.out.writeDoubleBE(this.#output.bytes, at);
     this.out[at + 8] = this.#isFileEncoded ? 1 : 0;
@@ -320,6 +340,7 @@ export class ThreadTask implements Task {
   #awaitRoom(size: number): void {
     const { words } = this.#block;
     this.hasWaited = true;
+    this.#onFull();
     while (RING_BYTES - this.#used() < size) {
       const taken = Atomics.load(words, WORD.taken);
       if (RING_BYTES - ((this.#written - taken) >>> 0) >= size) return;

@@ -78,6 +78,7 @@ export class SlotDriver {
       sizes,
       data,
       streams: [],
+      isFold: false,
       isWatched: false,
       ...more,
     };
@@ -113,11 +114,16 @@ export class SlotDriver {
     }
   }
 
-  /** Everything that this lease reported, up to its end or the thread's. */
-  async outcome(): Promise<SlotOutcome> {
+  /** Resolves when this lease has ended, or the thread. */
+  async ended(): Promise<void> {
     const isOver = (event: AgentEvent) =>
       event.type === 'slotDied' || (event.type === 'slotReported' && event.ended);
     while (!this.events.some(isOver)) await this.#change();
+  }
+
+  /** Everything that this lease reported, up to its end or the thread's. */
+  async outcome(): Promise<SlotOutcome> {
+    await this.ended();
     const reports = this.events.filter((event) => event.type === 'slotReported');
     return outcomeOf(reports, this.spec);
   }

@@ -1,7 +1,7 @@
 /**
  * A kind for tests that does what its input says, most of it bad: `ok`, `error`, `exit`, `outside` (an error that nobody
  * catches), `spin` (never returns), `deaf` (waits and heeds no abort), `memory` (takes all there is), `big N` (an output of
- * N bytes), `reserve N` (room for one), `pour N` (one in pieces, that fails in the end if N is no number).
+ * N bytes), `finish` (ends its job), `reserve N` (room for one), `pour N` (one in pieces, that fails in the end if N is no number).
  */
 import type { Kind, Task } from '../kinds/kind.ts';
 
@@ -10,7 +10,10 @@ export const kind: Kind = { name: 'unruly', prepare: () => run };
 function run(task: Task): void | Promise<void> {
   const [word, count = '0'] = String(task.value()).split(' ');
   if (word === 'ok') task.putInput();
-  else if (word === 'error') throw new Error('it went wrong');
+  else if (word === 'finish') {
+    task.putInput();
+    task.finish();
+  } else if (word === 'error') throw new Error('it went wrong');
   else if (word === 'exit') process.exit(3);
   else if (word === 'outside') return thrownOutside();
   else if (word === 'deaf') return new Promise(() => setInterval(() => {}, 1_000));

@@ -3,7 +3,7 @@
  * It must not send, schedule, or look at anything that is not durable.
  */
 import { IntervalSet, InvariantError, type Streamed } from '@hive/shared';
-import { pageCost } from './input-directory.ts';
+import { resultCost } from './input-directory.ts';
 import { Job } from './job.ts';
 import type { State } from './state.ts';
 import type { JobRecovered, PageSplit, StoreRecord } from './types.ts';
@@ -47,7 +47,7 @@ const APPLIERS: Appliers = {
     jobOf(state, id).isSealed = true;
   },
 
-  resultsRecorded(state, { job: id, seq, page, failures, streams }) {
+  resultsRecorded(state, { job: id, seq, page, failures, streams, reduced }) {
     const job = jobOf(state, id);
     const end = page.first + page.count;
     if (job.recorded.add(page.first, end) !== page.count) {
@@ -55,7 +55,9 @@ const APPLIERS: Appliers = {
     }
     job.seq = seq;
     const { first, count } = page;
-    const entry = { seq, first, count, cost: pageCost(page) };
+    const cost = resultCost(page, reduced === true);
+    const entry = { seq, first, count, cost, ...(reduced ? { reduced } : {}) };
+    if (reduced) job.folds?.add({ seq, first, end, bytes: page.data.length, level: 0 });
     job.results.add(streams.length === 0 ? entry : { ...entry, streamBytes: bytesOf(streams) });
     job.graph?.noteResults(page.first, page.count, seq);
     let cancelled = 0;
@@ -69,6 +71,15 @@ const APPLIERS: Appliers = {
     job.failed += failures.length - cancelled;
     job.succeeded += page.count - failures.length;
     forgetFailures(job, page.first, end);
+  },
+
+  pagesFolded(state, { job: id, seq, seqs, page }) {
+    const job = jobOf(state, id);
+    const { first, count, data } = page;
+    job.seq = seq;
+    for (const old of seqs) job.results.delete(old);
+    job.results.add({ seq, first, count, cost: resultCost(page, true), reduced: true });
+    job.folds?.replace(seqs, { seq, first, end: first + count, bytes: data.length });
   },
 
   attemptFailed(state, { job: id, failure, retryAt }) {
@@ -97,12 +108,14 @@ const APPLIERS: Appliers = {
     for (const seq of seqs) job.results.delete(seq);
   },
 
-  jobEnded(state, { job: id, state: end, message, at }) {
+  jobEnded(state, { job: id, state: end, message, value = null, at }) {
     const job = jobOf(state, id);
     job.state = end;
     job.message = message;
     job.endedAt = at;
-    if (end === 'cancelled') job.cancelled = job.appended - job.succeeded - job.failed;
+    job.valueSeq = value;
+    // A job may succeed before its time: the rest of it is cancelled.
+    if (end !== 'failed') job.cancelled = job.appended - job.succeeded - job.failed;
     job.failedTasks.clear();
     job.queuedSince = null;
     // It ends with its client, so nothing of it is ever run again.
@@ -124,6 +137,7 @@ const APPLIERS: Appliers = {
     job.state = 'running';
     job.endedAt = null;
     job.message = null;
+    job.valueSeq = null;
   },
 
   jobRemoved(state, { job: id }) {
@@ -188,6 +202,7 @@ function restore(job: Job, record: JobRecovered): void {
   job.mark = record.mark;
   job.message = record.message;
   job.endedAt = record.endedAt;
+  job.valueSeq = record.value ?? null;
   job.reopenedAt = record.reopenedAt ?? null;
   job.queuedSince = job.isActive ? queuedSince(record) : null;
   for (const { first, count, bytes } of record.inputs) job.inputs.add(first, count, bytes);
@@ -200,7 +215,9 @@ function restore(job: Job, record: JobRecovered): void {
     for (const [from, to] of kept.gaps(first, end)) [...job.inputs.succeeded(from, to)];
   }
   for (const { bytes, ...entry } of record.results) {
-    job.results.add({ ...entry, cost: bytes + 4 * entry.count });
+    const { seq, first, count, reduced } = entry;
+    job.results.add({ ...entry, cost: bytes + 4 * (reduced ? 1 : count) });
+    if (reduced) job.folds?.add({ seq, first, end: first + count, bytes, level: 0 });
   }
   for (const stream of record.streams) noteStream(job, stream);
   for (const { index, failures, crashes, retryAt } of record.failedTasks) {

@@ -86,9 +86,13 @@ function isShort(job: Job, drone: DroneState): boolean {
   return rate !== undefined && rate.millisPerTask < LIMITS.prefetchMillisMax;
 }
 
+const stateBehind = (behind: Lease | null) => (behind === null ? 'running' : 'waiting');
+
 /** Gives one lease. False when the job has nothing that this Drone may run now. */
 function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | null): boolean {
   const rate = job.rates.get(drone.peer);
+  if (job.folds !== null && giveFold(state, drone, job, behind)) return true;
+  if (!job.hasReadyTasks) return false;
   const taken = takeTasks(state, job, drone, behind !== null, leaseLength(state, job, rate));
   if (taken === null) return false;
   if (state.identity.isDurable) maybeMark(state, job, taken.ranges);
@@ -97,7 +101,7 @@ function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | nu
     job,
     drone,
     taken.ranges,
-    behind === null ? 'running' : 'waiting',
+    stateBehind(behind),
     state.now,
     0,
   );
@@ -107,6 +111,35 @@ function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | nu
   register(state, lease, behind);
   sendLease(state, lease, behind);
   noteShort(lease);
+  state.touch(job);
+  return true;
+}
+
+/**
+ * Folding comes first, also behind running leases: it keeps the number of pages small. False when there is nothing to fold now.
+ */
+function giveFold(state: State, drone: DroneState, job: Job, behind: Lease | null): boolean {
+  const fold = job.folds!.take();
+  if (fold === null) return false;
+  const number = leaseNumber(++state.leaseCount);
+  const lease = new Lease(number, job, drone, [fold.first, 1], stateBehind(behind), state.now, job.slots);
+  lease.fold = fold;
+  fold.lease = lease;
+  state.ready.charge(job, lease.chargedMillis);
+  register(state, lease, behind);
+  sendSpec(state, drone, job);
+  state.effects.now.push({
+    session: drone.session,
+    message: {
+      type: 'TaskAssign',
+      lease: number,
+      job: job.id,
+      ranges: lease.ranges,
+      ...(behind === null ? {} : { behind: behind.number }),
+      fold: fold.end - fold.first,
+    },
+    fold: { job: job.id, seqs: fold.pages.map(({ seq }) => seq) },
+  });
   state.touch(job);
   return true;
 }
@@ -210,13 +243,7 @@ function register(state: State, lease: Lease, behind: Lease | null): void {
 
 function sendLease(state: State, lease: Lease, behind: Lease | null): void {
   const { drone, job } = lease;
-  if (!drone.knownJobs.has(job.id)) {
-    drone.knownJobs.set(job.id, job);
-    job.knownBy.add(drone);
-    boundSpecs(state, drone);
-    state.send(drone.session, { type: 'JobSpec', job: job.id, spec: job.spec });
-    maybeWatchOn(state, drone, job);
-  }
+  sendSpec(state, drone, job);
   const message: Message<'TaskAssign'> = {
     type: 'TaskAssign',
     lease: lease.number,
@@ -227,6 +254,15 @@ function sendLease(state: State, lease: Lease, behind: Lease | null): void {
     ...attemptsOf(job, lease),
   };
   state.send(drone.session, message, job.spec.range === undefined ? inputsOf(job, lease.ranges) : undefined);
+}
+
+function sendSpec(state: State, drone: DroneState, job: Job): void {
+  if (drone.knownJobs.has(job.id)) return;
+  drone.knownJobs.set(job.id, job);
+  job.knownBy.add(drone);
+  boundSpecs(state, drone);
+  state.send(drone.session, { type: 'JobSpec', job: job.id, spec: job.spec });
+  maybeWatchOn(state, drone, job);
 }
 
 function inputsOf(job: Job, ranges: readonly number[]): InputRef {

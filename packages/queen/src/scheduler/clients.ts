@@ -10,9 +10,10 @@ import {
   type Message,
   ProtocolError,
   type RefusalCode,
+  reduceProblem,
+  type Spec,
   type Streamed,
 } from '@hive/shared';
-import { record } from './complete.ts';
 import { conditionProblem, watchConditions } from './conditions.ts';
 import { cancelJob, maybeFinish, maybeHalt, tellEndTo } from './ending.ts';
 import { checkParents } from './graph.ts';
@@ -22,13 +23,12 @@ import { canonical, type Job } from './job.ts';
 import { paramsBytes } from './params.ts';
 import { summaryOf } from './queries.ts';
 import { noteAppended } from './queue-limit.ts';
+import { record } from './record.ts';
 import type { PeerSession, State } from './state.ts';
 import { pullAgain } from './streams.ts';
 
 /** Kinds that every build of the Drone knows; others must be on offer when a job asks for them. */
 const BUILT_IN_KINDS = ['command', 'echo', 'function', 'hash', 'sleep'];
-/** Parts of a spec that are defined but not enforced by this Queen yet; refused rather than ignored. */
-const NOT_SERVED = ['reduce'] as const;
 
 export function submit(state: State, client: PeerSession, { job: id, spec }: Message<'Submit'>): void {
   const known = state.jobs.get(id);
@@ -92,10 +92,8 @@ function specProblem(
       text: `A job's params have at most ${LIMITS.paramsBytesMax} bytes. Send large values as inputs.`,
     };
   }
-  for (const field of NOT_SERVED) {
-    if (spec[field] !== undefined)
-      return { code: 'unsupported', text: `This Queen cannot serve the job option "${field}" yet.` };
-  }
+  const unfoldable = reduceRefusal(spec);
+  if (unfoldable !== null) return unfoldable;
   if (spec.range !== undefined) {
     const last = spec.range.start + spec.range.step * Math.max(0, spec.range.count - 1);
     if (!Number.isSafeInteger(last))
@@ -109,6 +107,20 @@ function specProblem(
   }
   const problem = conditionProblem(state, { type: 'Submit', job, spec });
   return problem === null ? kindProblem(state, spec.kind) : { code: 'badSpec', text: problem };
+}
+
+function reduceRefusal({ reduce, graph, encoding }: Spec): { code: RefusalCode; text: string } | null {
+  if (reduce === undefined) return null;
+  if (reduce.op === 'function')
+    return {
+      code: 'unsupported',
+      text: 'This Queen cannot fold with functions yet; use a built-in operator.',
+    };
+  if (graph !== undefined) return { code: 'badSpec', text: 'The results of a graph job cannot be folded.' };
+  if (encoding === 'raw')
+    return { code: 'badSpec', text: 'Raw bytes cannot be folded; use the encoding "msgpack".' };
+  const problem = reduceProblem(reduce);
+  return problem === null ? null : { code: 'badSpec', text: problem };
 }
 
 function kindProblem(state: State, kind: string): { code: RefusalCode; text: string } | null {

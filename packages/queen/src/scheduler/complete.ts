@@ -5,35 +5,36 @@
  */
 import {
   checkPage,
+  checkReducedPage,
   cutPage,
   type Failure,
   LIMITS,
   type Message,
-  type Page,
   ProtocolError,
-  type Streamed,
 } from '@hive/shared';
-import { acquit } from './blame.ts';
 import type { DroneState } from './drone.ts';
-import { maybeFinish, maybeHalt } from './ending.ts';
+import { endEarly } from './ending.ts';
 import { endAttempt } from './failures.ts';
-import { pageCost } from './input-directory.ts';
-import type { Job } from './job.ts';
-import { creditBack, isLeased, type Lease, noteShort, settleCharge } from './lease.ts';
+import { foldReported, foldReturned } from './fold-leases.ts';
+import { giveBack, returnMissing } from './give-back.ts';
+import { creditBack, type Lease, noteShort, settleCharge } from './lease.ts';
 import { compareDrones } from './quarantine.ts';
-import { forgetQueued, queueAnew, queueBack } from './queue-waits.ts';
+import { record } from './record.ts';
 import type { State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
 
 export function taskComplete(state: State, drone: DroneState, message: Message<'TaskComplete'>): void {
-  checkPage(message);
+  if (message.reduced) checkReducedPage(message);
+  else checkPage(message);
   const lease = holds(state, drone, message);
   if (lease === null) {
     unknownLease(state, drone, message);
     return;
   }
   checkReport(lease, message);
-  const news = message.at + message.count - lease.done;
+  checkFolding(lease, message);
+  const from = lease.done;
+  const news = message.at + message.count - from;
   const isWanted = lease.state !== 'cancelled';
   if (news > 0) {
     lease.done += news;
@@ -42,9 +43,13 @@ export function taskComplete(state: State, drone: DroneState, message: Message<'
   // Before the job's end, which this report may bring.
   announce(state, drone, lease, message);
   if (!isWanted) state.dropped.staleReports += Math.max(0, news);
-  else if (message.count > 0) recordReport(state, lease, message);
+  else if (lease.fold !== null) foldReported(state, lease, message);
+  else if (message.count > 0 && !recordReport(state, lease, message) && lease.isLive) {
+    // It was dropped whole: what of it nobody else has done runs again.
+    for (const [first, end] of lease.intervals(from, lease.done)) returnMissing(state, lease, first, end);
+  }
   acknowledge(state, drone, message);
-  learn(state, lease, message);
+  if (lease.fold === null) learn(state, lease, message);
   if (message.ended) leaseEnded(state, lease, message.request === true);
 }
 
@@ -94,13 +99,60 @@ function checkReport(lease: Lease, message: Message<'TaskComplete'>): void {
   }
 }
 
+/** Of a reduced job every success is folded, but for the one that ends the job. */
+function checkFolding({ number, job, fold }: Lease, message: Message<'TaskComplete'>): void {
+  const { reduced, finish, failures = [], count } = message;
+  const isRight = reduced
+    ? job.folds !== null && fold === null && failures.length === 0 && finish === undefined
+    : job.folds === null || fold !== null || failures.length === count || isFinish(message);
+  if (!isRight) throw new ProtocolError(`TaskComplete for lease ${number} is not folded as its job is`);
+}
+
+/** Its one task has succeeded and ends its job. */
+const isFinish = ({ finish, count, failures = [], streams = [] }: Message<'TaskComplete'>): boolean =>
+  finish === true && count === 1 && failures.length + streams.length === 0;
+
 /** A lease, or what is known of one. */
 export type Reporter = Pick<Lease, 'job' | 'drone' | 'isLive'>;
 
-/** Cuts the report into runs that can be recorded whole: around tasks that have an outcome, and around retries. */
-function recordReport(state: State, lease: Reporter, message: Message<'TaskComplete'>): void {
+/**
+ * Cuts the report into runs that can be recorded whole: around tasks that have an outcome, and around retries. A reduced page
+ * cannot be cut: false when it was dropped, because one of its tasks has an outcome.
+ */
+function recordReport(state: State, lease: Reporter, message: Message<'TaskComplete'>): boolean {
   const { job } = lease;
-  if (!job.isActive) return;
+  if (!job.isActive) return true;
+  if (message.reduced || message.finish) return recordWhole(state, lease, message);
+  // Of an earlier opening of the store, where it may be a fold: a job that folds has no use for it.
+  if (job.folds !== null && message.failures?.length !== message.count) return true;
+  recordParts(state, lease, message);
+  return true;
+}
+
+function recordWhole(state: State, lease: Reporter, message: Message<'TaskComplete'>): boolean {
+  const { job } = lease;
+  const { first, count, busyMicros } = message;
+  const reduced = message.reduced === true;
+  if (reduced && job.folds === null) return true;
+  if (job.recorded.touches(first, first + count)) {
+    state.dropped.duplicateResults += count;
+    return false;
+  }
+  compareDrones(state, lease, first, first + count, []);
+  record(state, job, message, {
+    failures: message.failures ?? [],
+    streams: message.streams ?? [],
+    drone: lease.drone.name,
+    millis: busyMicros / 1000 / count,
+    ...(reduced ? { reduced } : {}),
+    // Calls share a job that none of them may end.
+    finish: isFinish(message) && (job.folds !== null || !job.isHidden),
+  });
+  return true;
+}
+
+function recordParts(state: State, lease: Reporter, message: Message<'TaskComplete'>): void {
+  const { job } = lease;
   const { first, count } = message;
   const failures = shortened(message.failures ?? []);
   const drone = lease.drone.name;
@@ -147,84 +199,6 @@ function shortened(failures: readonly Failure[]): readonly Failure[] {
       ? failure
       : { ...failure, message: `${failure.message.slice(0, each - 1)}…` },
   );
-}
-
-/** What is recorded beside the values of a page. */
-interface Particulars {
-  readonly failures: readonly Failure[];
-  readonly streams: readonly Streamed[];
-  /** Name of the Drone that ran the tasks, or null. */
-  readonly drone: string | null;
-  /** Slot time of one task, averaged over the report, in milliseconds. */
-  readonly millis?: number;
-}
-
-/** Records an outcome for every task of the page; none of them has one yet. */
-export function record(
-  state: State,
-  job: Job,
-  page: Page,
-  { failures, streams, drone, millis }: Particulars,
-): void {
-  // Nothing is recorded of a job that has ended, whatever was under way.
-  if (!job.isActive) return;
-  const { first, count, sizes, data } = page;
-  const seq = job.seq + 1;
-  state.commit({
-    type: 'resultsRecorded',
-    job: job.id,
-    seq,
-    page: { first, count, sizes, data },
-    failures,
-    streams,
-    drone,
-    ...(millis === undefined ? {} : { millis }),
-    at: state.now,
-  });
-  state.totals.recorded += count;
-  state.throughput.add(count, state.now);
-  job.unreadBytes += pageCost(page);
-  dropInputs(state, job, first, count, failures);
-  job.returned.delete(first, first + count);
-  // Fresh tasks that were cancelled one by one: a job with no others has nothing to lease.
-  if (first + count > job.nextFresh) job.skipRecorded();
-  if (job.isHeld) job.held.delete(first, first + count);
-  acquit(job, first, first + count);
-  forgetQueued(job, first, first + count);
-  state.touch(job);
-  state.dirtyProgress.add(job);
-  state.graphAdvanced(job, first, count, failures);
-  maybeHalt(state, job);
-  maybeFinish(state, job);
-}
-
-/** Input pages go when all their tasks have succeeded; a failed task's input stays, for a later retry of the job. */
-function dropInputs(
-  state: State,
-  job: Job,
-  first: number,
-  count: number,
-  failures: readonly Failure[],
-): void {
-  if (job.spec.range !== undefined) return;
-  let start = first;
-  const drop = (end: number) => {
-    if (start >= end) return;
-    for (const page of job.inputs.succeeded(start, end)) {
-      state.commit({ type: 'inputsDropped', job: job.id, first: page.first, count: page.count });
-      if (job.isAttached) job.creditDue += page.cost;
-    }
-  };
-  // An attached job ends with its client, so nothing of it is ever retried: its failed tasks need no input either.
-  if (!job.isAttached) {
-    for (const { index, outcome } of failures) {
-      // A task that was cancelled by itself stays cancelled when the job is retried.
-      if (outcome === 'cancelled') continue;
-      drop(index);
-      start = index + 1;
-    }
-  }
-  drop(first + count);
 }
 
 function acknowledge(state: State, drone: DroneState, message: Message<'TaskComplete'>): void {
@@ -288,7 +262,12 @@ function announce(
 export function leaseEnded(state: State, lease: Lease, asksForMore: boolean): void {
   const { job, drone } = lease;
   const rate = job.rates.get(lease.peer);
-  if (rate !== undefined && lease.end >= rate.lengthCap / 2 && lease.busyMillis < LIMITS.leaseTargetMillis) {
+  if (
+    rate !== undefined &&
+    lease.fold === null &&
+    lease.end >= rate.lengthCap / 2 &&
+    lease.busyMillis < LIMITS.leaseTargetMillis
+  ) {
     // Far below the target the length grows faster, so that a million tiny tasks are learned in a few leases.
     const factor = lease.busyMillis * 8 < LIMITS.leaseTargetMillis ? 4 : 2;
     rate.lengthCap = Math.min(LIMITS.leaseTasksMax, Math.max(rate.lengthCap, lease.end * factor));
@@ -320,6 +299,7 @@ export function removeLease(state: State, lease: Lease): Lease | null {
     drone.solitary = null;
     drone.update();
   }
+  foldReturned(lease);
   drone.profile.short.delete(lease);
   job.leases.delete(lease);
   job.lost.delete(lease);
@@ -338,45 +318,6 @@ function startSuccessor(state: State, lease: Lease): void {
   if (lease.state === 'waiting') lease.state = 'running';
   lease.startedAt = state.now;
   noteShort(lease);
-}
-
-/**
- * Tasks of positions [from, to) of a live lease run again elsewhere, unless another live lease still covers them. `areLost`:
- * their Drone is gone, so they may have been started; otherwise they were not.
- */
-export function giveBack(state: State, lease: Lease, from: number, to: number, areLost = false): void {
-  const { job } = lease;
-  job.running -= to - from;
-  lease.end = Math.min(lease.end, Math.max(from, lease.done));
-  if (!job.isActive) return;
-  for (const [first, end] of lease.intervals(from, to)) {
-    for (const [gapFirst, gapEnd] of [...job.recorded.gaps(first, end)]) {
-      (areLost ? queueAnew : queueBack)(state, job, gapFirst, gapEnd);
-      if (job.hasOverlaps) returnUncovered(job, lease, gapFirst, gapEnd);
-      else returnTasks(state, job, gapFirst, gapEnd);
-    }
-  }
-  state.touch(job);
-}
-
-function returnTasks(state: State, job: Job, first: number, end: number): void {
-  state.totals.returned += end - first;
-  if (job.failedTasks.size === 0) {
-    job.returned.add(first, end);
-    return;
-  }
-  for (let index = first; index < end; index++) {
-    // A task that waits for its retry comes back by its own deadline.
-    if (job.failedTasks.get(index)?.retryAt == null) job.returned.add(index, index + 1);
-  }
-}
-
-/** Rare: after an adoption several live leases may cover a task. */
-function returnUncovered(job: Job, without: Lease, first: number, end: number): void {
-  for (let index = first; index < end; index++) {
-    const isWaiting = job.failedTasks.get(index)?.retryAt != null;
-    if (!isWaiting && !isLeased(job, index, without)) job.returned.add(index, index + 1);
-  }
 }
 
 /** The Drone's answer to Retract, or a lease that it hands back whole. */
@@ -419,6 +360,7 @@ export function leaseUnsendable(
   ]);
   job.running -= lease.open;
   lease.state = 'cancelled';
+  if (lease.fold !== null) endEarly(state, job, 'failed', `its results cannot be folded: ${message}`);
   settleCharge(lease);
   const successor = removeLease(state, lease);
   if (successor !== null) startSuccessor(state, successor);

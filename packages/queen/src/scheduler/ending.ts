@@ -2,15 +2,39 @@
  * How jobs end: all tasks have outcomes, or somebody cancels. Cancelling reaches what runs: its leases are told to stop,
  * and nothing that they still report counts. An ended job keeps its results until retention removes it.
  */
-import { type JobState, LIMITS, type Millis, type SessionNumber } from '@hive/shared';
+import { type JobState, LIMITS, type Message, type Millis, type SessionNumber } from '@hive/shared';
 import type { DroneState } from './drone.ts';
+import type { Folds } from './folds.ts';
 import type { Job } from './job.ts';
 import type { Lease } from './lease.ts';
 import type { State } from './state.ts';
 
 export function maybeFinish(state: State, job: Job): void {
   if (!job.isActive || !job.isSealed || job.recorded.size < job.appended) return;
+  if (job.folds !== null && job.failed === 0) {
+    maybeFinishFolding(state, job, job.folds);
+    return;
+  }
   end(state, job, job.failed === 0 ? 'succeeded' : 'failed', null);
+}
+
+/** All tasks of a reduced job have outcomes: it ends when one value is left. */
+function maybeFinishFolding(state: State, job: Job, folds: Folds): void {
+  const { only } = folds;
+  if (job.cancelled > 0)
+    endEarly(state, job, 'failed', 'tasks of it were cancelled, so its results cannot be folded');
+  else if (job.appended === 0) end(state, job, 'succeeded', null);
+  else if (only !== null) end(state, job, 'succeeded', null, only.seq);
+  else {
+    folds.planLevel(Math.floor(state.fittingSlots(job) / job.slots));
+    state.touch(job);
+  }
+}
+
+/** A task has ended its job with its value: the rest, running work included, is cancelled. */
+export function finishJob(state: State, job: Job, index: number, seq: number): void {
+  if (!job.isActive) return;
+  end(state, job, 'succeeded', `task ${index} has ended it with its value`, seq);
 }
 
 /** Ends a job before its time; running tasks are stopped, their leases' places come back as the Drones report. */
@@ -70,10 +94,11 @@ export function cancelLease(state: State, lease: Lease, reason: string): void {
   state.send(lease.drone.session, { type: 'CancelTask', lease: lease.number, reason });
 }
 
-function end(state: State, job: Job, to: JobState, message: string | null): void {
+function end(state: State, job: Job, to: JobState, message: string | null, value?: number): void {
   // Leases that are still live hold tasks which somebody else finished: stop them.
   for (const lease of job.leases) cancelLease(state, lease, 'the job has ended');
-  state.commit({ type: 'jobEnded', job: job.id, state: to, message, at: state.now });
+  const page = value === undefined ? {} : { value };
+  state.commit({ type: 'jobEnded', job: job.id, state: to, message, ...page, at: state.now });
   for (const lease of job.lost) {
     state.lost.delete(lease.number);
     state.leases.delete(lease.number);
@@ -85,8 +110,9 @@ function end(state: State, job: Job, to: JobState, message: string | null): void
   job.nextFresh = job.appended;
   job.rates.clear();
   job.held.clear();
+  job.folds?.stop();
   job.queuedAgain = null;
-  for (const deadline of [job.retryDeadline, job.deadline, job.queueDeadline]) {
+  for (const deadline of [job.retryDeadline, job.foldDeadline, job.deadline, job.queueDeadline]) {
     if (deadline !== null) state.deadlines.clear(deadline);
   }
   // A private job goes on waiting for its client.
@@ -123,7 +149,7 @@ export function tellEnd(state: State, job: Job): void {
 }
 
 export function tellEndTo(state: State, job: Job, session: Job['ownerSession'] & number): void {
-  state.sendAfterCommit(session, {
+  const done: Message<'JobDone'> = {
     type: 'JobDone',
     job: job.id,
     state: job.state,
@@ -131,7 +157,19 @@ export function tellEndTo(state: State, job: Job, session: Job['ownerSession'] &
     seq: job.seq,
     elapsedMillis: Math.max(0, Math.round((job.endedAt ?? state.now) - job.submittedAt)),
     ...(job.message === null ? {} : { message: job.message }),
-  });
+    ...(isFinished(job) ? { finish: true } : {}),
+  };
+  // Its value is added by the runtime, from the store.
+  state.sendAfterCommit(
+    session,
+    done,
+    job.valueSeq === null ? undefined : { job: job.id, seq: job.valueSeq },
+  );
+}
+
+/** Its value is that of a task, not what all were folded into. */
+function isFinished({ valueSeq, results }: Job): boolean {
+  return valueSeq !== null && results.bySeq(valueSeq)?.reduced !== true;
 }
 
 /** Whether someone connected has not been sent all of an ended job's results. */
@@ -222,7 +260,9 @@ function forgetOn(state: State, job: Job, drone: DroneState): void {
 }
 
 /** Pages that the owner of an attached job has and will not ask for again. */
-export function dropResults(state: State, job: Job, seqs: readonly number[]): void {
+export function dropResults(state: State, job: Job, all: readonly number[]): void {
+  // Its value is told again to whoever asks.
+  const seqs = job.valueSeq === null ? all : all.filter((seq) => seq !== job.valueSeq);
   if (seqs.length === 0) return;
   const before = job.results.heldBytes;
   state.commit({ type: 'resultsDropped', job: job.id, seqs, recordedBelow: job.lowestUnrecorded });

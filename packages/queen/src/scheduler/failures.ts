@@ -44,7 +44,7 @@ export function endAttempt(
   return false;
 }
 
-function backoff(job: Job, attempt: number, chance: number): number {
+export function backoff(job: Job, attempt: number, chance: number): number {
   const first = job.spec.backoffMillis ?? LIMITS.backoffMillis;
   const cap = job.spec.backoffMillisMax ?? LIMITS.backoffMillisMax;
   const full = Math.min(cap, first * 2 ** Math.min(attempt - 1, 30));

@@ -3,10 +3,10 @@
  * the job says, and what a child gets of its parents is named for the runtime.
  */
 import { type Failure, LIMITS } from '@hive/shared';
-import { record } from './complete.ts';
 import type { Job } from './job.ts';
 import { isLeased } from './lease.ts';
 import { queueAnew, queueBack } from './queue-waits.ts';
+import { record } from './record.ts';
 import type { State } from './state.ts';
 
 /** Bytes of parents' results that one lease may carry beside its own inputs. */

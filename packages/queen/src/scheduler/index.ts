@@ -1,6 +1,7 @@
 /** The scheduler, pure: no sockets, no clock, no randomness, no bytes of values. */
 
 export * from './commit-pipeline.ts';
+export type { Fold, Folds, ReducedPage } from './folds.ts';
 export type { Job } from './job.ts';
 export type { Lease } from './lease.ts';
 export { Scheduler } from './scheduler.ts';

@@ -18,6 +18,11 @@ export function pageCost(page: { count: number; data: { length: number } }): num
   return page.data.length + 4 * page.count;
 }
 
+/** What a result page costs: a reduced one is a single value. */
+export function resultCost(page: { count: number; data: { length: number } }, reduced: boolean): number {
+  return reduced ? page.data.length + 4 : pageCost(page);
+}
+
 export class InputDirectory {
   /** By `first`; the part before `#head` is gone. */
   #entries: Entry[] = [];

@@ -18,6 +18,7 @@ import {
 } from '@hive/shared';
 import type { Deadline } from './deadlines.ts';
 import type { DroneState } from './drone.ts';
+import { Folds } from './folds.ts';
 import { TaskGraph } from './graph.ts';
 import type { HeapEntry } from './heap.ts';
 import { InputDirectory } from './input-directory.ts';
@@ -110,6 +111,10 @@ export class Job implements HeapEntry {
    * and once the job has ended.
    */
   queuedSince: readonly { readonly first: number; readonly at: Millis }[] | null;
+  /** The result page with its value: what its results were folded into, or what a task has ended it with. */
+  valueSeq: number | null = null;
+  /** What is left to fold, in a reduced job. */
+  readonly folds: Folds | null;
   /** What depends on what, in a graph job. */
   readonly graph: TaskGraph | null;
   readonly inputs = new InputDirectory();
@@ -135,6 +140,8 @@ export class Job implements HeapEntry {
   unreadBytes = 0;
   abandonDeadline: Deadline | null = null;
   retryDeadline: Deadline | null = null;
+  /** When a fold that failed is tried again. */
+  foldDeadline: Deadline | null = null;
   /** Of the whole job, and of the tasks that wait in its queue. */
   deadline: Deadline | null = null;
   queueDeadline: Deadline | null = null;
@@ -179,6 +186,7 @@ export class Job implements HeapEntry {
     this.isHidden = spec.hidden === true;
     this.owner = owner;
     this.queuedSince = spec.queueTimeoutMillis === undefined ? null : [{ first: 0, at }];
+    this.folds = spec.reduce === undefined ? null : new Folds();
     this.graph = spec.graph === undefined ? null : new TaskGraph();
   }
 
@@ -272,7 +280,11 @@ export class Job implements HeapEntry {
     return this.isAttached && this.unreadBytes > LIMITS.resultBytesHeldMax;
   }
   get isReady(): boolean {
-    if (!this.isActive || this.readyTasks === 0 || this.isWaitingForOthers) return false;
+    if (!this.isActive || this.isWaitingForOthers) return false;
+    return (this.folds !== null && this.folds.ready > 0) || this.hasReadyTasks;
+  }
+  get hasReadyTasks(): boolean {
+    if (this.readyTasks === 0) return false;
     if (this.isHeldBack) return this.lowestIsReady;
     return this.returned.size + this.suspectTasks > 0 || this.failedCount < LIMITS.retryingTasksMax;
   }

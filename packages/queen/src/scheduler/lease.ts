@@ -16,6 +16,7 @@ import {
   type PeerId,
 } from '@hive/shared';
 import type { DroneState } from './drone.ts';
+import type { Fold } from './folds.ts';
 import type { Job } from './job.ts';
 
 export type LeaseState = 'waiting' | 'running' | 'lost' | 'cancelled';
@@ -51,6 +52,8 @@ export class Lease {
   losses = 0;
   /** What its Drone has asked of the owner's client and not got yet; asked again when the client has come back. */
   pulls: Map<string, Message<'StreamGet'>> | null = null;
+  /** What it folds, if it runs no tasks: its one position stands for that. */
+  fold: Fold | null = null;
   /** The opening of the store in which it was assigned, when that is not this one. */
   incarnation: Incarnation | null = null;
 
@@ -156,7 +159,7 @@ export function isLeased(job: Job, index: number, without: Lease | null = null):
 /** Marks a running lease as one that may get a successor, if it is expected to end soon. */
 export function noteShort(lease: Lease): void {
   const { drone, job } = lease;
-  if (lease.state !== 'running' || lease.next !== null || job.slots !== 1) return;
+  if (lease.state !== 'running' || lease.next !== null || job.slots !== 1 || lease.fold !== null) return;
   const rate = job.rates.get(drone.peer);
   if (rate !== undefined && rate.millisPerTask * lease.open < LIMITS.prefetchMillisMax)
     drone.profile.short.add(lease);

@@ -5,7 +5,7 @@
 import type { JobId, Message, RefusalCode } from '@hive/shared';
 import { watchConditions } from './conditions.ts';
 import type { DroneState } from './drone.ts';
-import { removeJob } from './ending.ts';
+import { maybeFinish, removeJob } from './ending.ts';
 import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
 import { requestKeys, revokeKey } from './keys.ts';
@@ -54,7 +54,10 @@ function retry(state: State, { job: id }: Message<'Manage'>): Outcome {
     };
   const missing = [...job.recorded.gaps(0, job.appended)];
   const tasks = job.failedIndices.size + missing.reduce((sum, [first, end]) => sum + end - first, 0);
-  if (tasks === 0)
+  if (job.state === 'succeeded')
+    return { code: 'badSpec', text: 'The job has succeeded; there is nothing to run again.' };
+  // The tasks of a reduced job may have succeeded, and folding what they gave failed.
+  if (tasks === 0 && (job.folds === null || job.cancelled > 0))
     return { code: 'badSpec', text: 'None of its tasks has failed; there is nothing to run again.' };
   if (!job.isSealed)
     return { code: 'badSpec', text: 'The job was never sealed, so its end is not known. Submit it again.' };
@@ -93,6 +96,8 @@ function reopen(state: State, job: Job): void {
   job.nextFresh = job.appended;
   rebuildGraph(state, job);
   watchConditions(state, job);
+  job.folds?.planAll();
+  maybeFinish(state, job);
   state.touch(job);
 }
 

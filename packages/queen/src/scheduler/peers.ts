@@ -4,14 +4,16 @@
  */
 import { type Failure, LIMITS, type Message, type Millis, type SessionNumber } from '@hive/shared';
 import { suspectLease } from './blame.ts';
-import { giveBack, record } from './complete.ts';
 import { DroneState } from './drone.ts';
 import { ownerLeft, retain } from './ending.ts';
+import { foldLost } from './fold-leases.ts';
+import { giveBack } from './give-back.ts';
 import type { Job } from './job.ts';
 import { settleCharge } from './lease.ts';
 import { unwatchAll } from './live-output.ts';
 import { keepLost } from './lost-leases.ts';
 import { leaveQuarantine, reviewQuarantines } from './quarantine.ts';
+import { record } from './record.ts';
 import { droneIsGone } from './recovery.ts';
 import type { PeerSession, State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
@@ -176,6 +178,14 @@ function droneLeft(state: State, drone: DroneState, reason: string, isProcessLos
     lease.next = null;
     lease.previous = null;
     if (!lease.isLive) continue;
+    if (lease.fold !== null) {
+      job.running -= lease.open;
+      const mayBlame = isProcessLost && lease.state === 'running';
+      lease.state = 'lost';
+      settleCharge(lease);
+      foldLost(state, drone, lease, mayBlame);
+      continue;
+    }
     tasksReturned += lease.open;
     const { end } = lease;
     const crash =

@@ -182,6 +182,7 @@ export function summaryOf(state: State, job: Job): Body {
     name: job.label,
     kind: job.kind,
     encoding: job.spec.encoding,
+    ...(job.spec.reduce === undefined ? {} : { reduce: { ...job.spec.reduce } }),
     state: job.state,
     counts: { ...job.counts },
     sealed: job.isSealed,
@@ -258,6 +259,12 @@ export function explain(state: State, job: Job): string[] {
   }
   if (job.isHeldBack) {
     lines.push(`It is held back: its client has ${job.unreadBytes} bytes of results to read first.`);
+  }
+  if (job.folds !== null && job.folds.pages > 1) {
+    const { pages, underWay } = job.folds;
+    lines.push(
+      `Its results are folded: ${pages} values so far, ${underWay.size} folds of them are under way.`,
+    );
   }
   lines.push(...explainPlaces(state, job), ...explainLeases(job));
   if (job.readyTasks > 0) lines.push(`Its next lease would be ${nextLengths(state, job)}.`);

@@ -3,9 +3,9 @@
  * wait is stands in `queue-waits.ts`.
  */
 import { IntervalSet, type Millis } from '@hive/shared';
-import { record } from './complete.ts';
 import type { Job } from './job.ts';
 import { armQueue, dueAt, limitOf, queueAnew, SHARE, stretchAt } from './queue-waits.ts';
+import { record } from './record.ts';
 import type { State } from './state.ts';
 
 /** Tasks that time out are recorded so many at a time. */

@@ -52,6 +52,7 @@ function resume(state: State, job: Job): void {
   // What it comes after may have ended otherwise than was asked.
   if (!job.isActive) return;
   rebuildGraph(state, job);
+  job.folds?.planAll();
   maybeFinish(state, job);
   state.touch(job);
 }

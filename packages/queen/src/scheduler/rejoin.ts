@@ -49,7 +49,8 @@ function known(state: State, drone: DroneState, held: HeldLease): Lease | null {
  * epoch comes from a store that was replaced by a backup; such a lease is not adopted, its number may be given again.
  */
 function earlier(state: State, drone: DroneState, held: HeldLease): Lease | null {
-  if (held.incarnation === state.identity.incarnation) return null;
+  // A fold is not adopted: what it was to take the place of may have been folded otherwise.
+  if (held.incarnation === state.identity.incarnation || held.fold) return null;
   if (held.lease >= (state.identity.epoch - 1) * LEASES_PER_EPOCH || state.leases.has(held.lease))
     return null;
   const job = state.jobs.get(held.job);
@@ -97,7 +98,7 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
   // Some of them may have failed elsewhere and wait for a retry, which this lease is then.
   if (job.failedTasks.size > 0) job.hasOverlaps = true;
   for (const other of [...job.leases]) {
-    if (other !== lease && other.isLive && overlap(lease, other))
+    if (other !== lease && other.isLive && other.fold === null && overlap(lease, other))
       yieldTo(state, other, lease, held.startedMillis ?? 0);
   }
   state.touch(job);

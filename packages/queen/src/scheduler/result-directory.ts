@@ -11,6 +11,8 @@ export interface ResultEntry {
   readonly cost: number;
   /** Bytes of its values that are not in the page; absent: none. */
   readonly streamBytes?: number;
+  /** It is one value for all its tasks. */
+  readonly reduced?: true;
 }
 
 /** Shared by all jobs without results; never written to. */

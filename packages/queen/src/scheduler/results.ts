@@ -32,8 +32,7 @@ export function resultCredit(state: State, client: PeerSession, message: Message
 function open(state: State, client: PeerSession, job: Job, message: Message<'ResultCredit'>): Subscription {
   const subscription: Subscription = {
     session: client.session,
-    order: message.order ?? 'seq',
-    cursor: message.after ?? 0,
+    ...placeOf(job, message),
     credit: 0,
     isAligned: false,
     isDone: false,
@@ -55,6 +54,15 @@ function open(state: State, client: PeerSession, job: Job, message: Message<'Res
   return subscription;
 }
 
+/** Where reading begins. Of a reduced job there is only what failed, as it was recorded; by index all of it comes again. */
+function placeOf(
+  { folds }: Job,
+  { order = 'seq', after = 0 }: Message<'ResultCredit'>,
+): Pick<Subscription, 'order' | 'cursor'> {
+  if (folds === null) return { order, cursor: after };
+  return { order: 'seq', cursor: order === 'seq' ? after : 0 };
+}
+
 /** The owner of an attached job will never ask for these again. */
 function received(
   state: State,
@@ -69,6 +77,8 @@ function received(
   const order = newOrder ?? job.subscriptions.get(client.session)?.order ?? 'seq';
   const seqs: number[] = [];
   for (const entry of job.results.values()) {
+    // Nobody has read it, and a job that failed may go on from it.
+    if (entry.reduced) continue;
     if (order === 'seq' ? entry.seq <= upTo : entry.first + entry.count <= upTo) seqs.push(entry.seq);
     else if (order === 'seq') break;
   }
@@ -124,6 +134,7 @@ function sendResults(state: State, job: Job, subscription: Subscription): void {
 
 /** The page that comes next; whole, so that the reader's account of its credit is ours. */
 function nextPage(job: Job, subscription: Subscription): ResultEntry | null {
+  if (job.folds !== null) return nextFailures(job, subscription);
   const { cursor } = subscription;
   if (subscription.order === 'seq') {
     for (let seq = cursor + 1; seq <= job.seq; seq++) {
@@ -135,6 +146,14 @@ function nextPage(job: Job, subscription: Subscription): ResultEntry | null {
   let entry = subscription.isAligned ? job.results.startingAt(cursor) : job.results.holding(cursor);
   if (entry === undefined && !job.isActive) entry = firstAfter(job, cursor);
   return entry ?? null;
+}
+
+/** Of a reduced job: only tasks that did not succeed are in pages, which come as they were recorded. */
+function nextFailures(job: Job, subscription: Subscription): ResultEntry | null {
+  for (const entry of job.results.values()) {
+    if (entry.seq > subscription.cursor && !entry.reduced && entry.seq !== job.valueSeq) return entry;
+  }
+  return null;
 }
 
 /** In an ended job tasks may be missing (cancelled); ordered reading goes on behind them. */

@@ -91,6 +91,20 @@ export type StoreRecord =
       readonly drone: string | null;
       /** Slot time of one task, averaged over the report. */
       readonly millis?: Millis;
+      /** The page is one value for all its tasks, which have succeeded. */
+      readonly reduced?: true;
+      readonly at: Millis;
+    }
+  /** Adjacent reduced pages have become one. */
+  | {
+      readonly type: 'pagesFolded';
+      readonly job: JobId;
+      readonly seq: number;
+      /** Those that it takes the place of, in the order of their tasks. */
+      readonly seqs: readonly number[];
+      readonly page: Page;
+      readonly drone: string;
+      readonly millis: Millis;
       readonly at: Millis;
     }
   | {
@@ -115,6 +129,8 @@ export type StoreRecord =
       readonly job: JobId;
       readonly state: JobState;
       readonly message: string | null;
+      /** The result page with the job's value, if it has one. */
+      readonly value?: number;
       readonly at: Millis;
     }
   | { readonly type: 'jobRemoved'; readonly job: JobId }
@@ -166,6 +182,7 @@ export interface JobRecovered {
   readonly mark: number;
   readonly message: string | null;
   readonly endedAt: Millis | null;
+  readonly value?: number | null;
   readonly reopenedAt?: Millis | null;
   /** What `tasksQueued` said, if anything. */
   readonly queuedSince?: readonly { readonly first: number; readonly at: Millis }[];
@@ -177,6 +194,7 @@ export interface JobRecovered {
     readonly count: number;
     readonly bytes: number;
     readonly streamBytes?: number;
+    readonly reduced?: true;
   }[];
   /** Tasks whose outcome is a failure. */
   readonly failedIndices: readonly number[];
@@ -211,7 +229,12 @@ export interface InputRef {
    */
   readonly parts?: readonly number[];
 }
-/** The recorded page that the runtime adds to a Results. */
+/** Recorded pages whose values are the input of a fold, in their order. */
+export interface FoldRef {
+  readonly job: JobId;
+  readonly seqs: readonly number[];
+}
+/** The recorded page that the runtime adds to a Results, or, as its value, to a JobDone. */
 export interface ResultRef {
   readonly job: JobId;
   readonly seq: number;
@@ -222,6 +245,7 @@ export interface Send {
   readonly message: Message;
   readonly inputs?: InputRef;
   readonly results?: ResultRef;
+  readonly fold?: FoldRef;
   /** A task whose attempts are added to the body of an Answer. */
   readonly story?: StoryRef;
 }

@@ -5,7 +5,7 @@
  */
 import { InvariantError, type JobId, type Page, PageCutter } from '@hive/shared';
 import type { InputRef, PageSplit, StoreRecord } from '../scheduler/index.ts';
-import { compact, cutInputs, partOf } from './pages.ts';
+import { compact, cutInputs, foldedPage, partOf } from './pages.ts';
 import type { Attempt, ResultPage, Store } from './store.ts';
 
 interface JobPages {
@@ -57,6 +57,13 @@ export class MemoryStore implements Store {
         const result = { page: compact(record.page), failures, streams, drone, millis, at };
         this.#pagesOf(record.job).results.set(record.seq, result);
         this.#count(record.job, record.page.data.length);
+        break;
+      }
+      case 'pagesFolded': {
+        this.#dropResults(record.job, record.seqs);
+        const page = compact(record.page);
+        this.#pagesOf(record.job).results.set(record.seq, foldedPage({ ...record, page }));
+        this.#count(record.job, page.data.length);
         break;
       }
       case 'inputsDropped':

@@ -1,6 +1,6 @@
 /** What stores do with pages, whatever they keep them in. */
 import { cutPage, joinPages, type Page, PageBuilder, PageCutter, sizeAt, UsageError } from '@hive/shared';
-import type { InputRef } from '../scheduler/index.ts';
+import type { FoldRef, InputRef, StoreRecord } from '../scheduler/index.ts';
 import type { ResultPage } from './store.ts';
 
 /** A small page cut out of a large receive buffer would keep all of it alive: such pages are copied. */
@@ -45,6 +45,36 @@ export function partOf(whole: ResultPage, first: number, count: number): ResultP
     failures: whole.failures.filter(within),
     streams: whole.streams.filter(within),
   };
+}
+
+/** What a fold is kept as. */
+export function foldedPage({
+  page,
+  drone,
+  millis,
+  at,
+}: Extract<StoreRecord, { type: 'pagesFolded' }>): ResultPage {
+  return { page, failures: [], streams: [], drone, millis, at };
+}
+
+/**
+ * The input of a fold: the list of the values of reduced pages, as a msgpack array. Nobody looks into them.
+ * @throws UsageError 'damagedStore' where one is not there
+ */
+export function composeFold(
+  { job, seqs }: FoldRef,
+  resultsOf: (job: FoldRef['job'], seq: number) => ResultPage | undefined,
+): Pick<Page, 'sizes' | 'data'> {
+  const parts = seqs.map((seq) => {
+    const stored = resultsOf(job, seq);
+    if (stored === undefined) throw new UsageError('A folded value is not in the store.', 'damagedStore');
+    return stored.page.data;
+  });
+  const values = [arrayHeader(seqs.length), ...parts];
+  const { data } = joinPages(
+    values.map((value) => ({ first: 0, count: 1, sizes: value.length, data: value })),
+  );
+  return { sizes: data.length, data };
 }
 
 /** msgpack's nil, in place of the result of a parent that has none. */

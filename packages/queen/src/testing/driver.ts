@@ -163,6 +163,15 @@ export class Driver {
       ...(this.below(8) === 0 ? { haltOn: { failures: 3 } } : {}),
       ...(this.below(4) === 0 ? { graph: this.below(2) === 0 ? 'failChildren' : 'runChildren' } : {}),
     };
+    const { graph, ...foldable } = spec;
+    if (graph === undefined && this.below(3) === 0) {
+      this.#submit(session, { ...foldable, reduce: { op: 'count' } });
+      return;
+    }
+    this.#submit(session, spec);
+  }
+
+  #submit(session: SessionNumber, spec: Spec): void {
     const digits = this.below(2 ** 40)
       .toString(16)
       .padStart(12, '0');
@@ -189,6 +198,10 @@ export class Driver {
   report(): void {
     const lease = this.#pick([...this.scheduler.state.leases.values()].filter(({ open }) => open > 0));
     if (lease === undefined) return;
+    if (lease.job.folds !== null) {
+      this.#reportFolded(lease);
+      return;
+    }
     const run = Math.min(lease.runAt(lease.done), lease.open);
     const count = 1 + this.below(run);
     const first = lease.indexAt(lease.done);
@@ -200,6 +213,36 @@ export class Driver {
       at: lease.done,
       ...this.#values(first, count, new Set(failures.map(({ index }) => index))),
       ...(failures.length === 0 ? {} : { failures }),
+      busyMicros: 100,
+      ...(ended ? { ended: true, ...(requests(lease) ? { request: true } : {}) } : {}),
+    });
+  }
+
+  /** Of a reduced job: a fold, one value for some tasks, or failures only. */
+  #reportFolded(lease: Lease): void {
+    const count = lease.fold === null ? 1 + this.below(Math.min(lease.runAt(lease.done), lease.open)) : 1;
+    const first = lease.indexAt(lease.done);
+    const isFailed = this.below(6) === 0;
+    const failures = Array.from({ length: isFailed ? count : 0 }, (_, i) => ({
+      index: first + i,
+      outcome: 'failed' as const,
+      message: 'no',
+    }));
+    const data = new Uint8Array(isFailed ? 0 : 1 + this.below(5));
+    const isFinish = !isFailed && lease.fold === null && count === 1 && this.below(20) === 0;
+    const reduced = !isFailed && lease.fold === null && !isFinish;
+    const ended = lease.done + count === lease.end || this.below(4) === 0;
+    this.#say(lease.drone.session, {
+      type: 'TaskComplete',
+      lease: lease.number,
+      at: lease.done,
+      first,
+      count,
+      sizes: data.length,
+      data,
+      ...(isFailed ? { failures } : {}),
+      ...(reduced ? { reduced } : {}),
+      ...(isFinish ? { finish: true } : {}),
       busyMicros: 100,
       ...(ended ? { ended: true, ...(requests(lease) ? { request: true } : {}) } : {}),
     });

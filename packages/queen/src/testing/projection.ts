@@ -39,7 +39,11 @@ function projectJob(job: Job, now: number): Projection {
     endedAt: job.endedAt === null ? null : Math.floor(job.endedAt),
     inputs,
     inputBytes: job.inputs.heldBytes,
-    results: [...job.results.values()].map(({ seq, first, count }) => [seq, first, count]).sort(bySeq),
+    value: job.valueSeq,
+    results: [...job.results.values()]
+      .map(({ seq, first, count, reduced = false }) => [seq, first, count, reduced])
+      .sort(bySeq),
+    reducedPages: job.folds?.pages ?? null,
     queuedSince: job.queuedSince?.map(({ first, at }) => [first, Math.floor(at)]) ?? null,
     streams: [...job.streams].sort(bySeq),
     failedTasks: [...job.failedTasks]

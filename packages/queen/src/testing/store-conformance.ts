@@ -199,6 +199,46 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     );
 
     test(
+      'puts a folded page in the place of those that it was made of, at once and for good',
+      withStore(async (store) => {
+        const one = (first: number, count: number, byte = 1): Page => ({
+          first,
+          count,
+          sizes: 2,
+          data: new Uint8Array(2).fill(byte),
+        });
+        store.keep([
+          recorded(JOB, 1, one(0, 1_000), { reduced: true }),
+          recorded(JOB, 2, one(1_000, 5), { reduced: true }),
+          recorded(JOB, 3, one(1_005, 5), { reduced: true }),
+        ]);
+        await store.commit();
+        const page = one(0, 1_005, 9);
+        store.keep([
+          { type: 'pagesFolded', job: JOB, seq: 4, seqs: [1, 2], page, drone: 'f', millis: 3, at: 50 },
+        ]);
+        for (const _ of ['kept', 'durable']) {
+          const { page: read, drone, millis, at } = store.readResults(JOB, 4)!;
+          expect([read.first, read.count, [...read.data], drone, millis, at]).toEqual([
+            0,
+            1_005,
+            [9, 9],
+            'f',
+            3,
+            50,
+          ]);
+          expect(store.readResults(JOB, 3)!.page.count).toBe(5);
+          await store.commit();
+        }
+        expect([1, 2].map((seq) => store.readResults(JOB, seq))).toEqual([undefined, undefined]);
+        store.keep([{ type: 'jobEnded', job: JOB, state: 'succeeded', message: null, value: 4, at: 60 }]);
+        await store.commit();
+        store.keep([{ type: 'jobRemoved', job: JOB }]);
+        expect(store.heldBytes).toBe(0);
+      }),
+    );
+
+    test(
       'cuts pages of a reopened job around what is to run again',
       withStore(async (store) => {
         store.keep([

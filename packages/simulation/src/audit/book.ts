@@ -31,6 +31,12 @@ export interface JobBook {
   /** Of a graph job: the results of its tasks, and every input that a task was given. */
   readonly values: Map<number, Uint8Array>;
   readonly inputs: Map<number, Uint8Array[]>;
+  /** Of a reduced job, by number: the tasks of the reduced pages that there are. */
+  readonly pages: Map<number, readonly [first: number, end: number]>;
+  /** The task that has ended its job with its value. */
+  finished: { readonly index: number; readonly seq: number } | null;
+  /** Folds that went wrong. */
+  foldFailures: number;
   /** What is known of tasks that failed and may be tried again. */
   readonly failed: Map<number, { failures: number; crashes: number; retryAt: Millis }>;
   isCancelAsked: boolean;
@@ -59,6 +65,9 @@ export function newBook(plan: JobPlan): JobBook {
     counts: { succeeded: 0, failed: 0, cancelled: 0 },
     values: new Map(),
     inputs: new Map(),
+    pages: new Map(),
+    finished: null,
+    foldFailures: 0,
     failed: new Map(),
     isCancelAsked: false,
     cancelAsked: new Set(),
@@ -84,6 +93,8 @@ export function forgetLife(book: JobBook): void {
   book.outcomes.clear();
   book.values.clear();
   book.failed.clear();
+  book.pages.clear();
+  book.finished = null;
   for (const outcome of ['succeeded', 'failed', 'cancelled'] as const) book.counts[outcome] = 0;
 }
 

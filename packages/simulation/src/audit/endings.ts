@@ -52,6 +52,17 @@ export class EndingAudit {
     return isHalted(book) || (deadlineMillis !== undefined && now >= startOf(book) + deadlineMillis);
   }
 
+  /** Why a reduced job may fail although none of its tasks has. */
+  mayFailFolding({ plan, counts, foldFailures, outcomes, appended }: JobBook, message: string): boolean {
+    const { retries = 2, crashLimit = 3, reduce } = plan.spec;
+    if (reduce === undefined) return false;
+    if (message.startsWith('tasks of it were cancelled'))
+      return counts.cancelled > 0 && outcomes.size === appended;
+    // Processes that are lost while they fold are not counted here.
+    if (/^folding tasks \d+ to \d+ crashed/.test(message)) return true;
+    return message.startsWith('folding tasks') && foldFailures >= Math.min(retries + 1, crashLimit);
+  }
+
   /** A task has waited in the queue for too long. */
   queueTimedOut({ plan, appends, submittedAt }: JobBook, { index }: Failure, now: Millis): void {
     const limit = plan.spec.queueTimeoutMillis;

@@ -2,12 +2,13 @@
  * What is recorded (G2): one outcome per task, the right value; how often a task is tried and when (G4); and that nothing
  * is given out that must not run. The books are kept from the store's records and from TaskAssign alone.
  */
-import type { Effects, SchedulerEvent, State, StoreRecord } from '@hive/queen';
+import type { Effects, SchedulerEvent, Send, State, StoreRecord } from '@hive/queen';
 import { type Failure, type Message, type Millis, PageCutter } from '@hive/shared';
 import type { Fail } from '../auditor.ts';
-import { type JobPlan, resultOf } from '../plan.ts';
+import { isFinishing, type JobPlan, resultOf } from '../plan.ts';
 import { forget, forgetLife, isOpen, type JobBook, newBook } from './book.ts';
 import { EndingAudit } from './endings.ts';
+import { FoldAudit } from './folds.ts';
 import { GraphAudit } from './graphs.ts';
 
 /** What may be recorded of a job that has ended. */
@@ -26,6 +27,7 @@ export class RecordAudit {
   readonly #books = new Map<string, JobBook>();
   readonly #graphs: GraphAudit;
   readonly #endings: EndingAudit;
+  readonly #folds: FoldAudit;
   /** What the records of this step come of; null in recovery. */
   #isReplay = false;
   #event: SchedulerEvent | null = null;
@@ -35,6 +37,7 @@ export class RecordAudit {
     this.#fail = fail;
     this.#planOf = planOf;
     this.#graphs = new GraphAudit(fail);
+    this.#folds = new FoldAudit(fail);
     this.#endings = new EndingAudit(fail, (job) => this.#book(job));
   }
 
@@ -90,7 +93,7 @@ export class RecordAudit {
   stepped(event: SchedulerEvent | null, { append, now }: Effects, at: Millis): void {
     this.#event = event;
     for (const record of append) this.#noted(record, at);
-    for (const { message } of now) if (message.type === 'TaskAssign') this.#assigned(message, at);
+    for (const send of now) if (send.message.type === 'TaskAssign') this.#assigned(send, send.message, at);
   }
   /** A turn is over. */
   settled(state: State): void {
@@ -121,6 +124,9 @@ export class RecordAudit {
       case 'resultsRecorded':
         this.#resultsRecorded(book, record, now);
         break;
+      case 'pagesFolded':
+        this.#folds.folded(book, record);
+        break;
       case 'attemptFailed':
         this.#attemptFailed(book, record, now);
         break;
@@ -149,9 +155,11 @@ export class RecordAudit {
     book.isSealed = true;
   }
 
-  #resultsRecorded(book: JobBook, { page, failures }: RecordOf<'resultsRecorded'>, now: Millis): void {
+  #resultsRecorded(book: JobBook, record: RecordOf<'resultsRecorded'>, now: Millis): void {
+    const { page, failures, reduced, seq } = record;
     const { plan, outcomes, counts } = book;
     const byIndex = new Map(failures.map((failure) => [failure.index, failure]));
+    if (reduced) this.#folds.reduced(book, record);
     const cutter = new PageCutter(page);
     for (let index = page.first; index < page.first + page.count; index++) {
       if (index >= book.appended) this.#fail(`${plan.name} has a result for ${index}, which has no input`);
@@ -159,8 +167,11 @@ export class RecordAudit {
       const failure = byIndex.get(index);
       const outcome =
         failure === undefined ? 'succeeded' : failure.outcome === 'cancelled' ? 'cancelled' : 'failed';
-      if (failure === undefined) this.#checkValue(book, index, cutter.cut(index, 1).data);
-      else this.#checkFailure(book, failure, now);
+      if (failure === undefined && !reduced) {
+        this.#checkValue(book, index, cutter.cut(index, 1).data);
+        if (page.count === 1 && isFinishing(plan, index)) book.finished ??= { index, seq };
+        else if (plan.spec.reduce !== undefined) this.#fail(`task ${index} of ${plan.name} was not folded`);
+      } else if (failure !== undefined) this.#checkFailure(book, failure, now);
       outcomes.set(index, outcome);
       counts[outcome]++;
       book.failed.delete(index);
@@ -220,11 +231,16 @@ export class RecordAudit {
     failed.set(index, known);
   }
 
-  #assigned({ job, ranges }: Message<'TaskAssign'>, now: Millis): void {
+  #assigned(send: Send, message: Message<'TaskAssign'>, now: Millis): void {
+    const { job, ranges, fold } = message;
     const book = this.#book(job);
     const { name } = book.plan;
     if (book.state !== null) this.#fail(`a lease of ${name} was given out after its end`);
     this.#endings.assigned(book);
+    if (fold !== undefined) {
+      this.#folds.assigned(book, send, message);
+      return;
+    }
     for (let i = 0; i < ranges.length; i += 2) {
       const [first, count] = [ranges[i]!, ranges[i + 1]!];
       if (count === 0) this.#fail(`a lease of ${name} with an empty range`);
@@ -239,9 +255,10 @@ export class RecordAudit {
     }
   }
 
-  #jobEnded(book: JobBook, { state, at }: RecordOf<'jobEnded'>): void {
+  #jobEnded(book: JobBook, { state, at, value, message }: RecordOf<'jobEnded'>): void {
     const { plan, outcomes, counts, appended } = book;
-    const unrun = state === 'cancelled' ? appended - outcomes.size : 0;
+    const isFinished = value !== undefined && book.finished?.seq === value;
+    const unrun = state === 'cancelled' || isFinished ? appended - outcomes.size : 0;
     book.ends.push({ state, counts: { ...counts, appended, cancelled: counts.cancelled + unrun } });
     book.state = state;
     book.endedAt = at;
@@ -249,7 +266,10 @@ export class RecordAudit {
       this.#endings.cancelled(book);
       return;
     }
+    if (state === 'succeeded') this.#folds.succeeded(book, value);
+    if (isFinished) return;
     if (state === 'failed' && this.#endings.mayFailEarly(book, at)) return;
+    if (state === 'failed' && this.#endings.mayFailFolding(book, message ?? '')) return;
     if (!book.isSealed || outcomes.size !== appended)
       this.#fail(`${plan.name} ended as ${state} with ${outcomes.size} of ${appended} outcomes`);
     if ((state === 'succeeded') !== (counts.failed === 0))
@@ -285,7 +305,9 @@ export class RecordAudit {
     if (sealed && !book.isSealed) this.#fail(`${plan.name} was accepted as sealed and is not`);
     book.acknowledged = { count, isSealed: sealed, state: book.acknowledged?.state ?? null };
   }
-  jobDone(plan: JobPlan, { state, counts }: Message<'JobDone'>): void {
+  jobDone(plan: JobPlan, message: Message<'JobDone'>): void {
+    const { state, counts } = message;
+    if (this.bookOf(plan).lives === 1) this.#folds.told(this.bookOf(plan), message);
     const { ends, lives, acknowledged, state: now } = this.bookOf(plan);
     const isRight = ends.some(
       (end) =>
@@ -297,6 +319,10 @@ export class RecordAudit {
     if (acknowledged !== null && now === state) acknowledged.state = state;
     if (!isRight && lives === 1)
       this.#fail(`JobDone of ${plan.name} says ${JSON.stringify({ state, counts })}`);
+  }
+  /** A fold has failed on its Drone. */
+  foldFailed(plan: JobPlan): void {
+    this.bookOf(plan).foldFailures++;
   }
   inputGiven(plan: JobPlan, who: string, index: number, input: Uint8Array): void {
     this.#graphs.given(this.bookOf(plan), who, index, input);

@@ -13,7 +13,8 @@ const ELSEWHERE_MILLIS = 1_000;
 
 export function restProblem(state: State): string | null {
   const ready: Job[] = [];
-  for (const job of state.jobs.values()) if (isActive(job) && job.readyTasks > 0) ready.push(job);
+  for (const job of state.jobs.values())
+    if (isActive(job) && (job.readyTasks > 0 || foldsReady(job) > 0)) ready.push(job);
   if (ready.length === 0) return null;
   for (const { drone } of state.sessions.values()) {
     if (drone === null || drone.credit <= 0 || !isOpen(drone)) continue;
@@ -25,12 +26,15 @@ export function restProblem(state: State): string | null {
   return null;
 }
 
+const foldsReady = (job: Job): number => job.folds?.ready ?? 0;
+
 function isActive(job: Job): boolean {
   return (job.state === 'waiting' || job.state === 'running') && job.waitsFor.size === 0;
 }
 
 /** Whether one of a job's tasks may run on this Drone at this moment. */
 function hasTaskFor(state: State, job: Job, drone: Drone): boolean {
+  if (foldsReady(job) > 0) return true;
   let lowest = 0;
   while (job.isHeldBack && lowest < job.appended && job.recorded.has(lowest)) lowest++;
   const isWanted = (index: number) => !job.isHeldBack || index === lowest;
@@ -119,7 +123,8 @@ function leftOfJobs(state: State): string | null {
       job.returned.size +
       job.failedTasks.size +
       job.rates.size +
-      job.knownBy.size;
+      job.knownBy.size +
+      (job.folds?.underWay.size ?? 0);
     if (left > 0) return `G7: ${job.id} has leases, returned or failed tasks, rates or Drones left`;
     if (job.running !== 0) return `G7: ${job.id} has ${job.running} running tasks`;
   }

@@ -2,7 +2,7 @@
  * Whether the scheduler's state makes sense, after every step: each task of a job is in one of its sets, and in one only;
  * what is counted is there; what points at something is pointed back at. Written anew, with loops over everything.
  */
-import type { Job, Lease, State } from '@hive/queen';
+import type { Folds, Job, Lease, State } from '@hive/queen';
 
 /** [first, end) and whose it is: a word, or the number of a lease. */
 type Part = readonly [first: number, end: number, whose: string | number];
@@ -40,6 +40,8 @@ function jobProblem(state: State, job: Job): string | null {
   if (running !== job.running) return `${job.running} tasks are counted as running, ${running} are leased`;
   for (const lease of job.lost)
     if (state.lost.get(lease.number) !== lease) return `lease ${lease.number} is lost twice`;
+  const problem = job.folds === null ? null : foldsProblem(job, job.folds);
+  if (problem !== null) return problem;
   if (!isActive) return endedProblem(state, job);
   if (state.ended.has(job)) return 'active, and among the ended';
   const parts = partsOf(job);
@@ -55,6 +57,27 @@ function endedProblem(state: State, job: Job): string | null {
   return null;
 }
 
+/** Reduced pages do not overlap and stand for tasks with an outcome; every fold is ready, leased, or waits to be tried again. */
+function foldsProblem(job: Job, folds: Folds): string | null {
+  let pages = 0;
+  for (const { reduced, first, count } of job.results.values()) {
+    if (!reduced) continue;
+    pages++;
+    if (!job.recorded.covers(first, first + count))
+      return `a reduced page of ${first} stands for tasks without an outcome`;
+  }
+  if (pages !== folds.pages) return `${pages} reduced pages are stored, ${folds.pages} known`;
+  let ready = 0;
+  for (const { lease, retryAt, pages: parts } of folds.underWay) {
+    if (parts.length < 2) return 'a fold of one page';
+    if (lease !== null && (retryAt !== null || !job.leases.has(lease))) return 'a fold is leased and is not';
+    if (retryAt !== null && (job.foldDeadline === null || job.foldDeadline.heapPosition < 0))
+      return 'a fold waits without a deadline';
+    if (lease === null && retryAt === null) ready++;
+  }
+  return ready === folds.ready ? null : `${folds.ready} folds are ready, and ${ready} wait for nothing`;
+}
+
 /** Where the tasks of an active job stand. */
 function partsOf(job: Job): Part[] {
   const parts: Part[] = [];
@@ -62,7 +85,7 @@ function partsOf(job: Job): Part[] {
   for (const { first, end } of job.suspects) parts.push([first, end, 'suspect']);
   for (const [first, end] of job.held) parts.push([first, end, 'held']);
   for (const lease of job.leases) {
-    if (!isLive(lease)) continue;
+    if (!isLive(lease) || lease.fold !== null) continue;
     for (const [first, end] of openTasks(lease)) parts.push([first, end, lease.number]);
   }
   if (job.nextFresh < job.appended) parts.push([job.nextFresh, job.appended, 'fresh']);
@@ -204,8 +227,14 @@ function deadlinesProblem(state: State): string | null {
     if (drone?.quarantine != null) owned.push(drone.quarantine);
     if (watch !== null) owned.push(watch.deadline);
   }
-  for (const { abandonDeadline, retryDeadline, deadline, queueDeadline } of state.jobs.values()) {
-    for (const each of [abandonDeadline, retryDeadline, deadline, queueDeadline])
+  for (const {
+    abandonDeadline,
+    retryDeadline,
+    foldDeadline,
+    deadline,
+    queueDeadline,
+  } of state.jobs.values()) {
+    for (const each of [abandonDeadline, retryDeadline, foldDeadline, deadline, queueDeadline])
       if (each !== null) owned.push(each);
   }
   for (const { heapPosition } of owned) if (heapPosition >= 0) set++;

@@ -36,6 +36,7 @@ interface JobRow {
   readonly newest_result: number;
   readonly recorded_below: number;
   readonly lease_mark: number;
+  readonly value_result: number | null;
 }
 interface StreamsRow {
   readonly job: number;
@@ -48,6 +49,10 @@ interface PageRow {
   readonly first: number;
   readonly count: number;
   readonly bytes: number;
+}
+interface ReducedRow {
+  readonly job: number;
+  readonly result: number;
 }
 interface DroppedRow {
   readonly job: number;
@@ -83,13 +88,18 @@ export function* recoverRecords(database: Database.Database): Generator<StoreRec
     const inputs = groupByJob(sql.inputs.all(first, last) as PageRow[]);
     const results = groupByJob(sql.results.all(first, last) as PageRow[]);
     const streams = groupByJob(sql.resultStreams.all(first, last) as StreamsRow[]);
+    const reduced = groupByJob(sql.reduced.all(first, last) as ReducedRow[]);
     const dropped = groupByJob(sql.dropped.all(first, last) as DroppedRow[]);
     const attempts = groupByJob(sql.attempts.all(first, last) as AttemptRow[]);
     const queued = groupByJob(sql.queued.all(first, last) as QueuedRow[]);
     for (const row of rows) {
       yield recovered(sql, row, {
         inputs: inputs.get(row.number) ?? [],
-        results: withStreams(results.get(row.number) ?? [], streams.get(row.number) ?? []),
+        results: withStreams(
+          results.get(row.number) ?? [],
+          streams.get(row.number) ?? [],
+          reduced.get(row.number) ?? [],
+        ),
         dropped: dropped.get(row.number) ?? [],
         attempts: isActive(row) ? (attempts.get(row.number) ?? []) : [],
         queued: queued.get(row.number) ?? [],
@@ -129,6 +139,7 @@ function prepare(database: Database.Database) {
     resultStreams: sql(
       'SELECT job, result, streams FROM result_pages WHERE job BETWEEN ? AND ? AND streams IS NOT NULL',
     ),
+    reduced: sql('SELECT job, result FROM result_pages WHERE job BETWEEN ? AND ? AND reduced = 1'),
     dropped: sql(
       'SELECT job, first, count, failed, cancelled FROM dropped_results WHERE job BETWEEN ? AND ?',
     ),
@@ -183,6 +194,7 @@ function recovered(
     counts: { succeeded: row.succeeded, failed: row.failed, cancelled: row.cancelled },
     seq: row.newest_result,
     mark: row.lease_mark,
+    value: row.value_result,
     message: row.message,
     endedAt: row.ended_at === null ? null : Date.parse(row.ended_at),
     reopenedAt: row.reopened_at === null ? null : Date.parse(row.reopened_at),
@@ -197,8 +209,13 @@ function recovered(
   };
 }
 
-/** Result pages, with the bytes of their values that are not in them. */
-function withStreams(pages: readonly PageRow[], streams: readonly StreamsRow[]): Recovered['results'] {
+/** Result pages, with the bytes of their values that are not in them, and whether they are one value. */
+function withStreams(
+  pages: readonly PageRow[],
+  streams: readonly StreamsRow[],
+  reduced: readonly ReducedRow[],
+): Recovered['results'] {
+  const folded = new Set(reduced.map(({ result }) => result));
   const bytesBySeq = new Map<number, number>();
   for (const { result, streams: text } of streams) {
     let total = 0;
@@ -207,7 +224,14 @@ function withStreams(pages: readonly PageRow[], streams: readonly StreamsRow[]):
   }
   return pages.map(({ result: seq, first, count, bytes }) => {
     const streamBytes = bytesBySeq.get(seq);
-    return { seq, first, count, bytes, ...(streamBytes === undefined ? {} : { streamBytes }) };
+    return {
+      seq,
+      first,
+      count,
+      bytes,
+      ...(streamBytes === undefined ? {} : { streamBytes }),
+      ...(folded.has(seq) ? { reduced: true } : {}),
+    };
   });
 }
 

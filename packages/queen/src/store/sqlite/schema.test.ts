@@ -11,6 +11,10 @@ import { SqliteStore } from './sqlite-store.ts';
 
 removeFoldersAfterEach();
 
+/** As it was before results were folded. */
+const WITHOUT_REDUCE =
+  'DROP INDEX result_pages_reduced; ALTER TABLE result_pages DROP COLUMN reduced; ALTER TABLE jobs DROP COLUMN value_result';
+
 function documented(): Record<string, string[]> {
   const text = readFileSync(new URL('../../../../../docs/STORE.md', import.meta.url), 'utf8');
   const tables: Record<string, string[]> = {};
@@ -41,7 +45,7 @@ describe('the tables', () => {
     const database = new Database(join(data, 'hive.db'));
     migrate(database, 0);
     database.exec(
-      'DROP TABLE drained_drones; DROP TABLE revoked_keys; DROP TABLE queued_tasks; DROP INDEX result_pages_with_streams; PRAGMA user_version = 1',
+      `${WITHOUT_REDUCE}; DROP TABLE drained_drones; DROP TABLE revoked_keys; DROP TABLE queued_tasks; DROP INDEX result_pages_with_streams; PRAGMA user_version = 1`,
     );
     database.close();
     const store = new SqliteStore({ data }, () => '0'.repeat(32), 0);
@@ -93,6 +97,7 @@ describe('the tables', () => {
       newest_result: 1,
       recorded_below: 0,
       lease_mark: 0,
+      value_result: null,
     });
   });
 });
@@ -106,7 +111,7 @@ test('a store from before there were keys is brought up to date, with all that i
   await first.commit();
   await first.close();
   const database = new Database(join(data, 'hive.db'));
-  database.exec('DROP TABLE revoked_keys; DROP TABLE drained_drones');
+  database.exec(`${WITHOUT_REDUCE}; DROP TABLE revoked_keys; DROP TABLE drained_drones`);
   database.pragma('user_version = 3');
   database.close();
   const second = open();

@@ -116,6 +116,12 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE revoked_keys (id TEXT PRIMARY KEY, revoked_at TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
   'CREATE TABLE drained_drones (id TEXT PRIMARY KEY, drained_at TEXT NOT NULL) STRICT, WITHOUT ROWID;',
+  // Pages that are one value for all their tasks, and the page with the value of a whole job.
+  `
+  ALTER TABLE result_pages ADD COLUMN reduced INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX result_pages_reduced ON result_pages (job, result) WHERE reduced = 1;
+  ALTER TABLE jobs ADD COLUMN value_result INTEGER;
+  `,
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

@@ -11,7 +11,7 @@ import { InvariantError, type JobId, type Page, PageCutter, type Spec } from '@h
 import type Database from 'better-sqlite3';
 import debug from 'debug';
 import type { InputRef, StoreRecord } from '../../scheduler/index.ts';
-import { compact, cutInputs, partOf } from '../pages.ts';
+import { compact, cutInputs, foldedPage, partOf } from '../pages.ts';
 import type { Attempt, ResultPage, Store } from '../store.ts';
 import { BackgroundCheck, type CheckOptions } from './background-check.ts';
 import { Batch } from './batch.ts';
@@ -235,6 +235,12 @@ export class SqliteStore implements Store {
         );
         return { ...record, page };
       }
+      case 'pagesFolded': {
+        const page = compact(record.page);
+        for (const old of record.seqs) this.#results.delete(number, old);
+        this.#results.set(number, record.seq, foldedPage({ ...record, page }), costOf(page), true);
+        return { ...record, page };
+      }
       case 'jobReopened':
         this.#split(number, record);
         return record;
@@ -306,7 +312,8 @@ export class SqliteStore implements Store {
     this.#underWay = null;
     for (const { number, record } of entries) {
       if (record.type === 'inputsAppended') this.#inputs.unpin(number, record.page.first);
-      else if (record.type === 'resultsRecorded') this.#results.unpin(number, record.seq);
+      else if (record.type === 'resultsRecorded' || record.type === 'pagesFolded')
+        this.#results.unpin(number, record.seq);
       else if (record.type === 'jobReopened') {
         for (const { parts } of record.splits) for (const { seq } of parts) this.#results.unpin(number, seq);
       }

@@ -56,11 +56,11 @@ export function prepareWrites(database: Database.Database): Statements {
        WHERE number = ?`,
     ),
     endJob: sql(
-      `UPDATE jobs SET state = @state, message = @message, ended_at = @at,
-       cancelled = CASE WHEN @state = 'cancelled' THEN tasks - succeeded - failed ELSE cancelled END WHERE number = @job`,
+      `UPDATE jobs SET state = @state, message = @message, ended_at = @at, value_result = @value,
+       cancelled = CASE WHEN @state != 'failed' THEN tasks - succeeded - failed ELSE cancelled END WHERE number = @job`,
     ),
     reopenJob: sql(
-      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, reopened_at = ?, failed = 0, cancelled = ?,
+      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, value_result = NULL, reopened_at = ?, failed = 0, cancelled = ?,
        newest_result = max(newest_result, ?), recorded_below = ? WHERE number = ?`,
     ),
     recordedBelow: sql('SELECT recorded_below FROM jobs WHERE number = ?').pluck(),
@@ -80,8 +80,8 @@ export function prepareWrites(database: Database.Database): Statements {
     forgetQueued: sql('DELETE FROM queued_tasks WHERE job = ?'),
 
     insertResult: sql(
-      `INSERT INTO result_pages (job, result, first, count, bytes, value_bytes, sizes, data, checksum, failures, streams, drone, task_millis, recorded_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO result_pages (job, result, first, count, bytes, value_bytes, sizes, data, checksum, failures, streams, drone, task_millis, recorded_at, reduced)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     wholeResult: sql(
       'SELECT first, count, value_bytes, sizes, data, checksum, failures, streams, drone, task_millis, recorded_at FROM result_pages WHERE job = ? AND result = ?',

@@ -167,7 +167,7 @@ export class SqliteWriter {
       this.#change(number).sealed = 1;
     },
     resultsRecorded: (number, record) => {
-      const { seq, page, failures, streams, drone, millis, at } = record;
+      const { seq, page, failures, streams, drone, millis, reduced, at } = record;
       const { first, count } = page;
       this.#sql.insertResult.run(
         number,
@@ -180,6 +180,7 @@ export class SqliteWriter {
         drone,
         millis ?? null,
         time(at),
+        reduced ? 1 : 0,
       );
       const change = this.#change(number);
       let cancelled = 0;
@@ -188,6 +189,25 @@ export class SqliteWriter {
       change.cancelled += cancelled;
       change.failed += failures.length - cancelled;
       change.succeeded += count - failures.length;
+    },
+    pagesFolded: (number, { seq, seqs, page, drone, millis, at }) => {
+      for (const old of seqs) this.#sql.deleteResult.get(number, old);
+      const { first, count } = page;
+      const columns = columnsOf(page);
+      this.#sql.insertResult.run(
+        number,
+        seq,
+        first,
+        count,
+        ...columns,
+        null,
+        null,
+        drone,
+        millis,
+        time(at),
+        1,
+      );
+      this.#change(number).newestResult = seq;
     },
     attemptFailed: (number, { failure, drone, millis, at, retryAt }) => {
       const { index, outcome, code, message } = failure;
@@ -218,9 +238,9 @@ export class SqliteWriter {
     leasesMarked: (number, { mark }) => {
       this.#change(number).leaseMark = mark;
     },
-    jobEnded: (number, { state, message, at }) => {
+    jobEnded: (number, { state, message, value = null, at }) => {
       this.#flush(number);
-      this.#sql.endJob.run({ job: number, state, message, at: time(at) });
+      this.#sql.endJob.run({ job: number, state, message, value, at: time(at) });
       this.#sql.removeInputs.run({ job: number });
     },
     jobReopened: (number, { failed, splits, cancelled, at }) => {
@@ -290,6 +310,7 @@ export class SqliteWriter {
         row.drone,
         row.task_millis,
         row.recorded_at,
+        0,
       );
     }
   }

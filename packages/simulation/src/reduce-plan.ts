@@ -1,0 +1,10 @@
+/**
+ * Reduced jobs of the simulation: what a task gives, so that a sum leaves the 53 bits of a number after a few tasks, and
+ * concatenated texts show their order.
+ */
+import type { Reduce } from '@hive/shared';
+
+/** @param digest 32 bits of the input: it must have arrived for the value to be right */
+export function foldable(op: Reduce['op'], digest: number): number | string {
+  return op === 'sum' ? digest * 2 ** 20 + (digest % 1_000) : `${digest.toString(36)},`;
+}
