@@ -1,4 +1,4 @@
-/** `hive bench echo|call|function|hash|command|recovery|connections|api`: starts its own Queen and Drones, measures, prints. */
+/** `hive bench echo|call|function|hash|command|recovery|connections|api|nodes`: starts its own Queen and Drones, measures, prints. */
 import { UsageError } from '@hive/shared';
 import type { Argv, CommandModule } from 'yargs';
 import { apiCommand } from './api/command.ts';
@@ -10,6 +10,7 @@ import { connectionsCommand } from './connections/command.ts';
 import { echoBench } from './echo.ts';
 import { runFunctionBench } from './functions/command.ts';
 import { hashBench } from './hash.ts';
+import { nodesCommand } from './nodes/command.ts';
 import { parseBytes, parseSize, positive } from './options.ts';
 import { printRatio, printReport } from './print.ts';
 import { recoveryCommand } from './recovery/command.ts';
@@ -188,7 +189,11 @@ export const benchCommand: CommandModule = {
       .command(recoveryCommand)
       .command(connectionsCommand)
       .command(apiCommand)
-      .demandCommand(1, 'Say what to measure: echo, call, hash, command, recovery, connections or api.'),
+      .command(nodesCommand)
+      .demandCommand(
+        1,
+        'Say what to measure: echo, call, hash, command, recovery, connections, api or nodes.',
+      ),
   handler: () => {},
 };
 

@@ -11,7 +11,7 @@ import { formatCount, formatDuration, plural } from './format.ts';
 export async function findJob(hive: Hive, written: string): Promise<JobId> {
   const text = written.toLowerCase();
   if (isJobId(text)) return text;
-  const all = await hive.jobs({ limit: Number.POSITIVE_INFINITY, hidden: true });
+  const all = await hive.jobs({ limit: Number.POSITIVE_INFINITY, hidden: true, everywhere: true });
   const found = text === '' ? [] : all.filter(({ id }) => id.startsWith(text) || id.endsWith(text));
   if (found.length === 1) return jobId(found[0]!.id);
   if (found.length === 0)
@@ -45,12 +45,22 @@ export function formatOutcomes({ succeeded, failed, cancelled, running }: Counts
     : parts.map(([what, count]) => `${formatCount(count)} ${what}`).join(', ');
 }
 
+/** Where it is, if not at the node that was asked. */
+function nodeOf({ node, nodeName, nodeAddresses, lastKnownAt }: JobInfo): [string, string][] {
+  if (nodeAddresses === undefined && lastKnownAt === undefined) return [];
+  const name = nodeName ?? node ?? '';
+  if (lastKnownAt !== undefined)
+    return [['Node', `${name}, which is away: this was known at ${lastKnownAt}`]];
+  return [['Node', `${name} at ${nodeAddresses![0]}`]];
+}
+
 export function formatJob(job: JobInfo): readonly (readonly [string, string])[] {
   return [
     ['Job', job.id],
     ['Name', job.name],
     ['Kind', job.kind],
     ['State', job.message === undefined ? job.state : `${job.state}: ${job.message}`],
+    ...nodeOf(job),
     ['Tasks', `${formatProgress(job)}: ${formatOutcomes(job.counts)}`],
     ['Submitted', job.createdAt],
     job.endedAt === undefined

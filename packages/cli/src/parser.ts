@@ -20,6 +20,8 @@ import { jobsCommand } from './commands/jobs.ts';
 import { keyCommand } from './commands/key.ts';
 import { logsCommand } from './commands/logs.ts';
 import { mapCommand } from './commands/map.ts';
+import { nodeCommand } from './commands/node.ts';
+import { nodesCommand } from './commands/nodes.ts';
 import { queenCommand } from './commands/queen.ts';
 import { resultsCommand } from './commands/results.ts';
 import { retryCommand } from './commands/retry.ts';
@@ -37,6 +39,7 @@ const COMMANDS = [
   queenCommand,
   droneCommand,
   gatewayCommand,
+  nodeCommand,
   hashCommand,
   mapCommand,
   submitCommand,
@@ -45,6 +48,7 @@ const COMMANDS = [
   logsCommand,
   statusCommand,
   dronesCommand,
+  nodesCommand,
   drainCommand,
   jobsCommand,
   jobCommand,

@@ -2,7 +2,14 @@
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import { LIMITS } from '@hive/shared';
-import { accessOf, type Insecure, randomPeerId } from '@hive/shared/node';
+import {
+  accessOf,
+  formatAddress,
+  type Insecure,
+  isLoopback,
+  parseAddress,
+  randomPeerId,
+} from '@hive/shared/node';
 import { Hive } from './hive.ts';
 import { type LocalOptions, localHive, startLocal } from './local.ts';
 import { Router } from './router.ts';
@@ -51,7 +58,15 @@ export async function connect(options: ConnectOptions = {}): Promise<Hive> {
   if (local) return openLocal(options, local === true ? {} : local, timeoutMillis);
   const router = routerFor(options);
   await router.open(timeoutMillis);
-  return new Hive(router, async () => {});
+  return new Hive(
+    router,
+    async () => {},
+    (addresses, from) => {
+      const { local: _, data, scan: __, ...own } = options;
+      const access = data === undefined ? {} : { data };
+      return connect({ ...own, ...access, queen: reachable(addresses, from), discoveryPort: 0 });
+    },
+  );
 }
 
 async function openLocal(options: ConnectOptions, local: LocalOptions, timeoutMillis: number): Promise<Hive> {
@@ -72,6 +87,16 @@ function routerFor(options: ConnectOptions, isLocal = false): Router {
   const name = (options.name ?? defaultName()).slice(0, LIMITS.nameMax);
   const access = accessOf(options, 'client');
   return new Router(finderFor(options, access), { peer: randomPeerId(), name, access }, isLocal);
+}
+
+/** What is this machine for the node that said it, is that node's machine for us. */
+function reachable(addresses: readonly string[], from: string | null): string[] {
+  const isHere = from === null || isLoopback(from);
+  const seen = addresses.map((text) => {
+    const { host, port } = parseAddress(text);
+    return isHere || !isLoopback(host) ? text : formatAddress({ host: from, port });
+  });
+  return [...new Set(seen)];
 }
 
 function defaultName(): string {

@@ -30,6 +30,7 @@ import type {
   JobInfo,
   JobsPage,
   KeyGenerations,
+  NodeInfo,
   Overview,
   QueenStatus,
   RevokedKey,
@@ -39,6 +40,8 @@ import { Reduction } from './reduction.ts';
 import type { Router } from './router.ts';
 
 const NO_OPTIONS: CallOptions = {};
+/** Opens a session with another node, as the node `from` (a host) says that it is reached. */
+export type ConnectTo = (addresses: readonly string[], from: string | null) => Promise<Hive>;
 
 export class Hive implements AsyncDisposable {
   readonly #router: Router;
@@ -48,10 +51,14 @@ export class Hive implements AsyncDisposable {
   readonly #opening = new Map<string, Promise<CallJob>>();
   readonly #functions: Functions;
   readonly #ended: () => Promise<void>;
+  /** Sessions with other nodes, whose jobs were opened, by node. */
+  readonly #owners = new Map<string, Promise<Hive>>();
+  readonly #connectTo: ConnectTo | null;
   #closing: Promise<void> | null = null;
 
   /** @internal Use `connect`. */
-  constructor(router: Router, ended: () => Promise<void>) {
+  constructor(router: Router, ended: () => Promise<void>, connectTo: ConnectTo | null = null) {
+    this.#connectTo = connectTo;
     this.#router = router;
     this.#ended = ended;
     this.#functions = new Functions(router.blobs);
@@ -216,7 +223,10 @@ export class Hive implements AsyncDisposable {
    * client has under way itself it is one more handle of the same; its results still have one reader.
    */
   async open(id: string): Promise<JobHandle> {
-    const { encoding, reduce } = await this.job(id);
+    const info = await this.job(id);
+    const { encoding, reduce } = info;
+    const owner = await this.#owner(info);
+    if (owner !== null) return owner.open(id);
     const held = this.#router.held(jobId(id));
     if (held instanceof Job) return new JobHandle(held);
     const known = encoding === 'raw' || encoding === 'hive-js' ? encoding : 'msgpack';
@@ -233,38 +243,52 @@ export class Hive implements AsyncDisposable {
     const body = await this.#router.query('drones', limit === undefined ? {} : { limit });
     return (body as unknown as { drones: DroneInfo[] }).drones;
   }
+  /** The nodes of the mesh, the one that is asked first; none if the Queen is not part of one. */
+  async nodes(): Promise<readonly NodeInfo[]> {
+    return ((await this.#router.query('nodes')) as unknown as { nodes: NodeInfo[] }).nodes;
+  }
   /** The newest jobs first, 100 of them unless told otherwise (all: Infinity); jobs that only hold calls are hidden. */
   async jobs({
     limit = 100,
     hidden,
+    everywhere,
   }: {
     limit?: number;
     hidden?: boolean;
+    /** Also those that other nodes own, as far as this one has heard of them. */
+    everywhere?: boolean;
   } = {}): Promise<readonly JobInfo[]> {
     const jobs: JobInfo[] = [];
+    const elsewhere: JobInfo[] = [];
     let page: JobsPage | null = null;
     // A Queen tells of so many at once.
     while (jobs.length < limit && (page === null || page.next !== undefined)) {
       const before = page === null ? {} : { before: page.next! };
-      page = await this.jobsPage({ limit: limit - jobs.length, hidden, ...before });
+      const others = page === null ? { everywhere } : {};
+      page = await this.jobsPage({ limit: limit - jobs.length, hidden, ...before, ...others });
       for (const job of page.jobs) jobs.push(job);
+      elsewhere.push(...(page.elsewhere ?? []));
     }
-    return jobs;
+    if (elsewhere.length === 0) return jobs;
+    return [...jobs, ...elsewhere].sort(newestFirst).slice(0, limit);
   }
   /** So many of the newest jobs, at most 1,000; with `next` of a page as `before`, those that are older. */
   async jobsPage({
     limit = 100,
     hidden,
     before,
+    everywhere,
   }: {
     readonly limit?: number | undefined;
     readonly hidden?: boolean | undefined;
     readonly before?: number | undefined;
+    readonly everywhere?: boolean | undefined;
   } = {}): Promise<JobsPage> {
     const details: Partial<Message<'Query'>> = {
       limit: Math.min(limit, LIMITS.answerEntriesMax),
       ...(hidden === undefined ? {} : { hidden }),
       ...(before === undefined ? {} : { before }),
+      ...(everywhere === undefined ? {} : { everywhere }),
     };
     return (await this.#router.query('jobs', details)) as unknown as JobsPage;
   }
@@ -343,7 +367,7 @@ export class Hive implements AsyncDisposable {
    * Queen and Drones in this process. What still waits rejects with UsageError 'closed'.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#router.close().finally(this.#ended);
+    this.#closing ??= this.#closeAll();
     return this.#closing;
   }
   [Symbol.asyncDispose](): Promise<void> {
@@ -359,6 +383,31 @@ export class Hive implements AsyncDisposable {
       return this.#newJob({ ...options, kind }, parentsOf);
     }
     return this.#functions.optionsOf(kind, options).then((own) => this.#newJob(own, parentsOf));
+  }
+
+  async #closeAll(): Promise<void> {
+    const owners = await Promise.allSettled(this.#owners.values());
+    for (const owner of owners) if (owner.status === 'fulfilled') await owner.value.close();
+    await this.#router.close().finally(this.#ended);
+  }
+
+  /** A session with the node that owns a job, if that is not the one that is asked: what a job gives comes from its owner. */
+  async #owner({ node, nodeName, nodeAddresses, lastKnownAt }: JobInfo): Promise<Hive | null> {
+    if (node === undefined || node === this.#router.welcome?.queen) return null;
+    const isAway = lastKnownAt !== undefined || nodeAddresses === undefined || nodeAddresses.length === 0;
+    if (isAway || this.#connectTo === null) {
+      throw new UsageError(
+        `The job belongs to the node ${nodeName ?? node}, which is away; its results can be had when that is back.`,
+        'nodeAway',
+      );
+    }
+    let owner = this.#owners.get(node);
+    if (owner === undefined) {
+      owner = this.#connectTo(nodeAddresses, this.#router.host);
+      this.#owners.set(node, owner);
+      owner.catch(() => this.#owners.delete(node));
+    }
+    return owner;
   }
 
   #newJob(options: SubmitOptions & SpecOptions & { kind: string }, parentsOf?: ParentsOf): Job {
@@ -386,6 +435,7 @@ export class Hive implements AsyncDisposable {
   }
 }
 
+const newestFirst = (a: JobInfo, b: JobInfo): number => (a.createdAt < b.createdAt ? 1 : -1);
 /** An id for `submit`, if it must be known before: a UUID of version 7. */
 export const newJobId = (): JobId => jobId(v7());
 

@@ -59,6 +59,7 @@ export type {
   JobInfo,
   JobsPage,
   KeyGenerations,
+  NodeInfo,
   Overview,
   QueenStatus,
   RevokedKey,

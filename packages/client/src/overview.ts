@@ -37,6 +37,29 @@ export type DroneInfo = More & {
   readonly tasksPerSecond: number;
 };
 
+/** A node of the mesh, as the one that was asked knows it. */
+export type NodeInfo = More & {
+  /** Of its Queen. */
+  readonly id: string;
+  readonly name: string;
+  /** `IDLE`, `BUSY`, `DRAINING`, or `FAILED`: gone without a word. */
+  readonly state: string;
+  /** Where the node that was asked reaches it. */
+  readonly address: string;
+  readonly addresses: readonly string[];
+  readonly version: string;
+  /** Slots of its own Drone, those that run something, and their share. */
+  readonly slots: number;
+  readonly busySlots: number;
+  readonly load: number;
+  /** Tasks of its jobs that wait for a place. */
+  readonly queue: number;
+  /** RFC 3339. */
+  readonly lastHeardAt: string;
+  /** It is the one that was asked. */
+  readonly self?: boolean;
+};
+
 export type JobInfo = More & {
   readonly id: JobId;
   readonly name: string;
@@ -58,12 +81,21 @@ export type JobInfo = More & {
   readonly labels?: { readonly [name: string]: string };
   /** Parameters of its kind, if they are small. */
   readonly params?: { readonly [name: string]: Plain };
+  /** The Queen who owns it, by id; how often that has changed; and, if she is not the one who was asked, where she is. */
+  readonly node?: string;
+  readonly nodeEpoch?: number;
+  readonly nodeName?: string;
+  readonly nodeAddresses?: readonly string[];
+  /** Its node is away: this is what was known of it then. RFC 3339. */
+  readonly lastKnownAt?: string;
 };
 
 /** So many of the newest jobs; `next` is there when there are older ones, and asks for those. */
 export interface JobsPage {
   readonly jobs: readonly JobInfo[];
   readonly next?: number;
+  /** The newest jobs of other nodes, if they were asked for. */
+  readonly elsewhere?: readonly JobInfo[];
 }
 
 /** Bounded in size, whatever the cluster's: the newest jobs and the first Drones. */

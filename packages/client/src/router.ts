@@ -77,6 +77,11 @@ export class Router implements JobHost {
     this.#link = new Link(finder, who, handlers, isLocal);
   }
 
+  /** Where the Queen was dialled; null while there is no session. */
+  get host(): string | null {
+    return this.#link.connection?.socket.remoteAddress ?? null;
+  }
+
   open(timeoutMillis: number): Promise<void> {
     return this.#link.open(timeoutMillis);
   }

@@ -56,6 +56,8 @@ export interface Drone {
   readonly name: string;
   readonly slots: number;
   readonly counters: DroneCounters;
+  /** Slots that run something now. */
+  readonly busySlots: number;
   /** Resolves when it has ended and holds no thread, timer or socket any more; never rejects. */
   readonly closed: Promise<DroneEnd>;
   /** More Queens may be listed now: dials those that it does not know yet. */
@@ -145,6 +147,11 @@ class DroneRuntime implements Drone, LinkHost {
   get slots(): number {
     return this.#config.slots;
   }
+  get busySlots(): number {
+    let busy = 0;
+    for (const slot of this.#slots) if (slot.isBusy) busy++;
+    return busy;
+  }
   get counters(): DroneCounters {
     return this.#agent.counters;
   }
@@ -168,7 +175,7 @@ class DroneRuntime implements Drone, LinkHost {
 
   hello(): Message<'Hello'> {
     const { name, slots, kinds, labels } = this.#config;
-    return helloOf({ role: 'drone', peer: this.peer, name, slots, kinds, labels });
+    return helloOf({ role: 'drone', peer: this.peer, name, slots, kinds, labels, capabilities: ['turns'] });
   }
 
   access(): Access {

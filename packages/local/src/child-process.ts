@@ -15,6 +15,8 @@ export interface ForkOptions {
   readonly stdio?: 'inherit' | 'ignore' | 'pipe';
   /** Added to this process's environment. */
   readonly env?: { readonly [name: string]: string | undefined };
+  /** Words of its own. */
+  readonly onSaid?: (words: unknown) => void;
 }
 
 /** An orderly end that takes longer is cut short with SIGKILL. */
@@ -26,11 +28,12 @@ export class Child<Config, Ready> {
   readonly exited: Promise<Exit>;
   /** What it said when it was ready. Rejects with UsageError when it failed to start, or ended before. */
   readonly ready: Promise<Ready>;
+  readonly #onSaid: (words: unknown) => void;
   #requests = 0;
   #isOver = false;
 
   /** @param entry name of the entry file beside this one, without its ending */
-  constructor(entry: string, config: Config, { stdio = 'inherit', env = {} }: ForkOptions) {
+  constructor(entry: string, config: Config, { stdio = 'inherit', env = {}, onSaid }: ForkOptions) {
     // .ts in a checkout, .js when published: as this file itself.
     const ending = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
     const path = fileURLToPath(new URL(`./entry${ending}`, import.meta.url));
@@ -45,6 +48,7 @@ export class Child<Config, Ready> {
       this.#process.once('error', () => resolve({ code: 127, signal: null }));
     });
     void this.exited.then(() => this.#gone());
+    this.#onSaid = onSaid ?? (() => {});
     this.ready = this.#whenReady(entry);
     this.ready.catch(() => {});
     this.#send({ type: 'start', config });
@@ -64,6 +68,11 @@ export class Child<Config, Ready> {
   /** Sends a signal to exactly this process. False if it is gone. */
   kill(signal: NodeJS.Signals = 'SIGTERM'): boolean {
     return this.#process.kill(signal);
+  }
+
+  /** Words of its parent for what it runs. */
+  tell(words: unknown): void {
+    this.#send({ type: 'told', words });
   }
 
   /** Rejects when the process has ended. */
@@ -90,6 +99,7 @@ export class Child<Config, Ready> {
       this.#process.on('message', (message: ToParent<Ready>) => {
         if (message.type === 'ready') resolve(message.ready);
         else if (message.type === 'failed') reject(new UsageError(message.message, message.code));
+        else if (message.type === 'said') this.#onSaid(message.words);
         else this.#answered(message.request, message.usage);
       });
       void this.exited.then(({ code, signal }) =>

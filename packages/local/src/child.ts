@@ -10,11 +10,15 @@ const STOP_MILLIS_MAX = 3_000;
 
 export interface Started<Ready> {
   readonly ready: Ready;
+  /** Its parent's own words. */
+  told?(words: unknown): void;
   stop(): Promise<void>;
 }
 
 /** Waits for its configuration, starts, and serves its parent until told to stop. */
-export function serveParent<Config, Ready>(start: (config: Config) => Promise<Started<Ready>>): void {
+export function serveParent<Config, Ready>(
+  start: (config: Config, say: (words: unknown) => void) => Promise<Started<Ready>>,
+): void {
   let started: Promise<Started<Ready>> | null = null;
   const say = (message: ToParent<Ready>) => {
     if (process.connected) process.send!(message);
@@ -27,8 +31,9 @@ export function serveParent<Config, Ready>(start: (config: Config) => Promise<St
   process.on('message', (message: ToChild<Config>) => {
     if (message.type === 'usage') say({ type: 'usage', request: message.request, usage: usage() });
     else if (message.type === 'stop') end();
+    else if (message.type === 'told') void started?.then((it) => it.told?.(message.words));
     else {
-      started = start(message.config);
+      started = start(message.config, (words) => say({ type: 'said', words }));
       started.then(
         ({ ready }) => say({ type: 'ready', ready }),
         (error) => {

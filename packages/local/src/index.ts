@@ -6,6 +6,9 @@ export type { Exit } from './child-process.ts';
 export type { LocalDrone } from './drone.ts';
 export type { Usage } from './ipc.ts';
 export { type Local, type LocalOptions, startLocal } from './local.ts';
+export type { MeshEvent } from './node/mesh.ts';
+export { type Node, type NodeNotice, type NodeOptions, startNode } from './node/node.ts';
+export { type Nodes, type NodesOptions, startNodes } from './node/nodes.ts';
 export {
   type DroneProcess,
   type Processes,

@@ -160,7 +160,6 @@ export class Handshake {
       throw new ProtocolError('This key was revoked.', 'keyRevoked');
     const problem = key === null ? null : roleProblem(key.role, hello.role);
     if (problem !== null) throw new ProtocolError(problem, 'badRole');
-    if (hello.role === 'node') throw new ProtocolError('this Queen does not accept nodes yet', 'badRole');
     if (hello.role === 'drone' && (hello.slots === undefined || hello.kinds === undefined)) {
       throw new ProtocolError('a Drone must say its slots and kinds in Hello', 'badRole');
     }

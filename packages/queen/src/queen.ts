@@ -16,6 +16,7 @@ import {
   keyringOf,
   LOOPBACK,
   type PortRange,
+  type QueenInfo,
   randomIncarnation,
   randomQueenId,
   removeQueenAddress,
@@ -23,9 +24,10 @@ import {
 } from '@hive/shared/node';
 import { BlobShelf } from './blobs/shelf.ts';
 import { DroneDialler } from './dialler.ts';
+import type { AskElsewhere } from './elsewhere.ts';
 import { type DiscoveryChoice, type Presence, startPresence } from './presence.ts';
 import { Runtime } from './runtime.ts';
-import type { Notice } from './scheduler/index.ts';
+import type { NodeEvent, Notice } from './scheduler/index.ts';
 import { QueenServer } from './server.ts';
 import { Spool } from './spool/spool.ts';
 import { MemoryStore } from './store/memory-store.ts';
@@ -77,6 +79,15 @@ export interface QueenOptions {
 
 export interface Queen {
   readonly address: Address;
+  /** Where she is dialled on this machine. */
+  readonly dialAddress: Address;
+  /** Identity of her store. */
+  readonly id: string;
+  readonly name: string;
+  readonly keys: Keyring | null;
+  /** For a node: what is known of it and of the others; and how they are asked about jobs that are not here. */
+  tellOfNodes(event: NodeEvent): void;
+  askElsewhere(ask: AskElsewhere): void;
   /** Whether everybody may come in. */
   readonly isInsecure: boolean;
   /** What she tells the network; null when she does not. */
@@ -145,18 +156,16 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   }
   const own = dialledFromHere(address);
   if (data !== null) writeQueenAddress(data, own);
-  const presence: Presence | null =
-    options.discovery == null
-      ? null
-      : await startPresence(
-          { queen, incarnation, epoch, name, port: address.port },
-          host,
-          keys,
-          options.discovery,
-        );
+  const info: QueenInfo = { queen, incarnation, epoch, name, port: address.port };
+  const presence = await maybePresent(options, info, host, keys);
   const dialler = new DroneDialler(options.scan ?? [], (socket, gate) => server.accept(socket, gate));
   return {
     address,
+    dialAddress: own,
+    id: queen,
+    name,
+    keys,
+    ...nodeDoor(runtime),
     isInsecure: keys === null,
     get discovery() {
       return presence?.stats ?? null;
@@ -169,6 +178,24 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
       await server.close();
       await closeFiles();
       await store.close();
+    },
+  };
+}
+
+function maybePresent(
+  { discovery }: QueenOptions,
+  info: QueenInfo,
+  host: string,
+  keys: Keyring | null,
+): Promise<Presence | null> {
+  return discovery == null ? Promise.resolve(null) : startPresence(info, host, keys, discovery);
+}
+
+function nodeDoor(runtime: Runtime): Pick<Queen, 'tellOfNodes' | 'askElsewhere'> {
+  return {
+    tellOfNodes: (event) => runtime.push(event),
+    askElsewhere: (ask) => {
+      runtime.elsewhere.ask = ask;
     },
   };
 }

@@ -10,6 +10,7 @@ import type { Connection, Keyring } from '@hive/shared/node';
 import debug from 'debug';
 import { BlobDesk } from './blobs/desk.ts';
 import type { BlobShelf } from './blobs/shelf.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { withValue } from './reply-value.ts';
 import {
   CommitPipeline,
@@ -60,6 +61,11 @@ export interface RuntimeOptions {
 
 export class Runtime {
   readonly scheduler: Scheduler;
+  /** Other nodes, if this Queen is part of one. */
+  readonly elsewhere = new Elsewhere(
+    (session, reply) => this.#connections.get(session)?.send(reply),
+    (event) => this.push(event),
+  );
   readonly #store: Store;
   readonly #keys: Keyring | null;
   /** The oldest generation of keys that was valid when last looked. */
@@ -221,6 +227,7 @@ export class Runtime {
     this.#inbox = [];
     const now = this.#clock();
     for (const event of events) {
+      if (this.elsewhere.takes(event, this.scheduler.state)) continue;
       const effects = this.scheduler.step(event, now);
       if (event.type === 'messageReceived') this.#desk.stepped(event.message, effects);
       this.#perform(effects);

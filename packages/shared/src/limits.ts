@@ -151,6 +151,8 @@ export const LIMITS = {
   specsPerDroneMax: 4_096,
   /** Jobs that one client may have open at once. */
   openJobsMax: 100_000,
+  /** Summaries of other nodes' jobs that a node remembers. */
+  jobsElsewhereMax: 1_000,
   /** Entries in one answer to Query. */
   answerEntriesMax: 1_000,
   /** Progress and Overview are sent at most this often. */

@@ -191,12 +191,13 @@ const SCHEMAS = {
   Cancel: { request: u53, job, reason: optional(text), indices: optional(u53s()) },
   Query: {
     request: u53,
-    about: oneOf('status', 'drones', 'jobs', 'job', 'explain', 'task', 'keys'),
+    about: oneOf('status', 'drones', 'nodes', 'jobs', 'job', 'explain', 'task', 'keys'),
     job: optional(job),
     index: optional(u53),
     limit: optional(u32),
     before: optional(u53),
     hidden: optional(bool),
+    everywhere: optional(bool),
   },
   Watch: { everyMillis: u32 },
   WatchOutput: { job, on: bool },
@@ -274,6 +275,7 @@ const SCHEMAS = {
   CancelTask: { lease, index: optional(u53), reason: text },
   ResultAck: { leases: pairs, incarnation: optional(incarnation) },
   Drain: { reason: optional(text) },
+  WorkWaits: { slots: between(0, LIMITS.slotsMax) },
 
   // Transfers, driven by their receiver
   StreamGet: {
@@ -380,6 +382,7 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   CancelTask: rule('CancelTask', QUEEN),
   ResultAck: rule('ResultAck', QUEEN),
   Drain: rule('Drain', ['drone', 'queen']),
+  WorkWaits: rule('WorkWaits', QUEEN),
   StreamGet: rule('StreamGet', TRANSFER),
   StreamChunk: rule('StreamChunk', TRANSFER),
   BlobHave: rule('BlobHave', GIVING),
@@ -436,6 +439,7 @@ export type QueenToDrone = Message<
   | 'WatchOutput'
   | 'ResultAck'
   | 'Drain'
+  | 'WorkWaits'
   | 'StreamGet'
   | 'StreamChunk'
   | 'BlobChunk'

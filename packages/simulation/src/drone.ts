@@ -1,27 +1,16 @@
 /**
  * A simulated Drone: the real Agent in a process that can be frozen, cut off or killed, with simulated slots and a link
- * that dials again. It mirrors runtime.ts and link.ts of packages/drone, and decides as little as they do.
- *
- * States of its link: `resting` (waits before it dials), `greeting` (Hello is said), `open`, and none once it was killed.
+ * for each of its Queens. It mirrors runtime.ts of packages/drone, and decides as little as that does.
  */
 import { Agent, type AgentEffect, type AgentEvent } from '@hive/drone';
-import {
-  helloOf,
-  LIMITS,
-  type Message,
-  type PeerId,
-  redialDelay,
-  Session,
-  type SessionNumber,
-  sessionNumber,
-} from '@hive/shared';
-import { Connection } from './connection.ts';
+import { type PeerId, type SessionNumber, sessionNumber } from '@hive/shared';
+import { DroneLink, type LinkHost } from './drone-link.ts';
 import type { Wire } from './network.ts';
 import type { JobPlan } from './plan.ts';
 import { Process } from './process.ts';
 import type { Random } from './random.ts';
+import { SharedSlots, type SlotAuditor } from './shared/shared-slots.ts';
 import { SimSlot, type SlotHost } from './slots.ts';
-import { describe } from './trace.ts';
 import type { Timer } from './virtual-time.ts';
 import type { World } from './world.ts';
 
@@ -32,64 +21,87 @@ export interface DroneOptions {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export class SimDrone implements SlotHost {
+export class SimDrone implements SlotHost, LinkHost {
   readonly options: DroneOptions;
   readonly process: Process;
   readonly random: Random;
   readonly peer: PeerId;
   readonly slots: SimSlot[] = [];
+  readonly auditor: SlotAuditor;
+  readonly capabilities: readonly string[];
   readonly #world: World;
   readonly #agent: Agent;
-  #connection: Connection | null = null;
-  #session: SessionNumber | null = null;
+  readonly #links: readonly DroneLink[];
+  /** Whose each job is. */
+  readonly #worldOf = new Map<string, World>();
+  readonly #bySession = new Map<SessionNumber, DroneLink>();
   #sessionsMade = 0;
-  #attempts = 0;
   #timer: Timer | null = null;
   readonly #inbox: AgentEvent[] = [];
   #isStepping = false;
 
-  constructor(world: World, options: DroneOptions) {
+  /** @param worlds one for each Queen that it works for */
+  constructor(worlds: readonly [World, ...World[]], options: DroneOptions) {
+    const [world] = worlds;
     this.#world = world;
     this.options = options;
     this.random = world.random.fork();
     this.peer = this.random.hex(32) as PeerId;
     this.process = new Process(options.name, world.time);
-    world.auditor.processStarted(this.process, options.slots);
-    this.process.onReading = (isReading) => this.#connection?.end.read(isReading);
+    this.capabilities = worlds.length > 1 ? ['turns'] : [];
+    this.auditor =
+      worlds.length > 1 ? new SharedSlots(options.slots, (job) => this.#auditorOf(job)) : world.auditor;
+    this.#links = worlds.map((each, n) => new DroneLink(n + 1, each, this));
+    for (const each of worlds) each.auditor.processStarted(this.process, options.slots);
+    this.process.onReading = (isReading) => {
+      for (const link of this.#links) link.read(isReading);
+    };
     this.#agent = new Agent({ slots: options.slots, kinds: options.kinds });
     for (let n = 0; n < options.slots; n++) this.slots.push(new SimSlot(n, this));
-    this.#dial();
+    for (const link of this.#links) link.dial();
   }
 
-  get auditor() {
-    return this.#world.auditor;
-  }
   planOf(job: string): JobPlan {
-    return this.#world.planOf(job);
+    return (this.#worldOf.get(job) ?? this.#world).planOf(job);
+  }
+  #auditorOf(job: string) {
+    return (this.#worldOf.get(job) ?? this.#world).auditor;
   }
 
-  /** Nothing runs, and there is a session. */
+  /** Nothing runs, and there is a session with every Queen. */
   get isIdle(): boolean {
-    return this.#session !== null && this.slots.every((slot) => slot.isIdle);
+    return this.#links.every(({ session }) => session !== null) && this.slots.every((slot) => slot.isIdle);
   }
 
-  /** What it is connected by now. */
+  /** What it is connected by now, with the first of its Queens. */
   get wire(): Wire | null {
-    return this.#connection?.end.wire ?? null;
+    return this.#links[0]!.wire;
   }
 
-  /** The process is killed: the kernel closes its socket, and nothing of it is left. */
+  /** The process is killed: the kernel closes its sockets, and nothing of it is left. */
   kill(): void {
     if (!this.process.isAlive) return;
     for (const slot of this.slots) slot.vanish();
     this.process.kill();
     this.#world.time.cancel(this.#timer);
-    this.#connection?.end.destroy();
-    this.#world.auditor.processKilled(this.process);
+    for (const link of this.#links) link.destroy();
+    this.#noteKilled();
+  }
+  #noteKilled(): void {
+    for (const { world } of this.#links) world.auditor.processKilled(this.process);
   }
   /** It is told to finish what runs and go. */
   drain(): void {
     this.process.run(() => this.say({ type: 'drainRequested' }));
+  }
+
+  newSession(link: DroneLink): SessionNumber {
+    const session = sessionNumber(++this.#sessionsMade);
+    this.#bySession.set(session, link);
+    return session;
+  }
+  jobGiven(job: string, { world }: DroneLink): void {
+    this.#worldOf.set(job, world);
   }
 
   /** The way into the agent, for slots and sessions alike. */
@@ -108,10 +120,10 @@ export class SimDrone implements SlotHost {
   #perform(effect: AgentEffect): void {
     switch (effect.type) {
       case 'send':
-        this.#send(effect.session, effect.message);
+        this.#linkOf(effect.session)?.send(effect.message);
         break;
       case 'close':
-        this.#close(effect.session, effect.code, effect.message);
+        this.#linkOf(effect.session)?.close(effect.code, effect.message);
         break;
       case 'report':
         break;
@@ -127,30 +139,16 @@ export class SimDrone implements SlotHost {
     }
   }
 
-  #send(session: SessionNumber, message: Message): void {
-    if (session !== this.#session || this.#connection === null) return;
-    this.#world.auditor.droneSaid(this.process, message);
-    this.#world.trace.add(this.options.name, `> ${describe(message, this.#world.nameOf)}`);
-    this.#connection.send(message);
-  }
-
-  #close(session: SessionNumber, code: Message<'Goodbye'>['code'] & string, message: string): void {
-    if (session !== this.#session || this.#connection === null) return;
-    this.#world.trace.add(this.options.name, `closes: ${message}`);
-    if (code === 'protocolError')
-      this.#world.auditor.fail(`${this.options.name} blames the Queen: ${message}`);
-    if (code === 'silent' && this.#world.auditor.isCalm)
-      this.#world.auditor.fail(`${this.options.name} takes the Queen for lost without a reason`);
-    if (code === 'silent') this.#connection.destroy(null);
-    else this.#connection.farewell({ type: 'Goodbye', code, message });
+  #linkOf(session: SessionNumber): DroneLink | null {
+    const link = this.#bySession.get(session);
+    return link?.session === session ? link : null;
   }
 
   #drained(): void {
     this.#world.trace.add(this.options.name, 'has drained and goes');
-    this.#connection?.farewell({ type: 'Goodbye', message: 'drained' });
-    this.#connection = null;
+    for (const link of this.#links) link.leave();
     for (const slot of this.slots) slot.vanish();
-    this.#world.auditor.processKilled(this.process);
+    this.#noteKilled();
     this.process.kill();
   }
 
@@ -161,60 +159,5 @@ export class SimDrone implements SlotHost {
       at === null
         ? null
         : this.process.after(Math.max(0, at - this.#world.time.now), () => this.say({ type: 'tick' }));
-  }
-
-  // The link
-
-  #rest(): void {
-    this.process.after(redialDelay(this.#attempts++, this.random.next()), () => this.#dial());
-  }
-
-  #dial(): void {
-    const end = this.#world.network.dial();
-    if (end === null) {
-      this.#rest();
-      return;
-    }
-    end.isReading = !this.process.isFrozen;
-    const connection: Connection = new Connection(end, new Session('queen'), {
-      message: (message) => this.process.run(() => this.#receive(connection, message)),
-      heard: () => this.process.run(() => this.#heard(connection)),
-      closed: () => this.process.run(() => this.#closed(connection)),
-    });
-    this.#connection = connection;
-    const { name, slots, kinds, labels } = this.options;
-    connection.send(helloOf({ role: 'drone', peer: this.peer, name, slots, kinds, labels }));
-    this.process.after(LIMITS.handshakeMillis, () => {
-      if (connection.session.state === 'greeting') connection.destroy(null);
-    });
-  }
-
-  #receive(connection: Connection, message: Message): void {
-    if (connection !== this.#connection) return;
-    if (message.type === 'Welcome') {
-      connection.session.open();
-      const session = sessionNumber(++this.#sessionsMade);
-      this.#session = session;
-      this.#attempts = 0;
-      this.say({ type: 'sessionOpened', session, link: 1, welcome: message });
-    } else if (this.#session !== null) {
-      if (message.type === 'TaskAssign') this.#world.auditor.assigned(this.process, message);
-      if (message.type === 'CancelTask') this.#world.auditor.cancelledOn(this.process, message);
-      this.say({ type: 'messageReceived', session: this.#session, message });
-    }
-  }
-
-  #heard(connection: Connection): void {
-    if (connection !== this.#connection || this.#session === null) return;
-    this.say({ type: 'sessionHeard', session: this.#session });
-  }
-
-  #closed(connection: Connection): void {
-    if (connection !== this.#connection) return;
-    const session = this.#session;
-    this.#connection = null;
-    this.#session = null;
-    if (session !== null) this.say({ type: 'sessionClosed', session });
-    this.#rest();
   }
 }

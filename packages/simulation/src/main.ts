@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import yargs from 'yargs';
+import { simulateShared } from './shared/simulation.ts';
 import { type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
 
 const options = await yargs(process.argv.slice(2))
@@ -15,6 +16,11 @@ const options = await yargs(process.argv.slice(2))
   .option('seeds', { type: 'string', describe: 'Run the seeds from A to B, as A..B' })
   .option('drones', { type: 'number', describe: 'Number of Drones (drawn from the seed if absent)' })
   .option('clients', { type: 'number', describe: 'Number of clients (drawn from the seed if absent)' })
+  .option('shared', {
+    type: 'boolean',
+    default: false,
+    describe: 'Three Queens, and Drones that work for all of them',
+  })
   .option('seconds', { type: 'number', describe: 'Virtual seconds with faults (drawn if absent)' })
   .option('trace', { type: 'boolean', default: false, describe: 'Print every line of the trace' })
   .option('keep-going', { type: 'boolean', default: false, describe: 'Run all seeds, whatever fails' })
@@ -49,7 +55,7 @@ function seedsOf(): readonly [number, number] {
 
 function runOne(seed: number): boolean {
   try {
-    results.push(simulate({ seed, ...settings }));
+    results.push(options.shared ? simulateShared({ seed, ...settings }) : simulate({ seed, ...settings }));
     return true;
   } catch (error) {
     failed.push(seed);

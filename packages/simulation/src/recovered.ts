@@ -31,7 +31,8 @@ export function foldLog(log: readonly StoreRecord[]): StoreRecord[] {
     else if (record.type === 'drainChanged') {
       if (record.isDraining) drained.set(record.drone, record);
       else drained.delete(record.drone);
-    } else if (record.type === 'droneJoined') drones.set(record.drone, record);
+    } else if (!('job' in record) && !('drone' in record)) throw new Error(`a log with ${record.type}`);
+    else if (record.type === 'droneJoined') drones.set(record.drone, record);
     else if (record.type === 'droneLeft') drones.delete(record.drone);
     else if (record.type === 'jobSubmitted') jobs.set(record.job, draftOf(record));
     else if (record.type === 'jobRemoved') jobs.delete(record.job);

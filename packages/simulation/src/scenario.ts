@@ -119,7 +119,7 @@ class Scenario implements World {
     const { slots = '1', kinds = 'echo', ...labels } = Object.fromEntries(settings);
     const name = names[1]!;
     const options = { name, slots: Number(slots), kinds: kinds.split(','), labels };
-    this.#drones.set(name, new SimDrone(this, options));
+    this.#drones.set(name, new SimDrone([this], options));
     this.time.advance(100);
   }
   addClient(name: string): undefined {

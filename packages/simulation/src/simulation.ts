@@ -206,7 +206,7 @@ class Simulation implements World {
   }
 
   #addDrone(options: DroneOptions): void {
-    this.#drones.push(new SimDrone(this, options));
+    this.#drones.push(new SimDrone([this], options));
   }
 
   #plan(client: SimClient, order: JobOrder): void {

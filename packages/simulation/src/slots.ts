@@ -13,16 +13,16 @@ import {
   type SlotFailure,
 } from '@hive/drone';
 import { decodeMsgpack, encodeMsgpack, foldedInput, operatorOf, PageBuilder, readU32 } from '@hive/shared';
-import type { Auditor } from './auditor.ts';
 import { type Attempt, attemptOf, foldAttemptOf, type JobPlan, transform } from './plan.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
+import type { SlotAuditor } from './shared/shared-slots.ts';
 import type { Timer } from './virtual-time.ts';
 
 export interface SlotHost {
   readonly process: Process;
   readonly random: Random;
-  readonly auditor: Auditor;
+  readonly auditor: SlotAuditor;
   planOf(job: string): JobPlan;
   /** Something that the agent must hear. */
   say(event: AgentEvent): void;

@@ -34,7 +34,7 @@ export const jobsCommand: CommandModule<object, JobsArguments> = {
       ? Number.POSITIVE_INFINITY
       : wholeNumber('--limit', argv.limit, 1, Number.MAX_SAFE_INTEGER);
     await using hive = await connectTo(argv, 'hive jobs');
-    const jobs = await hive.jobs({ limit, hidden: argv.hidden });
+    const jobs = await hive.jobs({ limit, hidden: argv.hidden, everywhere: true });
     print(argv, { jobs }, () => formatJobs(jobs));
   },
 };
@@ -52,7 +52,7 @@ function formatJobs(jobs: readonly JobInfo[]): string {
   ] as const;
   const rows = jobs.map((job) => [
     job.id,
-    job.state,
+    job.lastKnownAt === undefined ? job.state : `${job.state} (${job.nodeName ?? 'elsewhere'})`,
     formatProgress(job),
     formatCount(job.counts.failed),
     formatDuration(job.elapsedMillis),

@@ -13,6 +13,7 @@ export interface JobOptionArguments {
   readonly weight?: number | undefined;
   readonly slots?: number | undefined;
   readonly label?: Repeatable;
+  readonly targetNode?: string | undefined;
   readonly retries?: number | undefined;
   readonly backoff?: string | undefined;
   readonly backoffMax?: string | undefined;
@@ -35,6 +36,7 @@ const JOB_OPTIONS = {
   weight: number('Its share among jobs of one priority, 1 to 10000 (default: 1)'),
   slots: number('Slots of one Drone that each task takes (default: 1)'),
   label: text('key=value that a Drone must have; may be repeated'),
+  'target-node': text("Run it on this node's Drone only: its name, or its id"),
   retries: number('How often a task that failed is tried again (default: 2; hive hash: 0)'),
   backoff: text('Wait before the first retry; doubles (default: 1s)'),
   'backoff-max': text('Wait before any retry, at most (default: 60s)'),
@@ -56,7 +58,8 @@ export function withJobOptions(yargs: Argv, own: { readonly [name: string]: Opti
 /** @throws UsageError for what cannot be understood; the library says it of the rest */
 export async function jobOptionsOf(argv: JobOptionArguments, hive: Hive): Promise<JobOptions> {
   const { name, backoff, backoffMax, attemptTimeout, queueTimeout, deadline, haltOn, retention } = argv;
-  const labels = listOf(argv.label);
+  const labels = [...listOf(argv.label)];
+  if (argv.targetNode !== undefined) labels.push(await nodeLabel(hive, argv.targetNode));
   const after = await Promise.all(listOf(argv.after).map((one) => afterOf(hive, one)));
   return withoutAbsent({
     name,
@@ -75,6 +78,21 @@ export async function jobOptionsOf(argv: JobOptionArguments, hive: Hive): Promis
     haltOn,
     retention,
   });
+}
+
+/** The label of one node's Drone: by its name, if no other has that, else by its id. @throws UsageError */
+async function nodeLabel(hive: Hive, written: string): Promise<string> {
+  const nodes = await hive.nodes();
+  const named = nodes.filter(({ name }) => name === written);
+  if (named.length === 1) return `node=${written}`;
+  const found = nodes.filter(({ id }) => id.startsWith(written));
+  if (named.length === 0 && found.length === 1) return `nodeId=${found[0]!.id}`;
+  const known = nodes.map(({ name, id }) => `${name} (${id.slice(0, 12)})`).join(', ') || 'none';
+  const what =
+    named.length > 1
+      ? `${named.length} nodes are called "${written}": name it by its id`
+      : `There is no node "${written}"`;
+  throw new UsageError(`${what}. Known here: ${known}.`, 'unknownNode');
 }
 
 export function listOf(given: Repeatable): readonly string[] {

@@ -98,10 +98,10 @@ export interface RunOptions {
   readonly entry?: string;
 }
 
-/** A Queen of a test is none of the network's business, unless the test has made that network. */
+/** A Queen or node of a test is none of the network's business, unless the test has made that network. */
 function staying([command, ...options]: readonly string[], within: readonly string[]): readonly string[] {
   const isOwn = within.length > 0 || options.includes('--host');
-  return command === 'queen' && !isOwn ? ['--host', '127.0.0.1'] : [];
+  return (command === 'queen' || command === 'node') && !isOwn ? ['--host', '127.0.0.1'] : [];
 }
 
 /** A folder for a test, and all the processes that it started. */

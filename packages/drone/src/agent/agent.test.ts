@@ -73,6 +73,7 @@ describe('work credit', () => {
   test('follows the free slots, with every Queen', () => {
     hive.open(1, { queen: 'a' });
     hive.open(2, { queen: 'b', link: 2 });
+    hive.advance(5);
     hive.clear();
     hive.assign(1, 1, [0, 4]);
     expect(hive.sent(1)).toEqual([]);

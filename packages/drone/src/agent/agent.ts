@@ -3,7 +3,7 @@
  * the same agent runs in production and in simulation.
  *
  * It works for any number of Queens at once. A session opens (`sessionOpened`), is told what is held, and asks for work
- * for every free slot; it ends (`sessionClosed`, or silence), and leases go on running and results are kept until the same
+ * for every free slot (what Queens do not share by turns: `turns.ts`); it ends (`sessionClosed`, or silence), and leases go on running and results are kept until the same
  * Queen is back. After every event the work credit of each session is set to the number of free slots.
  * It never throws because of what a peer said: that closes the session, with the reason.
  */
@@ -13,6 +13,8 @@ import { type Display, Journal } from './journal.ts';
 import { Places } from './places.ts';
 import { type AgentSession, Queens, type Turn } from './queens.ts';
 import { Replies } from './replies.ts';
+import { Transfers } from './transfers.ts';
+import { Turns } from './turns.ts';
 import { Work } from './work.ts';
 
 export interface AgentOptions {
@@ -36,6 +38,8 @@ export class Agent {
   readonly #queens: Queens;
   readonly #journal: Journal;
   readonly #replies: Replies;
+  readonly #turns: Turns;
+  readonly #transfers: Transfers;
   readonly #work: Work;
   #hasDrained = false;
 
@@ -45,8 +49,16 @@ export class Agent {
     const { display = null, whole = null } = options;
     this.#journal = new Journal(this.#turn, display, whole, () => this.#places.unackedBytes);
     const kinds = new Set(options.kinds);
-    this.#replies = new Replies(this.#turn, this.#queens, this.#places);
-    this.#work = new Work(this.#turn, this.#queens, this.#places, this.#journal, this.#replies, kinds);
+    this.#transfers = new Transfers(this.#turn, this.#queens);
+    this.#turns = new Turns(this.#turn, this.#queens, this.#places);
+    this.#replies = new Replies(this.#turn, this.#queens, this.#turns);
+    const parts = {
+      places: this.#places,
+      turns: this.#turns,
+      journal: this.#journal,
+      replies: this.#replies,
+    };
+    this.#work = new Work(this.#turn, this.#queens, parts, kinds);
   }
 
   get counters(): DroneCounters {
@@ -69,6 +81,7 @@ export class Agent {
     const next = Math.min(
       this.#queens.nextDeadline(),
       this.#work.nextDeadline(),
+      this.#turns.nextDeadline(),
       this.#journal.nextDeadline(),
     );
     return next === Number.POSITIVE_INFINITY ? null : next;
@@ -92,6 +105,7 @@ export class Agent {
     drainRequested: () => this.#drain(),
     tick: () => {
       this.#queens.tick();
+      this.#turns.tick();
       this.#work.tick();
       this.#journal.tick();
     },
@@ -111,13 +125,14 @@ export class Agent {
     Retract: (session, message) => this.#work.retract(session, message),
     CancelTask: (session, message) => this.#work.cancel(session, message),
     ResultAck: (session, message) => this.#work.acknowledge(session, message),
-    StreamChunk: (session, message) => this.#work.chunkReceived(session, message),
-    StreamGet: (session, message) => this.#work.serveOutput(session, message),
+    StreamChunk: (session, message) => this.#transfers.chunkReceived(session, message),
+    StreamGet: (session, message) => this.#transfers.serveOutput(session, message),
     WatchOutput: (session, message) => this.#work.watch(session, message),
     Drain: (session) => {
       session.isDraining = true;
       this.#work.handBackWaiting(session.queen);
     },
+    WorkWaits: (session, { slots }) => this.#turns.workWaits(session, slots),
     // Taken by whoever asked for it, before the agent hears of it; where nobody did, it is late.
     BlobChunk: () => {},
   };
@@ -162,11 +177,11 @@ export class Agent {
     for (const session of this.#queens.sessions()) this.#queens.send(session, { type: 'Drain' });
   }
 
-  /** Every session may send as many leases as there are free slots; what several send at once is handed back. */
+  /** Every session may send as many leases as `Turns` says; what several send at once is handed back. */
   #balanceCredit(): void {
     for (const session of this.#queens.sessions()) {
       const change = this.#replies.wanted(session) - session.credit;
-      if (change === 0) continue;
+      if (!this.#turns.mayTell(session, change)) continue;
       session.credit += change;
       this.#queens.send(session, { type: 'TaskRequest', slots: change });
     }

@@ -5,7 +5,7 @@
  * A slot is `starting` (at birth and after its thread died, until it says that it is up) or `ready`; a ready slot is free
  * when it has no place and its unacknowledged results are below the bound.
  */
-import { InvariantError, LIMITS } from '@hive/shared';
+import { InvariantError, LIMITS, type Millis } from '@hive/shared';
 import type { SlotNumber } from './events.ts';
 import type { Lease } from './lease.ts';
 
@@ -14,6 +14,8 @@ export interface Place {
   readonly slots: SlotNumber[];
   running: Lease | null;
   waiting: Lease | null;
+  /** When it was taken. */
+  readonly since: Millis;
 }
 interface SlotState {
   isReady: boolean;
@@ -64,9 +66,9 @@ export class Places {
     return state.isReady && state.unackedBytes < LIMITS.slotUnackedBytesMax;
   }
 
-  take(count: number): Place | null {
+  take(count: number, now: Millis): Place | null {
     if (count > this.free) return null;
-    const place: Place = { slots: [], running: null, waiting: null };
+    const place: Place = { slots: [], running: null, waiting: null, since: now };
     this.#addSlots(place, count);
     return place;
   }

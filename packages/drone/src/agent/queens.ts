@@ -19,6 +19,7 @@ import {
 import type { AgentEffect, LinkNumber } from './events.ts';
 import type { Lease } from './lease.ts';
 import { keyOf, Outbox, type Released } from './outbox.ts';
+import { newShare, type Share } from './turns.ts';
 
 /** What one step works on: its time, and the effects that it gathers. */
 export interface Turn {
@@ -34,9 +35,13 @@ export interface AgentSession {
   heartbeatMillis: Millis;
   heardAt: Millis;
   saidAt: Millis;
+  /** When a Heartbeat was said last. */
+  beatAt: Millis;
   /** Leases that the Queen may still send without being asked again. */
   credit: number;
   isDraining: boolean;
+  /** Its part in the free slots when others want them, too. */
+  readonly share: Share;
   readonly specs: Map<JobId, Spec>;
   /** Jobs of which the Queen wants to hear what their tasks print. */
   readonly watched: Set<JobId>;
@@ -54,10 +59,20 @@ export interface Queen {
   /** By incarnation and number. */
   readonly leases: Map<string, Lease>;
   readonly outbox: Outbox;
+  /** Slot time that leases of hers have had, in milliseconds; where Queens share, the least comes first. */
+  servedMillis: Millis;
 }
 
 const silenceMillis = (session: AgentSession): Millis =>
   LIMITS.silentHeartbeats * session.heartbeatMillis + LIMITS.silentExtraMillis;
+
+/**
+ * When nothing was said for an interval; or nothing heard, because what is said to a Queen who has no work here needs no
+ * answer, and only a Heartbeat gets one.
+ */
+function beatDueAt({ saidAt, heardAt, beatAt, heartbeatMillis }: AgentSession): Millis {
+  return Math.min(saidAt, Math.max(heardAt, beatAt)) + heartbeatMillis;
+}
 
 export class Queens {
   readonly #turn: Turn;
@@ -77,6 +92,10 @@ export class Queens {
   }
   sessions(): Iterable<AgentSession> {
     return this.#sessions.values();
+  }
+  /** Sessions that are open. */
+  get count(): number {
+    return this.#sessions.size;
   }
   session(number: SessionNumber): AgentSession | undefined {
     return this.#sessions.get(number);
@@ -98,8 +117,10 @@ export class Queens {
       heartbeatMillis: Math.max(1, welcome.heartbeatMillis),
       heardAt: now,
       saidAt: now,
+      beatAt: now,
       credit: 0,
       isDraining: false,
+      share: newShare(),
       specs: new Map(),
       watched: new Set(),
       ended: new Map(),
@@ -173,7 +194,8 @@ export class Queens {
     for (const session of [...this.#sessions.values()]) {
       if (now - session.heardAt >= silenceMillis(session)) {
         this.close(session, 'silent', `nothing was heard for ${Math.round(now - session.heardAt)} ms`);
-      } else if (now - session.saidAt >= session.heartbeatMillis) {
+      } else if (now >= beatDueAt(session)) {
+        session.beatAt = now;
         this.send(session, { type: 'Heartbeat' });
       }
     }
@@ -182,11 +204,7 @@ export class Queens {
   nextDeadline(): Millis {
     let next = Number.POSITIVE_INFINITY;
     for (const session of this.#sessions.values()) {
-      next = Math.min(
-        next,
-        session.saidAt + session.heartbeatMillis,
-        session.heardAt + silenceMillis(session),
-      );
+      next = Math.min(next, beatDueAt(session), session.heardAt + silenceMillis(session));
     }
     return next;
   }
@@ -194,7 +212,7 @@ export class Queens {
   #queenOf(id: QueenId): Queen {
     let queen = this.#queens.get(id);
     if (queen === undefined) {
-      queen = { id, session: null, leases: new Map(), outbox: new Outbox(this.#released) };
+      queen = { id, session: null, leases: new Map(), outbox: new Outbox(this.#released), servedMillis: 0 };
       this.#queens.set(id, queen);
     }
     return queen;

@@ -6,8 +6,9 @@ import { type LeaseNumber, LIMITS, type Message } from '@hive/shared';
 import type { SlotNumber } from './events.ts';
 import { indexAt, type Lease, slotsOf } from './lease.ts';
 import { costOf, withOrigin } from './outbox.ts';
-import type { Place, Places } from './places.ts';
+import type { Place } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
+import type { Turns } from './turns.ts';
 
 /** Ends of leases that are remembered, for a lease that was sent behind one of them. */
 const ENDS_KEPT = LIMITS.slotsMax * 4;
@@ -15,13 +16,13 @@ const ENDS_KEPT = LIMITS.slotsMax * 4;
 export class Replies {
   readonly #turn: Turn;
   readonly #queens: Queens;
-  readonly #places: Places;
+  readonly #turns: Turns;
   isDraining = false;
 
-  constructor(turn: Turn, queens: Queens, places: Places) {
+  constructor(turn: Turn, queens: Queens, turns: Turns) {
     this.#turn = turn;
     this.#queens = queens;
-    this.#places = places;
+    this.#turns = turns;
   }
 
   /** After a reconnect: everything that is held, then what was not acknowledged, then what was asked for in vain. */
@@ -100,7 +101,7 @@ export class Replies {
 
   /** Credit that this session should have. */
   wanted(session: AgentSession): number {
-    return this.isDraining || session.isDraining ? 0 : this.#places.free;
+    return this.isDraining || session.isDraining ? 0 : this.#turns.wanted(session);
   }
 
   /** A lease that never came into a place. */

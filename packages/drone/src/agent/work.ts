@@ -15,6 +15,7 @@ import { costOf, keyOf } from './outbox.ts';
 import type { Place, Places } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
 import { type Replies, rememberEnd } from './replies.ts';
+import type { Turns } from './turns.ts';
 
 type SlotEvent<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
 type Running = Extract<Lease['stage'], { at: 'running' }>;
@@ -32,21 +33,26 @@ export class Work {
   readonly #journal: Journal;
   readonly #kinds: ReadonlySet<string>;
   readonly #replies: Replies;
+  readonly #turns: Turns;
   #runs = 0;
 
   constructor(
     turn: Turn,
     queens: Queens,
-    places: Places,
-    journal: Journal,
-    replies: Replies,
+    parts: {
+      readonly places: Places;
+      readonly turns: Turns;
+      readonly journal: Journal;
+      readonly replies: Replies;
+    },
     kinds: ReadonlySet<string>,
   ) {
     this.#turn = turn;
     this.#queens = queens;
-    this.#places = places;
-    this.#journal = journal;
-    this.#replies = replies;
+    this.#places = parts.places;
+    this.#turns = parts.turns;
+    this.#journal = parts.journal;
+    this.#replies = parts.replies;
     this.#kinds = kinds;
   }
 
@@ -69,8 +75,8 @@ export class Work {
       this.#refuseKind(session, lease);
       return;
     }
-    const isDraining = this.#replies.isDraining || session.isDraining;
-    const place = isDraining || ahead?.waiting ? null : (ahead ?? this.#places.take(slotsOf(spec)));
+    const place = this.#placeFor(session, lease, ahead);
+    if (ahead === null) this.#turns.came(session, slotsOf(spec), place !== null);
     if (place === null) {
       this.#replies.handBack(session, lease);
       return;
@@ -79,6 +85,13 @@ export class Work {
     this.#journal.received(lease);
     place.waiting = lease;
     this.#advance(place);
+  }
+
+  #placeFor(session: AgentSession, { spec }: Lease, ahead: Place | null): Place | null {
+    if (this.#replies.isDraining || session.isDraining || ahead?.waiting) return null;
+    if (ahead !== null) return ahead;
+    const slots = slotsOf(spec);
+    return this.#turns.mayTake(session, slots) ? this.#places.take(slots, this.#turn.now) : null;
   }
 
   retract(session: AgentSession, { lease: number, end }: Message<'Retract'>): void {
@@ -104,17 +117,6 @@ export class Work {
     else this.#cancelTask(lease, positionOf(lease, index), reason);
   }
 
-  chunkReceived(session: AgentSession, message: Message<'StreamChunk'>): void {
-    const lease =
-      message.lease === undefined ? null : this.#queens.find(session, message.lease as LeaseNumber);
-    if (lease === null || lease.stage.at !== 'running') return;
-    const position = positionOf(lease, message.index);
-    if (position === null || !lease.pulls.delete(`${position}:${message.offset}`)) return;
-    const { slot, run } = lease.stage;
-    const { offset, data, last = false, error = null } = message;
-    this.#turn.effects.push({ type: 'deliverChunk', slot, run, position, offset, data, last, error });
-  }
-
   /** The Queen wants to hear what the tasks of a job print; again: from the beginning. */
   watch(session: AgentSession, { job, on }: Message<'WatchOutput'>): void {
     if (on) session.watched.add(job);
@@ -123,22 +125,6 @@ export class Work {
       if (other !== job || stage.at !== 'running') continue;
       this.#turn.effects.push({ type: 'watchSlot', slot: stage.slot, run: stage.run, on });
     }
-  }
-
-  /** The Queen wants a piece of an output that was reported to her as a stream. */
-  serveOutput(session: AgentSession, get: Message<'StreamGet'>): void {
-    const { direction, lease, incarnation = session.incarnation } = get;
-    const output =
-      direction === 'out' && lease !== undefined
-        ? session.queen.outbox.output(incarnation, lease as LeaseNumber, get.index)
-        : null;
-    if (output !== null) {
-      this.#turn.effects.push({ type: 'serveOutput', session: session.number, get, ...output });
-      return;
-    }
-    const { length: _, ...place } = get;
-    const error = 'this Drone holds no such stream';
-    this.#queens.send(session, { ...place, type: 'StreamChunk', data: new Uint8Array(0), error });
   }
 
   /** Results are durable. */
@@ -303,6 +289,10 @@ export class Work {
       return;
     }
     if (!this.#places.mayStart(place)) return;
+    if (this.#turns.isOver(place, this.#queenOf(lease))) {
+      this.#giveUpWaiting(lease);
+      return;
+    }
     if (!this.#places.resize(place, slotsOf(lease.spec))) {
       this.#giveUpWaiting(lease);
       return;
@@ -396,9 +386,10 @@ export class Work {
   }
 
   /** Takes a lease out of its place, which goes on with what waits. */
-  #close({ lease, place }: RunningLease): void {
+  #close({ lease, stage, place }: RunningLease): void {
     lease.stage = { at: 'over' };
     const queen = this.#queenOf(lease);
+    this.#turns.ran(queen, slotsOf(lease.spec), this.#turn.now - stage.startedAt);
     queen.leases.delete(keyOf(lease.incarnation, lease.number));
     place.running = null;
     this.#advance(place);
@@ -412,7 +403,7 @@ export class Work {
     }
     const messages = completionsOf(lease, { ...NOTHING, at: 0, count: lease.count, failures });
     this.#journal.finished(lease.count, lease.count, 0);
-    this.#replies.end(session, lease, messages, { slots: [], running: null, waiting: null });
+    this.#replies.end(session, lease, messages, { slots: [], running: null, waiting: null, since: 0 });
   }
 
   /** A lease that waits at a place and cannot start there. */

@@ -165,6 +165,22 @@ const APPLIERS: Appliers = {
     state.revokedKeys.set(keyId, at);
   },
 
+  nodeNoted(state, { facts, at }) {
+    state.nodes.set(facts.node, { facts, heardAt: at, keptAt: at });
+  },
+
+  nodeDropped(state, { node }) {
+    state.nodes.delete(node);
+  },
+
+  jobHeard(state, { id, node, body, at }) {
+    state.elsewhere.set(id, { node, body: JSON.parse(body), at });
+  },
+
+  jobUnheard(state, { id }) {
+    state.elsewhere.delete(id);
+  },
+
   jobRecovered(state, record) {
     const job = new Job(record.job, state.sharedSpec(record.spec), record.owner, record.order, record.at);
     restore(job, record);
@@ -200,6 +216,7 @@ function restore(job: Job, record: JobRecovered): void {
   job.cancelled = record.counts.cancelled;
   job.seq = record.seq;
   job.mark = record.mark;
+  job.nodeEpoch = record.nodeEpoch ?? 1;
   job.message = record.message;
   job.endedAt = record.endedAt;
   job.valueSeq = record.value ?? null;

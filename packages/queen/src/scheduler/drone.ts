@@ -6,6 +6,7 @@ import type { JobId, LeaseNumber, Millis, PeerId, SessionNumber } from '@hive/sh
 import type { Deadline } from './deadlines.ts';
 import type { Job } from './job.ts';
 import type { Lease } from './lease.ts';
+import type { Told } from './waiting-work.ts';
 
 export class DroneState {
   readonly peer: PeerId;
@@ -15,6 +16,8 @@ export class DroneState {
   readonly slots: number;
   readonly profile: Profile;
   readonly joinedAt: Millis;
+  /** It works for several Queens, and shares its slots by what they say of waiting work. */
+  readonly takesTurns: boolean;
   /** Slots that the Drone has asked work for and that have no lease yet. */
   credit = 0;
   /** Its Holdings have arrived. */
@@ -41,7 +44,10 @@ export class DroneState {
   readonly throughput = new Throughput();
 
   constructor(
-    fields: Pick<DroneState, 'peer' | 'session' | 'name' | 'address' | 'slots' | 'profile' | 'joinedAt'>,
+    fields: Pick<
+      DroneState,
+      'peer' | 'session' | 'name' | 'address' | 'slots' | 'profile' | 'joinedAt' | 'takesTurns'
+    >,
   ) {
     this.peer = fields.peer;
     this.session = fields.session;
@@ -50,6 +56,7 @@ export class DroneState {
     this.slots = fields.slots;
     this.profile = fields.profile;
     this.joinedAt = fields.joinedAt;
+    this.takesTurns = fields.takesTurns;
   }
 
   get mayGetWork(): boolean {
@@ -83,6 +90,9 @@ export class Profile {
   readonly free = new Set<DroneState>();
   /** Running leases that are expected to end soon and have none waiting behind them. */
   readonly short = new Set<Lease>();
+  /** Drones that are to know whether work waits for them, and what they were told. */
+  readonly sharing = new Set<DroneState>();
+  told: Told = { slots: 0, at: Number.NEGATIVE_INFINITY };
   readonly #fits = new Map<string, boolean>();
 
   constructor(kinds: readonly string[], labels: Readonly<Record<string, string>>, slotsEach: number) {

@@ -168,6 +168,8 @@ export class Job implements HeapEntry {
   #rates: Map<PeerId, Rate> | null = null;
   #knownBy: Set<DroneState> | null = null;
   #subscriptions: Map<SessionNumber, Subscription> | null = null;
+  /** How often its ownership has changed hands: whoever takes it over one day writes a higher one, and a lower one is void. */
+  nodeEpoch = 1;
   #waitsFor: Map<JobId, 'success' | 'end'> | null = null;
   #dependents: Set<Job> | null = null;
 

@@ -117,6 +117,7 @@ function droneJoined(state: State, peer: PeerSession, hello: Message<'Hello'>): 
     slots,
     profile,
     joinedAt: state.now,
+    takesTurns: hello.capabilities.includes('turns'),
   });
   drone.isDraining = state.drained.has(peer.peer);
   peer.drone = drone;
@@ -161,6 +162,7 @@ function droneLeft(state: State, drone: DroneState, reason: string, isProcessLos
   state.commit({ type: 'droneLeft', drone: drone.peer });
   profile.drones.delete(drone);
   profile.free.delete(drone);
+  profile.sharing.delete(drone);
   profile.slots -= drone.slots;
   if (profile.drones.size === 0) {
     for (const [key, known] of state.profiles) if (known === profile) state.profiles.delete(key);

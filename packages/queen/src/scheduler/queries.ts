@@ -2,12 +2,13 @@
  * What people and dashboards ask: plain data, bounded in size whatever the cluster's. Reading only; nothing here may
  * change the state.
  */
-import { type JobState, LIMITS, type Message, type Plain } from '@hive/shared';
+import { type JobId, type JobState, LIMITS, type Message, type Plain } from '@hive/shared';
 import { leaseLength } from './assign.ts';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
 import { describeKeys } from './keys.ts';
 import { whyNoLabels } from './missing-labels.ts';
+import { explainAway, jobsElsewhere, lastKnown, nodesOf, selfOf } from './nodes.ts';
 import { paramsBytes, TOLD_PARAMS_BYTES_MAX } from './params.ts';
 import type { PeerSession, State } from './state.ts';
 
@@ -19,14 +20,14 @@ export function query(state: State, client: PeerSession, message: Message<'Query
     answerKeys(state, client, request);
     return;
   }
-  const answer = bodyOf(state, message);
+  const answer = bodyOf(state, message, client.role === 'node');
   if (typeof answer !== 'string' && message.about === 'task') sendStory(state, client, message, answer);
   else if (typeof answer === 'string') state.refuse(client.session, 'unknownJob', answer, { request });
   else state.sendAfterCommit(client.session, { type: 'Answer', request, body: answer });
 }
 
 /** The answer's body, or the sentence with which the question is refused. */
-function bodyOf(state: State, message: Message<'Query'>): Body | string {
+function bodyOf(state: State, message: Message<'Query'>, isForNode: boolean): Body | string {
   const limit = Math.min(message.limit ?? 100, LIMITS.answerEntriesMax);
   switch (message.about) {
     case 'status':
@@ -34,9 +35,14 @@ function bodyOf(state: State, message: Message<'Query'>): Body | string {
     case 'drones':
       return { drones: dronesOf(state, limit) };
     case 'jobs':
-      return jobsPage(state, limit, message.hidden === true, message.before);
+      return {
+        ...jobsPage(state, limit, message.hidden === true, message.before),
+        ...(message.everywhere === true ? { elsewhere: jobsElsewhere(state, limit) } : {}),
+      };
+    case 'nodes':
+      return { nodes: nodesOf(state) };
     default:
-      return aboutJob(state, message);
+      return aboutJob(state, message, isForNode);
   }
 }
 
@@ -62,15 +68,29 @@ function sendStory(
   });
 }
 
-function aboutJob(state: State, { about, job: id, index }: Message<'Query'>): Body | string {
+function aboutJob(
+  state: State,
+  { about, job: id, index }: Message<'Query'>,
+  isForNode: boolean,
+): Body | string {
   if (id === undefined) return 'This question needs a job id.';
   const job = state.jobs.get(id);
-  if (job === undefined) return `There is no job ${id} here.`;
+  // A node asks for what is the case; what it may have been, it knows itself.
+  if (job === undefined) return isForNode ? `There is no job ${id} here.` : notHere(state, about, id);
   if (about === 'job') return summaryOf(state, job);
   if (about === 'explain') return { job: job.id, lines: explain(state, job) };
   if (index === undefined) return 'This question needs the index of a task.';
   if (index >= job.appended) return `Job ${id} has no task ${index}; it has ${job.appended}.`;
   return { job: job.id, name: job.label, ...taskOf(job, index) };
+}
+
+/** A job of another node that cannot be asked now, or of nobody. */
+function notHere(state: State, about: Message<'Query'>['about'], id: JobId): Body | string {
+  const summary = about === 'job' ? lastKnown(state, id) : null;
+  if (summary !== null) return summary;
+  const lines = explainAway(state, id);
+  if (lines === null) return `There is no job ${id} here.`;
+  return about === 'explain' ? { job: id, lines } : lines.join(' ');
 }
 
 export function statusOf(state: State): Body {
@@ -111,6 +131,7 @@ export function statusOf(state: State): Body {
     staleReports: state.dropped.staleReports,
     duplicateResults: state.dropped.duplicateResults,
     ...(state.storeDamage === null ? {} : { storeDamage: state.storeDamage }),
+    ...(state.self === null ? {} : { node: selfOf(state, state.self) }),
   };
 }
 
@@ -188,6 +209,8 @@ export function summaryOf(state: State, job: Job): Body {
     sealed: job.isSealed,
     attached: job.isAttached,
     priority: job.priority,
+    node: state.identity.queen,
+    nodeEpoch: job.nodeEpoch,
     createdAt: state.identity.formatTime(job.submittedAt),
     ...(job.endedAt === null ? {} : { endedAt: state.identity.formatTime(job.endedAt) }),
     elapsedMillis: Math.round((job.endedAt ?? state.now) - job.submittedAt),

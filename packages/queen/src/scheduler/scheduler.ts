@@ -27,6 +27,7 @@ import { graphAdvanced } from './graph-jobs.ts';
 import { keysRetired } from './keys.ts';
 import { taskOutput, watchOutput } from './live-output.ts';
 import { manage } from './manage.ts';
+import { dropSilentNodes, nodeSaid, nodesRecovered } from './nodes.ts';
 import { answerDrone, bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
 import { rebalance, watchForImbalance } from './rebalance.ts';
@@ -36,6 +37,7 @@ import { flushJobs, resultCredit, sendProgress } from './results.ts';
 import { type Identity, type PeerSession, State } from './state.ts';
 import { streamChunk, streamGet } from './streams.ts';
 import { type Effects, noEffects, type SchedulerEvent, type StoreRecord } from './types.ts';
+import { droneShares, tellWhatWaits } from './waiting-work.ts';
 
 type DroneHandlers = {
   readonly [T in DroneToQueen['type']]: (
@@ -60,6 +62,9 @@ export class Scheduler {
         rebalance: () => rebalance(this.#state),
         rejoin: () => releaseHeld(this.#state),
         retention: () => expireEnded(this.#state),
+        // The turn that it wakes does the telling.
+        waiting: () => {},
+        nodes: () => dropSilentNodes(this.#state),
       },
       (job, first, count, failures) => graphAdvanced(this.#state, job, first, count, failures),
     );
@@ -70,6 +75,7 @@ export class Scheduler {
     const effects = noEffects();
     this.#state.effects = effects;
     recover(this.#state, records, now);
+    nodesRecovered(this.#state);
     return effects;
   }
 
@@ -124,6 +130,12 @@ export class Scheduler {
       case 'leaseUnsendable':
         leaseUnsendable(state, event);
         break;
+      case 'selfTold':
+      case 'nodeHeard':
+      case 'nodeFailed':
+      case 'nodeLeft':
+        nodeSaid(state, event);
+        break;
       case 'timePassed':
         state.deadlines.fire(state.now);
         break;
@@ -144,6 +156,7 @@ export class Scheduler {
     sendAcks(state);
     if (flushJobs(state)) assignLeases(state);
     watchForImbalance(state);
+    tellWhatWaits(state);
     if (state.dirtyProgress.size > 0 && state.progressDeadline.heapPosition < 0) {
       state.deadlines.set(state.progressDeadline, state.now + LIMITS.progressMillis);
     }
@@ -187,7 +200,10 @@ const DRONE_HANDLERS: DroneHandlers = {
     farewell(state, drone.session, message);
     droneIsGone(state, drone.peer, true);
   },
-  Holdings: holdings,
+  Holdings: (state, drone, message) => {
+    holdings(state, drone, message);
+    droneShares(state, drone);
+  },
   TaskRequest: (state, drone, { slots }) => {
     droneIsBack(state, drone.peer);
     grant(drone, slots);

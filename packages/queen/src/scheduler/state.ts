@@ -19,6 +19,7 @@ import { type Deadline, Deadlines } from './deadlines.ts';
 import { type DroneState, Profile, Throughput } from './drone.ts';
 import { canonical, type Job } from './job.ts';
 import type { Lease } from './lease.ts';
+import type { HeardJob, KnownNode, NodeSelf } from './nodes.ts';
 import { ReadyJobs } from './ready-jobs.ts';
 import {
   type Effects,
@@ -74,7 +75,10 @@ export interface PeerSession {
 }
 
 /** What happens at the deadlines that belong to the state as a whole. */
-type Due = Record<'progress' | 'rebalance' | 'rejoin' | 'retention', (now: Millis) => void>;
+type Due = Record<
+  'progress' | 'rebalance' | 'rejoin' | 'retention' | 'waiting' | 'nodes',
+  (now: Millis) => void
+>;
 
 /** So many specs are remembered, and only short ones. */
 const SHARED_SPECS = 1_000;
@@ -118,6 +122,12 @@ export class State {
   readonly knownDrones = new Set<PeerId>();
   /** Ids of keys that are not valid any more, and when they were revoked. */
   readonly revokedKeys = new Map<string, Millis>();
+  /** This node, if this Queen is part of one; the others that are known; and the newest jobs that those own. */
+  self: NodeSelf | null = null;
+  readonly nodes = new Map<string, KnownNode>();
+  readonly elsewhere = new Map<JobId, HeardJob>();
+  /** When the next node that is not heard of is dropped. */
+  readonly nodesDeadline: Deadline;
   /** After a restart: Drones that are awaited before held tasks are given to others. */
   readonly missingDrones = new Set<PeerId>();
   /** Those among them that have said what they run; what they have finished follows. */
@@ -134,6 +144,8 @@ export class State {
   readonly dirtyProgress = new Set<Job>();
   readonly progressDeadline: Deadline;
   readonly rebalanceDeadline: Deadline;
+  /** When Drones may be told again what waits for them. */
+  readonly waitingDeadline: Deadline;
   /** Who watches what a job's tasks print. */
   readonly outputWatchers = new Map<Job, Set<SessionNumber>>();
   readonly acks = new Map<SessionNumber, number[]>();
@@ -154,6 +166,8 @@ export class State {
     this.retentionDeadline = this.deadlines.create(due.retention);
     this.progressDeadline = this.deadlines.create(due.progress);
     this.rebalanceDeadline = this.deadlines.create(due.rebalance);
+    this.nodesDeadline = this.deadlines.create(due.nodes);
+    this.waitingDeadline = this.deadlines.create(due.waiting);
   }
 
   /** The only door for durable facts: applied here and now, durable before any `afterCommit` send that follows. */

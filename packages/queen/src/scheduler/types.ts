@@ -17,6 +17,7 @@ import type {
   Spec,
   Streamed,
 } from '@hive/shared';
+import type { NodeEvent, NodeFacts } from './nodes.ts';
 
 /** Everything that can happen to the scheduler. `settled` closes a turn: leases, results and progress go out then. */
 export type SchedulerEvent =
@@ -47,6 +48,7 @@ export type SchedulerEvent =
       readonly code: string;
       readonly message: string;
     }
+  | NodeEvent
   | { readonly type: 'timePassed' }
   | { readonly type: 'settled' };
 
@@ -157,6 +159,18 @@ export type StoreRecord =
     }
   /** Whoever has the key with this id is not let in any more. */
   | { readonly type: 'keyRevoked'; readonly keyId: string; readonly at: Millis }
+  /** What is known of another node; replaces what was known before. */
+  | { readonly type: 'nodeNoted'; readonly facts: NodeFacts; readonly at: Millis }
+  | { readonly type: 'nodeDropped'; readonly node: string }
+  /** The newest summary of a job that another node owns, as JSON. */
+  | {
+      readonly type: 'jobHeard';
+      readonly id: JobId;
+      readonly node: string;
+      readonly body: string;
+      readonly at: Millis;
+    }
+  | { readonly type: 'jobUnheard'; readonly id: JobId }
   | JobRecovered;
 
 /** A recorded page that is replaced by parts of it, each with a sequence number of its own. */
@@ -180,6 +194,8 @@ export interface JobRecovered {
   readonly counts: { readonly succeeded: number; readonly failed: number; readonly cancelled: number };
   readonly seq: number;
   readonly mark: number;
+  /** How often its ownership has changed hands, from 1. */
+  readonly nodeEpoch?: number;
   readonly message: string | null;
   readonly endedAt: Millis | null;
   readonly value?: number | null;

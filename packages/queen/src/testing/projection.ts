@@ -13,6 +13,8 @@ export function projection(state: State): Projection {
     drones: [...state.knownDrones].sort(),
     drained: [...state.drained].sort(),
     revoked: [...state.revokedKeys.keys()].sort(),
+    nodes: [...state.nodes.keys()].sort(),
+    elsewhere: [...state.elsewhere].map(([id, { node, body }]) => [id, node, body]).sort(),
   };
 }
 

@@ -221,6 +221,8 @@ function deadlinesProblem(state: State): string | null {
     state.retentionDeadline,
     state.rebalanceDeadline,
     state.rejoinDeadline,
+    state.waitingDeadline,
+    state.nodesDeadline,
   ];
   for (const { silence, watch, drone } of state.sessions.values()) {
     owned.push(silence);

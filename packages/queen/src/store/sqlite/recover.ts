@@ -12,7 +12,7 @@ import {
   type Streamed,
 } from '@hive/shared';
 import type Database from 'better-sqlite3';
-import type { StoreRecord } from '../../scheduler/index.ts';
+import type { NodeState, StoreRecord } from '../../scheduler/index.ts';
 import { textToSpec } from './spec-text.ts';
 
 type Recovered = Extract<StoreRecord, { type: 'jobRecovered' }>;
@@ -37,6 +37,7 @@ interface JobRow {
   readonly recorded_below: number;
   readonly lease_mark: number;
   readonly value_result: number | null;
+  readonly node_epoch: number;
 }
 interface StreamsRow {
   readonly job: number;
@@ -120,6 +121,36 @@ export function* recoverRecords(database: Database.Database): Generator<StoreRec
   for (const { id, revoked_at } of sql.revoked.all() as { id: string; revoked_at: string }[]) {
     yield { type: 'keyRevoked', keyId: id, at: Date.parse(revoked_at) };
   }
+  yield* nodeRecords(sql);
+}
+
+interface NodeRow {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly addresses: string;
+  readonly state: NodeState;
+  readonly slots: number;
+  readonly busy_slots: number;
+  readonly queue: number;
+  readonly last_heard_at: string;
+}
+interface ElsewhereRow {
+  readonly id: JobId;
+  readonly node: string;
+  readonly summary: string;
+  readonly heard_at: string;
+}
+
+function* nodeRecords(sql: Statements): Generator<StoreRecord, void, undefined> {
+  for (const row of sql.nodes.all() as NodeRow[]) {
+    const { id: node, name, version, addresses, state, slots, busy_slots: busySlots, queue } = row;
+    const list = addresses.split(' ').filter((address) => address !== '');
+    const facts = { node, name, version, addresses: list, state, slots, busySlots, queue };
+    yield { type: 'nodeNoted', facts, at: Date.parse(row.last_heard_at) };
+  }
+  for (const { id, node, summary: body, heard_at } of sql.elsewhere.all() as ElsewhereRow[])
+    yield { type: 'jobHeard', id, node, body, at: Date.parse(heard_at) };
 }
 
 type Statements = ReturnType<typeof prepare>;
@@ -155,6 +186,8 @@ function prepare(database: Database.Database) {
     drones: sql('SELECT id, name, joined_at FROM drones'),
     drained: sql('SELECT id, drained_at FROM drained_drones ORDER BY drained_at'),
     revoked: sql('SELECT id, revoked_at FROM revoked_keys ORDER BY revoked_at'),
+    nodes: sql('SELECT * FROM nodes'),
+    elsewhere: sql('SELECT id, node, summary, heard_at FROM jobs_elsewhere'),
   };
 }
 
@@ -186,6 +219,7 @@ function recovered(
     spec,
     owner: row.owner,
     order: row.number,
+    nodeEpoch: row.node_epoch,
     at: Date.parse(row.created_at),
     state: row.state,
     appended: row.tasks,

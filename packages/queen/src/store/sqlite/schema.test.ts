@@ -26,6 +26,13 @@ function documented(): Record<string, string[]> {
   return tables;
 }
 
+/** Takes back the migration that added nodes. */
+function withoutNodes(database: Database.Database): void {
+  database.exec(
+    'DROP TABLE nodes; DROP TABLE jobs_elsewhere; ALTER TABLE jobs DROP COLUMN node; ALTER TABLE jobs DROP COLUMN node_epoch',
+  );
+}
+
 describe('the tables', () => {
   test('are those that docs/STORE.md describes', () => {
     const database = new Database(':memory:');
@@ -44,6 +51,7 @@ describe('the tables', () => {
     const data = folder();
     const database = new Database(join(data, 'hive.db'));
     migrate(database, 0);
+    withoutNodes(database);
     database.exec(
       `${WITHOUT_REDUCE}; DROP TABLE drained_drones; DROP TABLE revoked_keys; DROP TABLE queued_tasks; DROP INDEX result_pages_with_streams; PRAGMA user_version = 1`,
     );
@@ -98,6 +106,8 @@ describe('the tables', () => {
       recorded_below: 0,
       lease_mark: 0,
       value_result: null,
+      node: '0'.repeat(32),
+      node_epoch: 1,
     });
   });
 });
@@ -111,6 +121,7 @@ test('a store from before there were keys is brought up to date, with all that i
   await first.commit();
   await first.close();
   const database = new Database(join(data, 'hive.db'));
+  withoutNodes(database);
   database.exec(`${WITHOUT_REDUCE}; DROP TABLE revoked_keys; DROP TABLE drained_drones`);
   database.pragma('user_version = 3');
   database.close();

@@ -122,6 +122,30 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX result_pages_reduced ON result_pages (job, result) WHERE reduced = 1;
   ALTER TABLE jobs ADD COLUMN value_result INTEGER;
   `,
+  // Nodes: who owns a job, and what is known of the others.
+  `
+  ALTER TABLE jobs ADD COLUMN node TEXT;
+  ALTER TABLE jobs ADD COLUMN node_epoch INTEGER NOT NULL DEFAULT 1;
+
+  CREATE TABLE nodes (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    addresses TEXT NOT NULL,
+    state TEXT NOT NULL,
+    slots INTEGER NOT NULL,
+    busy_slots INTEGER NOT NULL,
+    queue INTEGER NOT NULL,
+    last_heard_at TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE jobs_elsewhere (
+    id TEXT PRIMARY KEY,
+    node TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    heard_at TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

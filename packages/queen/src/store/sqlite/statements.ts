@@ -31,6 +31,10 @@ type Name =
   | 'insertDrained'
   | 'deleteDrained'
   | 'insertRevoked'
+  | 'noteNode'
+  | 'dropNode'
+  | 'noteJobElsewhere'
+  | 'dropJobElsewhere'
   | 'removeInputs'
   | 'removeAll';
 /** By what they do. */
@@ -45,8 +49,8 @@ export function prepareWrites(database: Database.Database): Statements {
     getMeta: sql('SELECT value FROM meta WHERE key = ?').pluck(),
 
     insertJob: sql(
-      `INSERT INTO jobs (number, id, name, kind, state, priority, tasks, created_at, sealed, attached, hidden)
-       VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO jobs (number, id, name, kind, state, priority, tasks, created_at, sealed, attached, hidden, node, node_epoch)
+       VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?, (SELECT value FROM meta WHERE key = 'queen'), ?)`,
     ),
     insertSpec: sql('INSERT INTO specs (job, owner, spec) VALUES (?, ?, ?)'),
     changeJob: sql(
@@ -125,5 +129,14 @@ function preparePeers(sql: (text: string) => Database.Statement) {
     insertDrained: sql('INSERT OR REPLACE INTO drained_drones (id, drained_at) VALUES (?, ?)'),
     deleteDrained: sql('DELETE FROM drained_drones WHERE id = ?'),
     insertRevoked: sql('INSERT OR REPLACE INTO revoked_keys (id, revoked_at) VALUES (?, ?)'),
+    noteNode: sql(
+      `INSERT OR REPLACE INTO nodes (id, name, version, addresses, state, slots, busy_slots, queue, last_heard_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    dropNode: sql('DELETE FROM nodes WHERE id = ?'),
+    noteJobElsewhere: sql(
+      'INSERT OR REPLACE INTO jobs_elsewhere (id, node, summary, heard_at) VALUES (?, ?, ?, ?)',
+    ),
+    dropJobElsewhere: sql('DELETE FROM jobs_elsewhere WHERE id = ?'),
   };
 }

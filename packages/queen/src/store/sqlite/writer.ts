@@ -148,6 +148,7 @@ export class SqliteWriter {
         spec.range === undefined ? 0 : 1,
         spec.attached === false ? 0 : 1,
         spec.hidden === true ? 1 : 0,
+        1,
       );
       this.#sql.insertSpec.run(number, owner, specToText(spec));
     },
@@ -274,6 +275,20 @@ export class SqliteWriter {
     },
     keyRevoked: (_, { keyId, at }) => {
       this.#sql.insertRevoked.run(keyId, time(at));
+    },
+    nodeNoted: (_, { facts, at }) => {
+      const { node, name, version, addresses, state, slots, busySlots, queue } = facts;
+      const list = addresses.join(' ');
+      this.#sql.noteNode.run(node, name, version, list, state, slots, busySlots, queue, time(at));
+    },
+    nodeDropped: (_, { node }) => {
+      this.#sql.dropNode.run(node);
+    },
+    jobHeard: (_, { id, node, body, at }) => {
+      this.#sql.noteJobElsewhere.run(id, node, body, time(at));
+    },
+    jobUnheard: (_, { id }) => {
+      this.#sql.dropJobElsewhere.run(id);
     },
     jobRecovered: () => {},
   };

@@ -32,6 +32,10 @@ export class Keyring {
     return new Keyring(secret, null);
   }
 
+  /** Whether the secret lies in a folder, where others of this user find it, too. */
+  get hasFolder(): boolean {
+    return this.#folder !== null;
+  }
   /** Numbers of the generations that are valid, the newest first. */
   get generations(): readonly number[] {
     return this.#secret.map(({ number }) => number);

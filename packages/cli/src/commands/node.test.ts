@@ -1,0 +1,207 @@
+/** Nodes as a person starts them, on one machine: they share their work, and each can be killed, frozen or sent away. */
+import type { Hive } from '@hive/client';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { childrenOf, TestMesh, type TestNode, until } from '../testing/mesh.ts';
+
+const TEST_MILLIS = 180_000;
+/** Of this test file only. */
+const DISCOVERY_PORT = 18_441;
+let mesh: TestMesh;
+beforeEach(() => {
+  mesh = new TestMesh(DISCOVERY_PORT);
+});
+afterEach(() => mesh.end());
+
+/** Three nodes whose Drones work for all of them, and a client of each. */
+async function three(): Promise<{ nodes: TestNode[]; clients: Hive[] }> {
+  const nodes = [await mesh.start(), await mesh.start(), await mesh.start()];
+  const clients: Hive[] = [];
+  for (const node of nodes) clients.push(await mesh.client(node));
+  for (const hive of clients) {
+    await mesh.nodes(hive, (known) => known.length === 3 && known.every(({ slots }) => slots === 1));
+    await mesh.drones(hive, 3);
+  }
+  return { nodes, clients };
+}
+const submit = (hive: Hive, count: number) =>
+  hive.submit({ kind: 'hash', range: { start: 0, step: 1, count }, attached: false });
+const stateOf = (name: string, state: string) => (known: readonly { name: string; state: string }[]) =>
+  known.some((node) => node.name === name && node.state === state);
+
+describe('three nodes on one machine', () => {
+  test(
+    'find each other, share the work of each, and answer for the jobs of all',
+    async () => {
+      const { nodes, clients } = await three();
+      const [a, b, c] = clients as [Hive, Hive, Hive];
+      expect(new Set(nodes.map(({ name }) => name)).size).toBe(3);
+      const jobs = await Promise.all(clients.map((hive) => submit(hive, 300_000)));
+      for (const [n, { id }] of jobs.entries()) {
+        const other = clients[(n + 1) % 3]!;
+        expect(await (await other.open(id)).done).toMatchObject({ state: 'succeeded' });
+        const seen = await other.job(id);
+        expect(seen).toMatchObject({ state: 'succeeded', nodeName: nodes[n]!.name, nodeEpoch: 1 });
+        expect(seen.lastKnownAt).toBeUndefined();
+      }
+      for (const hive of clients) {
+        const drones = await hive.drones();
+        expect(drones.filter(({ tasksDone }) => tasksDone > 0)).toHaveLength(3);
+      }
+      const texts: unknown[] = [];
+      const { id } = await a.submit({ kind: 'echo', inputs: ['x', 'y'], attached: false });
+      for await (const result of (await b.open(id)).results()) texts.push(result.value);
+      expect(texts).toEqual(['x', 'y']);
+      expect((await c.explain(id))[0]).toContain('has succeeded');
+      expect((await c.task(id, 1)).state).toBe('recorded');
+      const everywhere = await c.jobs({ everywhere: true });
+      for (const job of jobs) expect(everywhere.map((info) => info.id)).toContain(job.id);
+      const long = await a.submit({ kind: 'sleep', inputs: [600_000], attached: false });
+      expect((await b.cancel(long.id)).state).toBe('cancelled');
+      await expect(b.job('018f3c5e-7a10-7c3e-9f2b-3d5a60c41e77')).rejects.toThrow('There is no job');
+    },
+    TEST_MILLIS,
+  );
+
+  test(
+    'a job can be pinned to the Drone of one of them',
+    async () => {
+      const { nodes } = await three();
+      const [a, b] = nodes as [TestNode, TestNode];
+      const args = ['--queen', a.address, '--target-node', b.name, '--retries', '0'];
+      const echo = mesh.processes.hive(['submit', 'echo', '1', '2', '3', '--detach', ...args]);
+      expect(await echo.ended).toBe(0);
+      const id = String(echo.stdout).trim();
+      const hive = await mesh.client(a);
+      await mesh.job(hive, id, ({ state }) => state === 'succeeded');
+      for (const index of [0, 1, 2])
+        expect((await hive.task(id, index)).attempts.map(({ drone }) => drone)).toEqual([b.name]);
+      const unknown = mesh.processes.hive([
+        'submit',
+        'echo',
+        '1',
+        '--queen',
+        a.address,
+        '--target-node',
+        'attic',
+      ]);
+      expect(await unknown.ended).not.toBe(0);
+      expect(unknown.text).toContain('There is no node "attic". Known here:');
+      const table = mesh.processes.hive(['nodes', '--queen', a.address]);
+      expect(await table.ended).toBe(0);
+      for (const { name } of nodes) expect(table.text).toContain(name);
+    },
+    TEST_MILLIS,
+  );
+
+  test(
+    'one is killed under load: it is noticed at once, its jobs are remembered, and go on when it is back',
+    async () => {
+      const { nodes, clients } = await three();
+      const [a, b] = clients as [Hive, Hive, Hive];
+      const victim = nodes[2]!;
+      const jobs = await Promise.all(clients.map((hive) => submit(hive, 500_000)));
+      const lost = jobs[2]!;
+      await mesh.job(a, lost.id, ({ counts }) => counts.succeeded > 0);
+      victim.running.child.kill('SIGKILL');
+      await victim.running.ended;
+      await mesh.nodes(b, stateOf(victim.name, 'FAILED'));
+      const known = await mesh.job(b, lost.id, ({ lastKnownAt }) => lastKnownAt !== undefined);
+      expect(known).toMatchObject({ id: lost.id, nodeName: victim.name, state: 'running' });
+      await expect(b.open(lost.id)).rejects.toThrow(`belongs to the node ${victim.name}, which is away`);
+      for (const hive of [a, b]) await mesh.drones(hive, 2);
+      const again = await mesh.start();
+      expect(again.name).toBe(victim.name);
+      for (const [n, { id }] of jobs.entries()) {
+        const job = await mesh.job(n === 0 ? b : a, id, ({ endedAt }) => endedAt !== undefined);
+        expect(job).toMatchObject({ state: 'succeeded', counts: { succeeded: 500_000 } });
+      }
+    },
+    TEST_MILLIS,
+  );
+
+  test(
+    'one is frozen under load: the work of the others goes on without it, and its own when it thaws',
+    async () => {
+      const { nodes, clients } = await three();
+      const [a] = clients as [Hive, Hive, Hive];
+      const victim = nodes[2]!;
+      const jobs = await Promise.all(clients.map((hive) => submit(hive, 500_000)));
+      const pids = [victim.running.pid, ...childrenOf(victim.running.pid)];
+      for (const pid of pids) process.kill(pid, 'SIGSTOP');
+      try {
+        await mesh.nodes(a, stateOf(victim.name, 'FAILED'));
+        for (const { id } of jobs.slice(0, 2))
+          await mesh.job(
+            a,
+            id,
+            ({ state, lastKnownAt }) => state === 'succeeded' && lastKnownAt === undefined,
+          );
+      } finally {
+        for (const pid of pids) process.kill(pid, 'SIGCONT');
+      }
+      await mesh.nodes(a, (known) => known.every(({ state }) => state !== 'FAILED'));
+      await mesh.job(a, jobs[2]!.id, ({ state }) => state === 'succeeded');
+    },
+    TEST_MILLIS,
+  );
+
+  test(
+    'one that leaves by Ctrl-C finishes what its Drone runs, for whomever it runs, and says goodbye',
+    async () => {
+      const { nodes, clients } = await three();
+      const [a, b] = clients as [Hive, Hive, Hive];
+      const leaving = nodes[2]!;
+      const label = { node: leaving.name };
+      const job = await a.submit({
+        kind: 'sleep',
+        inputs: [2_000],
+        labels: label,
+        attached: false,
+        retries: 0,
+      });
+      await mesh.job(a, job.id, ({ counts }) => counts.running === 1);
+      await mesh.nodes(b, stateOf(leaving.name, 'BUSY'));
+      leaving.running.child.kill('SIGINT');
+      await mesh.nodes(b, stateOf(leaving.name, 'DRAINING'));
+      expect(await leaving.running.ended).toBe(0);
+      await mesh.nodes(b, (known) => known.length === 2);
+      expect((await a.task(job.id, 0)).attempts).toMatchObject([
+        { outcome: 'succeeded', drone: leaving.name },
+      ]);
+    },
+    TEST_MILLIS,
+  );
+});
+
+test(
+  "a node's Drone may die: its Queen and her jobs stay, and another Drone takes its place",
+  async () => {
+    const node = await mesh.start();
+    const hive = await mesh.client(node);
+    await mesh.drones(hive, 1);
+    const job = await hive.submit({ kind: 'sleep', inputs: [1, 500, 1], attached: false });
+    const [drone] = childrenOf(node.running.pid);
+    process.kill(drone!, 'SIGKILL');
+    await node.running.saying(/Drone has ended \(SIGKILL\); it is started again/);
+    await mesh.job(hive, job.id, ({ state }) => state === 'succeeded');
+    const [next] = await until(async () => {
+      const children = childrenOf(node.running.pid);
+      return children.length === 1 ? children : null;
+    });
+    expect(next).not.toBe(drone);
+  },
+  TEST_MILLIS,
+);
+
+test(
+  'a node that is not heard of is dropped after --peer-timeout',
+  async () => {
+    const [a, b] = [await mesh.start(['--peer-timeout', '2s']), await mesh.start()];
+    const hive = await mesh.client(a);
+    await mesh.nodes(hive, (known) => known.length === 2);
+    b.running.child.kill('SIGKILL');
+    await mesh.nodes(hive, stateOf(b.name, 'FAILED'));
+    await mesh.nodes(hive, (known) => known.length === 1);
+  },
+  TEST_MILLIS,
+);
