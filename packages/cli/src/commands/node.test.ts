@@ -99,9 +99,11 @@ describe('three nodes on one machine', () => {
       const { nodes, clients } = await three();
       const [a, b] = clients as [Hive, Hive, Hive];
       const victim = nodes[2]!;
-      const jobs = await Promise.all(clients.map((hive) => submit(hive, 500_000)));
+      const counts = [300_000, 300_000, 1_500_000];
+      const jobs = await Promise.all(clients.map((hive, n) => submit(hive, counts[n]!)));
       const lost = jobs[2]!;
-      await mesh.job(a, lost.id, ({ counts }) => counts.succeeded > 0);
+      // What the others remember is what they have heard, twice a second.
+      for (const hive of [a, b]) await mesh.heardOf(hive, lost.id);
       victim.running.child.kill('SIGKILL');
       await victim.running.ended;
       await mesh.nodes(b, stateOf(victim.name, 'FAILED'));
@@ -113,7 +115,7 @@ describe('three nodes on one machine', () => {
       expect(again.name).toBe(victim.name);
       for (const [n, { id }] of jobs.entries()) {
         const job = await mesh.job(n === 0 ? b : a, id, ({ endedAt }) => endedAt !== undefined);
-        expect(job).toMatchObject({ state: 'succeeded', counts: { succeeded: 500_000 } });
+        expect(job).toMatchObject({ state: 'succeeded', counts: { succeeded: counts[n]! } });
       }
     },
     TEST_MILLIS,
@@ -172,6 +174,26 @@ describe('three nodes on one machine', () => {
     TEST_MILLIS,
   );
 });
+
+test(
+  'a key that is revoked at one node opens no session at any',
+  async () => {
+    const [a, b] = [await mesh.start(), await mesh.start()];
+    const hive = await mesh.client(a);
+    await mesh.nodes(hive, (known) => known.length === 2);
+    const made = mesh.processes.hive(['key', '--role', 'client']);
+    expect(await made.ended).toBe(0);
+    const key = String(made.stdout).trim().replace('HIVE_KEY=', '');
+    const [, , , id] = key.split('.');
+    const status = (node: TestNode) =>
+      mesh.processes.hive(['status', '--queen', node.address], { env: { HIVE_KEY: key } });
+    expect(await status(b).ended).toBe(0);
+    await hive.revokeKey(id!);
+    await b.running.saying(new RegExp(`${id}`));
+    expect(await status(b).ended).not.toBe(0);
+  },
+  TEST_MILLIS,
+);
 
 test(
   "a node's Drone may die: its Queen and her jobs stay, and another Drone takes its place",

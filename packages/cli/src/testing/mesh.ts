@@ -95,6 +95,14 @@ export class TestMesh {
     );
   }
 
+  /** Waits until a node has heard of a job of another. */
+  heardOf(hive: Hive, id: string): Promise<true> {
+    return until(async () => {
+      const jobs = await hive.jobs({ everywhere: true });
+      return jobs.some((job) => job.id === id && job.lastKnownAt !== undefined) ? true : null;
+    });
+  }
+
   async end(): Promise<void> {
     await this.processes.end();
     await Promise.all(this.#clients.map((hive) => hive.close()));

@@ -116,6 +116,8 @@ export class Mesh implements PeerHost {
   overview(link: PeerLink, body: Plain): void {
     const { status, jobs } = body as { status?: Body; jobs?: readonly Plain[] };
     const facts = factsOf(link, status?.['node'] as Body | undefined);
+    const revoked = Number((status?.['node'] as Body | undefined)?.['revokedKeys'] ?? 0);
+    if (revoked !== link.revokedKeys) void this.#learnRevoked(link, revoked);
     if (facts !== null) this.#options.queen.tellOfNodes({ type: 'nodeHeard', facts, jobs: jobs ?? [] });
   }
 
@@ -170,6 +172,15 @@ export class Mesh implements PeerHost {
     const node = queen ?? '';
     const name = this.#names.get(node) ?? node;
     this.#options.onEvent({ type, node, name, address: formatAddress(address) });
+  }
+
+  /** A key that is revoked at one node is worth nothing at any. */
+  async #learnRevoked(link: PeerLink, count: number): Promise<void> {
+    link.revokedKeys = count;
+    const reply = await link.ask({ type: 'Query', request: 0, about: 'keys' });
+    if (reply?.type !== 'Answer' || this.#isClosed) return;
+    const { revoked } = reply.body as unknown as { revoked: readonly { readonly id: string }[] };
+    this.#options.queen.tellOfNodes({ type: 'keysRevoked', keyIds: revoked.map(({ id }) => id) });
   }
 
   // Jobs

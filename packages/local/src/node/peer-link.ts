@@ -55,6 +55,8 @@ export class PeerLink {
   #state: State = { at: 'ended' };
   /** Where she was reached last; null before that. */
   reached: Address | null = null;
+  /** How many keys she had revoked when she was asked last. */
+  revokedKeys = 0;
   #attempt = 0;
   #isFarewell = false;
   #requests = 0;
@@ -174,6 +176,7 @@ export class PeerLink {
     this.#isFarewell = false;
     this.#attempt = 0;
     this.reached = this.address;
+    this.revokedKeys = 0;
     this.queen = welcome.queen;
     if (this.#host.opened(this, welcome)) connection.send({ type: 'Watch', everyMillis: WATCH_MILLIS });
     else void this.close('this node is known already');

@@ -39,6 +39,17 @@ export function revokeKey(state: State, client: PeerSession, { key: keyId }: Mes
   return { body: { key: keyId, sessions } };
 }
 
+/** Another node has revoked them. */
+export function revokedElsewhere(state: State, keyIds: readonly string[]): void {
+  for (const keyId of keyIds) {
+    if (!isKeyId(keyId) || keyId === LOCAL_KEY_ID || state.revokedKeys.has(keyId)) continue;
+    if (state.revokedKeys.size >= LIMITS.revokedKeysMax) return;
+    state.commit({ type: 'keyRevoked', keyId, at: state.now });
+    const sessions = closeSessions(state, 'This key was revoked.', (key) => key.keyId === keyId);
+    state.notice({ type: 'keyRevoked', keyId, sessions });
+  }
+}
+
 /** Rotating and retiring change the secret, which is not in here: the runtime does it, and answers. */
 export function requestKeys(
   state: State,

@@ -4,6 +4,7 @@
  * answers questions, also while the node that owns a job is away.
  */
 import { isJobId, type JobId, LIMITS, type Millis, type Plain } from '@hive/shared';
+import { revokedElsewhere } from './keys.ts';
 import type { State } from './state.ts';
 
 export type NodeState = 'IDLE' | 'BUSY' | 'DRAINING' | 'FAILED';
@@ -51,6 +52,8 @@ export type NodeEvent =
   | { readonly type: 'nodeHeard'; readonly facts: NodeFacts; readonly jobs: readonly Plain[] }
   /** Its connection is gone without a word, or it is silent. */
   | { readonly type: 'nodeFailed'; readonly node: string }
+  /** Keys that were revoked at another node: they are worth nothing anywhere. */
+  | { readonly type: 'keysRevoked'; readonly keyIds: readonly string[] }
   /** It said goodbye. */
   | { readonly type: 'nodeLeft'; readonly node: string };
 
@@ -62,6 +65,7 @@ export function nodeSaid(state: State, event: NodeEvent): void {
   if (event.type === 'selfTold') state.self = event.self;
   else if (event.type === 'nodeHeard') heard(state, event.facts, event.jobs);
   else if (event.type === 'nodeFailed') failed(state, event.node);
+  else if (event.type === 'keysRevoked') revokedElsewhere(state, event.keyIds);
   else if (state.nodes.has(event.node)) state.commit({ type: 'nodeDropped', node: event.node });
 }
 
@@ -167,6 +171,7 @@ export function selfOf(state: State, self: NodeSelf): Body {
     load: loadOf(self),
     queue,
     lastHeardAt: state.identity.formatTime(state.now),
+    revokedKeys: state.revokedKeys.size,
   };
 }
 

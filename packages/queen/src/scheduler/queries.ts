@@ -305,6 +305,8 @@ function explainPlaces(state: State, job: Job): string[] {
   const slots = state.fittingSlots(job);
   if (slots === 0) return whyNobodyFits(state, job);
   const lines = [`${slots} slots fit it.`];
+  const { node, nodeId } = job.labels;
+  if (node !== undefined || nodeId !== undefined) lines.push(`It runs on the node ${node ?? nodeId} only.`);
   let free = 0;
   for (const profile of state.profiles.values()) {
     if (profile.fits(job)) for (const drone of profile.free) free += drone.credit;

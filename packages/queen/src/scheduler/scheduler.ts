@@ -134,6 +134,7 @@ export class Scheduler {
       case 'nodeHeard':
       case 'nodeFailed':
       case 'nodeLeft':
+      case 'keysRevoked':
         nodeSaid(state, event);
         break;
       case 'timePassed':

@@ -8,7 +8,7 @@ import type { JobPlan } from '../plan.ts';
 import type { Process } from '../process.ts';
 
 /** What slots tell an auditor. */
-export type SlotAuditor = Pick<Auditor, 'fail' | 'taskStarted' | 'taskStopped' | 'inputGiven'>;
+export type SlotAuditor = Pick<Auditor, 'fail' | 'taskStarted' | 'taskStopped' | 'inputGiven' | 'foldFailed'>;
 
 export class SharedSlots implements SlotAuditor {
   readonly #slots: number;
@@ -35,6 +35,10 @@ export class SharedSlots implements SlotAuditor {
   taskStopped(process: Process, order: LeaseOrder, index: number): void {
     this.#used -= order.spec.slots ?? 1;
     this.#auditorOf(order.job).taskStopped(process, order, index);
+  }
+
+  foldFailed(plan: JobPlan): void {
+    this.#auditorOf(plan.id).foldFailed(plan);
   }
 
   inputGiven(process: Process, plan: JobPlan, index: number, input: Uint8Array): void {
