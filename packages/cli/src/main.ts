@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `hive` command. What it loads is kept compiled between its runs, which halves the time it takes to start. */
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 
-enableCompileCache();
+// Absent in older versions of Node.
+module.enableCompileCache?.();
 await import('./hive.ts');

@@ -1,5 +1,6 @@
 /** Where a slot's thread begins. What it loads is kept compiled, so that a thread that replaces another is there soon. */
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 
-enableCompileCache();
+// Absent in older versions of Node.
+module.enableCompileCache?.();
 await import('./slot-worker.ts');
