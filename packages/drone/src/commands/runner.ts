@@ -81,7 +81,8 @@ export class CommandRunner {
   /** @throws TaskFailure where what runs sees another disk than this process, which puts the files there */
   mayPlaceIn({ cwd }: Order): void {
     if (cwd === null || !this.#sandbox.isElsewhere) return;
-    const text = 'In its sandbox the files of a command go into its own folder: leave "cwd" out.';
+    const text =
+      'In its sandbox the files of a command go into its own folder: leave "cwd" (hive run: --wd) out.';
     throw new TaskFailure('badParams', text);
   }
 
