@@ -39,6 +39,19 @@ for (const body of new FrameDecoder().push(bytes)) {
 }`,
   },
   {
+    name: 'gateway',
+    expected: '3.1.0 ok',
+    program: `
+import { startGateway } from '@hive/gateway';
+import { startLocal } from '@hive/local';
+const local = await startLocal({ drones: 0 });
+const gateway = await startGateway({ queen: { queen: local.address, key: local.key!, discoveryPort: 0 }, port: 0 });
+const get = async (path: string) => (await (await fetch(gateway.url + path)).json()) as Record<string, unknown>;
+console.log((await get('/openapi.json'))['openapi'], (await get('/api/v1/health'))['status']);
+await gateway.close();
+await local.stop();`,
+  },
+  {
     name: 'client',
     expected: 'noQueen',
     program: `

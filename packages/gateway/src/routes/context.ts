@@ -8,6 +8,7 @@ import type { EventLog } from '../event-log.ts';
 import type { Mesh } from '../mesh.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Described } from '../openapi.ts';
+import { Problem } from '../problem.ts';
 import type { SingleResults } from '../single-results.ts';
 import type { Streams } from '../streams.ts';
 
@@ -53,6 +54,15 @@ export interface Found {
   readonly info: JobInfo;
   /** Its node is away, and this is what was known of it last. */
   readonly isLastKnown: boolean;
+}
+
+/** A job that can be asked more than how it stands. @throws UsageError 'unknownJob'; Problem 503 when its node is away */
+export async function findLiveJob(context: Context, caller: Caller, id: string): Promise<Found> {
+  const found = await findJob(context, caller, id);
+  if (!found.isLastKnown) return found;
+  throw new Problem(503, 'node_away', 'The node that has this job is away. Try again when it is back.', {
+    headers: { 'retry-after': '1' },
+  });
 }
 
 /** @throws UsageError 'unknownJob' */

@@ -15,7 +15,7 @@ import {
   Task,
   TaskParams,
 } from '../schemas.ts';
-import { type App, type Context, exitCodeOf, type Found, findJob, PREFIX } from './context.ts';
+import { type App, type Context, exitCodeOf, type Found, findJob, findLiveJob, PREFIX } from './context.ts';
 
 const TAGS = ['jobs'];
 type ById = { Params: Static<typeof JobParams> };
@@ -80,9 +80,7 @@ function addOne(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id } }) => {
-      const { session, isLastKnown } = await findJob(context, caller, id);
-      if (isLastKnown)
-        throw new Problem(503, 'node_away', 'The node that has this job is away. Try again when it is back.');
+      const { session } = await findLiveJob(context, caller, id);
       const info = await (await session.hive()).cancel(id, { reason: 'it was cancelled over HTTP' });
       return bodyOf(context, caller, { session, info, isLastKnown: false });
     },
@@ -116,7 +114,7 @@ function addStories(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id, index } }) => {
-      const { session, info } = await findJob(context, caller, id);
+      const { session, info } = await findLiveJob(context, caller, id);
       if (index >= info.counts.appended)
         throw new Problem(
           404,
@@ -141,7 +139,7 @@ function addStories(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id } }) => {
-      const { session } = await findJob(context, caller, id);
+      const { session } = await findLiveJob(context, caller, id);
       return { job_id: id, lines: [...(await (await session.hive()).explain(id))] };
     },
   );

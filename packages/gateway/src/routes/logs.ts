@@ -6,7 +6,7 @@ import type { Hive, Printed } from '@hive/client';
 import { readCommandResult } from '@hive/client';
 import type { Static } from '@sinclair/typebox';
 import { JobParams, LogsQuery } from '../schemas.ts';
-import { type App, type Context, findJob, PREFIX } from './context.ts';
+import { type App, type Context, findLiveJob, PREFIX } from './context.ts';
 import { HEAD, sendStream } from './results.ts';
 
 interface Piece {
@@ -39,7 +39,7 @@ export function addLogRoutes(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id }, query: { index, follow, format } }, reply) => {
-      const { session, info } = await findJob(context, caller, id);
+      const { session, info } = await findLiveJob(context, caller, id);
       const isText = format === 'text';
       const type = isText ? 'text/plain; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
       const write: Format = isText ? ({ data }) => data : line;

@@ -10,7 +10,7 @@ import type { KeySession } from '../access/sessions.ts';
 import { LineWriter } from '../ndjson/from-pages.ts';
 import { Problem } from '../problem.ts';
 import { JobParams, ResultsQuery, TaskParams } from '../schemas.ts';
-import { type App, type Context, findJob, PREFIX, type Reply } from './context.ts';
+import { type App, type Context, findLiveJob, PREFIX, type Reply } from './context.ts';
 
 const TAGS = ['results'];
 const NDJSON = 'application/x-ndjson; charset=utf-8';
@@ -35,7 +35,7 @@ export function addResultRoutes(app: App, context: Context): void {
       const isOrdered = order === 'index';
       const from = isOrdered ? indexAfter(after) : cursorAfter(after);
       if (caller.isObserver) throw noResults();
-      const { session, info } = await findJob(context, caller, id);
+      const { session, info } = await findLiveJob(context, caller, id);
       return sendStream(context, reply, session, NDJSON, async function* (hive) {
         const handle = await hive.open(id);
         const { encoding } = handle;
@@ -132,7 +132,7 @@ function addValue(app: App, context: Context): void {
     },
     async ({ caller, params: { id, index } }, reply) => {
       if (caller.isObserver) throw noResults();
-      const { session } = await findJob(context, caller, id);
+      const { session } = await findLiveJob(context, caller, id);
       return sendStream(context, reply, session, 'application/octet-stream', async function* (hive) {
         const handle = await hive.open(id);
         for await (const page of handle.encodedResults({ after: index })) {
