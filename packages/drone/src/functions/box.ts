@@ -78,6 +78,8 @@ export class FunctionBox {
     try {
       const running = this.#running ?? (await this.#start(task, printed));
       group.started(running.child.pid!);
+      const { handle } = running.entered;
+      if (handle !== null && handle.diskBytes !== null) this.#slot.limitDisk(task.position, handle);
       // The main thread may have looked for the process before there was one.
       if (group.verdict(task.position) !== null) signalGroup(running.child.pid!, 'SIGKILL');
       const input = await this.#inputOf(task);
@@ -107,7 +109,8 @@ export class FunctionBox {
     this.#place.clean();
     const module = join(work, 'task.mjs');
     copyFileSync(await bundleFile(this.#params, this.#slot), module);
-    const script = join(work, basename(CHILD));
+    // Its folder says nothing of what kind of module it is.
+    const script = join(work, basename(CHILD).replace(/\.js$/, '.mjs'));
     copyFileSync(CHILD, script);
     for (const file of [module, script]) chmodSync(file, 0o644);
     const { memoryMiB } = this.#params;
@@ -217,6 +220,7 @@ export class FunctionBox {
     if (verdict?.why === 'cancelled')
       return new TaskFailure('cancelled', verdict.message, false, 'cancelled');
     if (verdict?.why === 'timedOut') return new TaskFailure('timedOut', verdict.message, true, 'timedOut');
+    if (verdict?.why === 'disk') return new TaskFailure('diskLimit', verdict.message, true);
     const [code, text] = this.#reasonOf(cut, exitCode, signal);
     const printed = this.#printedLast.trim();
     const message = printed === '' ? text : `${text}\nIt had printed:\n${printed}`;

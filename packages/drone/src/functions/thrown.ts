@@ -11,7 +11,7 @@ const ERROR_BYTES_MAX = Math.floor((LIMITS.textMax * 3) / 4) - 8;
 const CLASSES = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError] as const;
 const STACK_MAX = 2_000;
 const OWN_FRAME =
-  /[/\\](?:packages[/\\]drone[/\\]|@hive[/\\]drone[/\\])|node:internal[/\\]|[/\\]box-child\.[jt]s/;
+  /[/\\](?:packages[/\\]drone[/\\]|@hive[/\\]drone[/\\])|node:internal[/\\]|[/\\]box-child\.(?:ts|mjs)/;
 
 /** What a task's own code threw. @throws never */
 export class ThrownError extends TaskFailure {
