@@ -45,6 +45,10 @@ interface Call {
   reject(failure: TaskFailure): void;
 }
 
+/** A thread has one folder for its boxes, and one process at a time: that of the job that it runs. */
+let place: Workplace | null = null;
+let active: FunctionBox | null = null;
+
 export class FunctionBox {
   readonly #params: FunctionParams;
   readonly #slot: KindSlot;
@@ -60,7 +64,8 @@ export class FunctionBox {
     this.#params = params;
     this.#slot = slot;
     this.#sandbox = sandbox;
-    this.#place = new Workplace(slot.folder, slot.number, slot.groups);
+    place ??= new Workplace(slot.folder, slot.number, slot.groups);
+    this.#place = place;
   }
 
   /** Null: neither the job nor the operator asks for a sandbox. @throws TaskFailure when it cannot be had here */
@@ -93,6 +98,17 @@ export class FunctionBox {
     }
   }
 
+  /** Another job has the slot. */
+  async end(): Promise<void> {
+    const child = this.#running?.child;
+    if (child === undefined) return;
+    await new Promise<void>((resolve) => {
+      child.once('close', () => resolve());
+      child.ref();
+      signalGroup(child.pid!, 'SIGKILL');
+    });
+  }
+
   /** The input of a stream goes through a file: who reads it may read as it likes. */
   async #inputOf(task: Task): Promise<object> {
     if (task.streamBytes === null) return { input: task.value(), stream: null };
@@ -106,6 +122,8 @@ export class FunctionBox {
 
   async #start(task: Task, printed: Printed): Promise<Running> {
     const { work, nothing } = this.#place;
+    if (active !== this) await active?.end();
+    active = this;
     this.#place.clean();
     const module = join(work, 'task.mjs');
     copyFileSync(await bundleFile(this.#params, this.#slot), module);

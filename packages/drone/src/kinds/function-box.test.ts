@@ -122,6 +122,15 @@ describe.each(levels)('a function in %s', (level, check) => {
     expect(values[2]).toBe('the end');
   });
 
+  check('leaves its process when another job has the slot', async () => {
+    const [first] = (await run(level, ['pid'])).values as number[];
+    driver.events.splice(0);
+    driver.events.push({ type: 'slotReady', slot: 0 });
+    expect((await run(level, ['again'], { params: { by: 8 } })).values).toMatchObject([{ by: 8 }]);
+    // In a namespace of its own the number means another process here.
+    if (level === 'limits') expect(() => process.kill(first!, 0)).toThrow('ESRCH');
+  });
+
   check('reads a stream', async () => {
     await driver.start(specOf(level), [null], { streams: [{ index: 0, bytes: 3 }] });
     const pulled = await driver.next('slotPulled');
