@@ -12,7 +12,7 @@ import {
   parseParams,
   withJobOptions,
 } from '../job/options.ts';
-import { parseRange } from '../job/range.ts';
+import { parseRange, type Range } from '../job/range.ts';
 import { noteLostQueen } from '../lost-queen.ts';
 import { failureText } from '../map/failure-text.ts';
 import { FORMATS, type Format, STANDARD_INPUT } from '../map/format.ts';
@@ -126,7 +126,7 @@ const BAD_MODULE = 'badModule';
 /** What there is to do, read from the command line. */
 interface Plan {
   readonly work: Pick<SubmitOptions, 'kind' | 'params'>;
-  readonly range: SubmitOptions['range'] | null;
+  readonly range: Range | null;
   readonly inputs: MapInputs;
 }
 
@@ -221,8 +221,8 @@ async function map(
   options: Omit<SubmitOptions, 'kind'>,
   { argv, progress, output, note }: Showing,
 ): Promise<void> {
-  if (range !== null) progress.expect(range!.count);
-  const source = range === null ? { inputs: counted(inputs, progress) } : { range: range! };
+  if (range !== null) progress.expect(range.count);
+  const source = range === null ? { inputs: counted(inputs, progress) } : { range };
   const job = await hive.submit({ ...options, ...work, ...source });
   void hintAtDrones(hive, note);
   const print = (result: TaskResult): Promise<void> | null => {
