@@ -50,6 +50,10 @@ export class Progress {
   expect(total: number): void {
     this.#total ??= total;
   }
+  /** So many are done by now. */
+  reached(done: number): void {
+    this.#done = done;
+  }
   done(bytes: number): void {
     this.#done++;
     this.#doneBytes += bytes;

@@ -75,6 +75,16 @@ describe('hive map', () => {
     expect(await map(['--local', '--kind', 'echo', '--range', '3..1'])).toEqual(fine('3', '2', '1'));
   });
 
+  test('folds all results into one', async () => {
+    expect(await map(['--kind', 'echo', '--range', '1..1000', '--reduce', 'sum'])).toEqual(fine('500500'));
+    expect(
+      await map(['--kind', 'echo', '--reduce', 'top:2:age'], '{"age":1}\n{"age":3}\n{"age":2}\n'),
+    ).toEqual(fine('[{"age":3},{"age":2}]'));
+    const failing = await map(['--kind', 'hash', '--retries', '0', '--reduce', 'count'], '"a"\n{}\n');
+    expect(failing).toMatchObject({ code: 1, stdout: '' });
+    expect(failing.stderr).toMatch(/^hive map: task 1 \(standard input, record 2\) failed: /m);
+  });
+
   test('prints what finishes first, if order does not matter', async () => {
     const said = await map(['--kind', 'sleep', '--unordered', '--indexed'], '2500\n0\n');
     expect(said).toEqual(fine('{"index":1,"value":0}', '{"index":0,"value":2500}'));

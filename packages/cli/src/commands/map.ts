@@ -18,6 +18,7 @@ import { failureText } from '../map/failure-text.ts';
 import { FORMATS, type Format, STANDARD_INPUT } from '../map/format.ts';
 import { MapInputs, mustExist } from '../map/inputs.ts';
 import { jsonLine } from '../map/json-value.ts';
+import { parseReduce, REDUCE_HELP } from '../map/reduce.ts';
 import { taskFile } from '../map/task-file.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
@@ -33,6 +34,7 @@ interface MapArguments extends ClientArguments, JobOptionArguments {
   readonly range?: string | undefined;
   readonly kind?: string | undefined;
   readonly params?: string | readonly string[] | undefined;
+  readonly reduce?: string | undefined;
   readonly unordered: boolean;
   readonly indexed: boolean;
   readonly local: boolean;
@@ -78,6 +80,11 @@ const MAP_OPTIONS = {
     requiresArg: true,
     describe: 'What all tasks have in common, key=value or JSON; may be repeated',
   },
+  reduce: {
+    type: 'string',
+    requiresArg: true,
+    describe: REDUCE_HELP,
+  },
   unordered: {
     type: 'boolean',
     default: false,
@@ -109,6 +116,7 @@ export const mapCommand: CommandModule<object, MapArguments> = {
       .strictOptions()
       .example('$0 map resize.task.ts --input photos.csv', 'The function of the file, for every row')
       .example('$0 map tasks.ts#primes --range 1..1000', 'The export "primes", for integers')
+      .example('$0 map primes.task.ts --range 1..1000000 --reduce sum', 'One number in the end')
       .example('$0 map --kind hash --input words.txt', 'A kind of work that Drones know')
       .example("$0 map --kind hash -f contents -i 'photos/*.jpg'", 'One task per file')
       .epilogue(EXIT_CODES_TEXT) as never,
@@ -124,8 +132,8 @@ export const mapCommand: CommandModule<object, MapArguments> = {
 const BAD_MODULE = 'badModule';
 
 /** What there is to do, read from the command line. */
-interface Plan {
-  readonly work: Pick<SubmitOptions, 'kind' | 'params'>;
+type Plan = {}
+  readonly work: Pick<SubmitOptions, 'kind' | 'params' | 'reduce'>;
   readonly range: Range | null;
   readonly inputs: MapInputs;
 }
@@ -142,7 +150,8 @@ async function planOf(argv: MapArguments): Promise<Plan> {
   }
   const params = parseParams(argv.params);
   const kind = task === undefined ? argv.kind! : taskFile(task);
-  const work = { kind, ...(Object.keys(params).length === 0 ? {} : { params }) };
+  const reduce = argv.reduce === undefined ? {} : { reduce: parseReduce(argv.reduce) };
+  const work = { kind, ...(Object.keys(params).length === 0 ? {} : { params }), ...reduce };
   const named = [...words, ...listOf(argv.input)];
   if (argv.range !== undefined && named.length > 0) {
     throw new UsageError('Say what the inputs are: --range, or files, not both.', 'noInputs');
@@ -225,8 +234,11 @@ async function map(
   const source = range === null ? { inputs: counted(inputs, progress) } : { range };
   const job = await hive.submit({ ...options, ...work, ...source });
   void hintAtDrones(hive, note);
+  if (work.reduce !== undefined)
+    job.onProgress(({ counts }) => progress.reached(counts.succeeded + counts.failed));
+  // Of a job that folds its results, only those of tasks that failed come one by one.
   const print = (result: TaskResult): Promise<void> | null => {
-    progress.done(0);
+    if (work.reduce === undefined) progress.done(0);
     if (result.outcome === 'succeeded') {
       const { index, value } = result;
       return output.write(Buffer.from(jsonLine(argv.indexed ? { index, value: value ?? null } : value)));
@@ -246,6 +258,10 @@ async function map(
     await output.end();
   }
   const end = await job.done;
+  if (work.reduce !== undefined && end.state === 'succeeded') {
+    output.write(Buffer.from(jsonLine(await job.value)));
+    await output.end();
+  }
   process.exitCode = exitCodeOfJobs([end.state]);
   if (end.state !== 'succeeded') note(formatEnd(job.id, end));
 }

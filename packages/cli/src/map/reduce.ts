@@ -1,0 +1,27 @@
+/** How results are folded, as a person writes it: `sum`, `max:size`, `top:10`, `top:10:size`. */
+import type { ReduceWith } from '@hive/client';
+import { UsageError } from '@hive/shared';
+
+const PLAIN = ['count', 'sum', 'concat'] as const;
+const COMPARING = ['min', 'max', 'merge'] as const;
+export const REDUCE_HELP =
+  'Fold all results into one on the Drones: count, sum, concat, min, max, merge, top:K; of objects max:NAME, top:K:NAME';
+
+/** @throws UsageError 'badReduce' */
+export function parseReduce(written: string): ReduceWith {
+  const [op, ...rest] = written.split(':');
+  const plain = PLAIN.find((name) => name === op);
+  if (plain !== undefined && rest.length === 0) return plain;
+  const comparing = COMPARING.find((name) => name === op);
+  if (comparing !== undefined && rest.length <= 1) return { op: comparing, ...byOf(rest[0]) };
+  const k = Number(rest[0]);
+  if (op === 'top' && Number.isSafeInteger(k) && k > 0 && rest.length <= 2) {
+    return { op: 'top', k, ...byOf(rest[1]) };
+  }
+  throw new UsageError(
+    `"${written}" is no way to fold results. Write count, sum, concat, min, max, merge or top:10; for objects also the name of what is compared: max:size, top:10:size.`,
+    'badReduce',
+  );
+}
+
+const byOf = (name: string | undefined): { by?: string } => (name === undefined ? {} : { by: name });
