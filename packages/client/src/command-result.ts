@@ -194,12 +194,13 @@ function stdoutStart(end: number, header: number): number {
   return header + (rest - 3 < 0x1_0000 ? 3 : 5);
 }
 
+/** Only these bytes are asked for. */
 async function* between(stream: OutputStream, from: number, end: number): AsyncGenerator<Uint8Array> {
   if (from >= end) return;
-  let at = 0;
-  for await (const chunk of stream.chunks()) {
-    const piece = chunk.subarray(Math.max(0, from - at), Math.max(0, end - at));
-    at += chunk.length;
+  let at = from;
+  for await (const chunk of stream.chunks(from)) {
+    const piece = chunk.subarray(0, end - at);
+    at += piece.length;
     if (piece.length > 0) yield piece;
     if (at >= end && end < stream.bytes) return;
   }

@@ -20,8 +20,9 @@ export interface OutputStream {
   /**
    * The bytes from the first to the last, as fast as they are taken. Throws UsageError 'streamFailed' when the Queen does
    * not have them any more. Those of an attached job go once they were read to their end.
+   * @param from where to begin; what comes before is not asked for. Default: 0
    */
-  chunks(): AsyncIterableIterator<Uint8Array>;
+  chunks(from?: number): AsyncIterableIterator<Uint8Array>;
   /** All of it in memory. Rejects with UsageError 'tooLarge' over 512 MiB. */
   whole(): Promise<Uint8Array>;
   /** Nobody will read it (any more): the Queen need not keep it for an attached job. */
@@ -37,12 +38,16 @@ export class Outputs {
     this.#send = send;
   }
 
-  async *chunks(job: JobId, { index, bytes }: Streamed): AsyncGenerator<Uint8Array, void, undefined> {
+  async *chunks(
+    job: JobId,
+    { index, bytes }: Streamed,
+    from: number,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const get = { type: 'StreamGet', job, index, direction: 'out' } as const;
     const reader = new StreamReader(bytes, (piece) => this.#send({ ...get, ...piece }));
     this.#readers.set(reader, { job, index });
     try {
-      yield* reader.chunks();
+      yield* reader.chunks(from);
     } finally {
       this.#readers.delete(reader);
     }
@@ -84,8 +89,8 @@ export class Output implements OutputStream {
     return this.#stream.bytes;
   }
 
-  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* this.#outputs.chunks(this.#job, this.#stream);
+  async *chunks(from = 0): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* this.#outputs.chunks(this.#job, this.#stream, from);
     this.close();
   }
 

@@ -55,7 +55,10 @@ export class StreamReader {
     this.#failureOf = failureOf;
   }
 
-  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+  /** To be read once. @param from where to begin */
+  async *chunks(from = 0): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#asked = from;
+    this.#read = from;
     while (this.#read < this.#bytes) {
       this.#askAhead();
       const part = this.#parts.get(this.#read);

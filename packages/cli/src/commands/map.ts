@@ -132,7 +132,7 @@ export const mapCommand: CommandModule<object, MapArguments> = {
 const BAD_MODULE = 'badModule';
 
 /** What there is to do, read from the command line. */
-type Plan = {}
+interface Plan {
   readonly work: Pick<SubmitOptions, 'kind' | 'params' | 'reduce'>;
   readonly range: Range | null;
   readonly inputs: MapInputs;
@@ -259,7 +259,7 @@ async function map(
   }
   const end = await job.done;
   if (work.reduce !== undefined && end.state === 'succeeded') {
-    output.write(Buffer.from(jsonLine(await job.value)));
+    void output.write(Buffer.from(jsonLine(await job.value)));
     await output.end();
   }
   process.exitCode = exitCodeOfJobs([end.state]);

@@ -1,6 +1,16 @@
 /** For tests: one command line run by GNU parallel and by us, each in a folder of its own with the same files. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -29,6 +39,8 @@ export function installedVersion(): string | null {
 }
 
 export const CPUS = 4;
+/** Bytes of a file from which on it is not written anew for every example. */
+const LARGE = 65_536;
 
 /** A folder whose files every example finds fresh. */
 export class Sandbox {
@@ -47,9 +59,18 @@ export class Sandbox {
   newFolder(): string {
     const folder = join(this.#root, String(this.#count++));
     mkdirSync(folder);
-    for (const [name, content] of Object.entries(this.#files))
-      writeFileSync(join(folder, name), content, 'latin1');
+    for (const [name, content] of Object.entries(this.#files)) {
+      if (content.length < LARGE) writeFileSync(join(folder, name), content, 'latin1');
+      else linkSync(this.#large(name, content), join(folder, name));
+    }
     return folder;
+  }
+
+  /** What no example changes is there once. */
+  #large(name: string, content: string): string {
+    const path = join(this.#root, `large-${name}`);
+    if (!existsSync(path)) writeFileSync(path, content, 'latin1');
+    return path;
   }
 
   #env(folder: string, example: Example): NodeJS.ProcessEnv {
@@ -126,7 +147,8 @@ function filesIn(folder: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const name of readdirSync(folder, { recursive: true, encoding: 'latin1' })) {
     const path = Buffer.from(join(folder, name), 'latin1');
-    if (!statSync(path).isFile() || name.startsWith('.')) continue;
+    const stat = statSync(path);
+    if (!stat.isFile() || name.startsWith('.') || stat.nlink > 1) continue;
     found.set(relative(folder, join(folder, name)), withoutTimes(readFileSync(path, 'latin1')));
   }
   return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
