@@ -9,4 +9,4 @@ export {
   startGateway,
 } from './gateway.ts';
 export type { Mesh } from './mesh.ts';
-export { type PeerBody, peerOf } from './peers.ts';
+export { type PeerBody, peerOf, peerOfNode } from './peers.ts';

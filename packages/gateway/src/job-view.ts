@@ -50,7 +50,7 @@ export function jobView(
     name,
     kind,
     ...(command === null ? {} : { command }),
-    target_node: labels?.[NODE_LABEL] ?? node,
+    target_node: labels?.[NODE_LABEL] ?? info.nodeName ?? node,
     status: statusWith(statusOf(info), exitCode),
     created_at: createdAt,
     ...(endedAt === undefined ? {} : { finished_at: endedAt }),

@@ -1,5 +1,5 @@
 /** Who works here: the nodes of a mesh, or the Drones of one Queen, as the API's peers. */
-import type { DroneInfo } from '@hive/client';
+import type { DroneInfo, NodeInfo } from '@hive/client';
 import type { Static } from '@sinclair/typebox';
 import { NODE_LABEL } from './job-view.ts';
 import type { Peer } from './schemas.ts';
@@ -25,5 +25,20 @@ export function peerOf(drone: DroneInfo, now: Date): PeerBody {
     last_heartbeat: now.toISOString(),
     metadata: { ...labels, slots: String(slots), busy_slots: String(busySlots), kinds: kinds.join(',') },
     version: VERSION,
+  };
+}
+
+/** A node, as another knows it. */
+export function peerOfNode(node: NodeInfo): PeerBody {
+  const { name, id, address, state, slots, busySlots, load, queue, version, lastHeardAt } = node;
+  const numbers = { slots, busy_slots: busySlots, load, queue };
+  const texts = Object.entries(numbers).map(([key, value]) => [key, String(value)]);
+  return {
+    node_id: name,
+    address,
+    status: state,
+    last_heartbeat: lastHeardAt,
+    metadata: { queen: id, ...Object.fromEntries(texts) },
+    version: version === '' ? VERSION : version,
   };
 }

@@ -2,10 +2,18 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import type { DroneEvent } from '@hive/drone';
+import type { Gateway } from '@hive/gateway';
 import type { Node, NodeNotice, NodeOptions } from '@hive/local';
 import type { Notice } from '@hive/queen';
 import { LIMITS } from '@hive/shared';
-import { DEFAULT_PORT, discoveryPortOf, LISTEN_HOST, LOOPBACK, parseAddress } from '@hive/shared/node';
+import {
+  DEFAULT_PORT,
+  discoveryPortOf,
+  formatAddress,
+  LISTEN_HOST,
+  LOOPBACK,
+  parseAddress,
+} from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { DroneLines } from '../drone-lines.ts';
 import { commandName } from '../folder.ts';
@@ -29,8 +37,9 @@ import {
 } from '../options.ts';
 import { describeNotice } from '../queen-lines.ts';
 import { SANDBOX_OPTIONS, type SandboxArguments, sandboxPolicy } from '../sandbox-options.ts';
+import { API_OPTIONS, type ApiArguments, apiOptionsOf, sayWhereItIs as sayWhereTheApiIs } from './gateway.ts';
 
-interface NodeArguments extends InsecureArguments, SandboxArguments {
+interface NodeArguments extends InsecureArguments, SandboxArguments, ApiArguments {
   readonly port?: number | undefined;
   readonly host?: string | undefined;
   readonly queen?: string | undefined;
@@ -60,6 +69,7 @@ export const nodeCommand: CommandModule<object, NodeArguments> = {
     yargs
       .options({
         port: number(`Of its Queen (default: ${DEFAULT_PORT}, or the next free one; 0: any)`),
+        ...API_OPTIONS,
         host: text(
           `Address to listen on (default: ${LISTEN_HOST}, all of this machine; ${LOOPBACK}: for nobody else)`,
         ),
@@ -109,15 +119,49 @@ async function runNode(argv: NodeArguments): Promise<void> {
   });
   const interruption = interrupted();
   sayWhereItIs(node, argv, journal);
+  const api = await startApi(node, argv).catch(async (error: unknown) => {
+    await node.stop({ drain: false });
+    throw error;
+  });
+  sayWhereTheApiIs(api.gateway, argv, journal);
   const signal = await interruption;
   journal.say(
     '👑 Node is going; what its Drone runs may finish. Press Ctrl-C again to leave at once.',
     'nodeStopping',
     { signal },
   );
-  await node.stop({ drain: true });
+  await node.stop({ drain: true, beforeQueen: () => api.close() });
   journal.log('The node has stopped.', 'nodeStopped');
   journal.close();
+}
+
+interface Api {
+  readonly gateway: Gateway;
+  close(): Promise<void>;
+}
+
+/** The HTTP API of this node: a client of its Queen like any other, in her process. @throws UsageError */
+async function startApi(node: Node, argv: NodeArguments): Promise<Api> {
+  const [{ startGateway, peerOfNode }, { connect }] = await Promise.all([
+    import('@hive/gateway'),
+    import('@hive/client'),
+  ]);
+  const queen = { queen: formatAddress(node.queen.dialAddress), discoveryPort: 0, ...node.clientAccess };
+  const hive = await connect({ ...queen, name: 'node' });
+  try {
+    const mesh = { nodeId: node.name, peers: async () => (await hive.nodes()).map(peerOfNode) };
+    const gateway = await startGateway({ queen, mesh, ...apiOptionsOf(argv) });
+    return {
+      gateway,
+      async close() {
+        await gateway.close();
+        await hive.close();
+      },
+    };
+  } catch (error) {
+    await hive.close();
+    throw error;
+  }
 }
 
 /** @throws UsageError */

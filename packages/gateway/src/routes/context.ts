@@ -1,6 +1,5 @@
 /** What all routes work with, and how they find the job that they are about. */
 import type { JobInfo } from '@hive/client';
-import { UsageError } from '@hive/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller, Callers } from '../access/callers.ts';
 import type { KeySession } from '../access/sessions.ts';
@@ -65,20 +64,8 @@ export async function findLiveJob(context: Context, caller: Caller, id: string):
   });
 }
 
-/** @throws UsageError 'unknownJob' */
-export async function findJob({ mesh }: Context, { session }: Caller, id: string): Promise<Found> {
-  try {
-    const info = await (await session.hive()).job(id);
-    return { session, info, isLastKnown: false };
-  } catch (error) {
-    if (mesh === null || !(error instanceof UsageError) || error.code !== 'unknownJob') throw error;
-    const elsewhere = await mesh.sessionOf(id);
-    if (elsewhere !== null) {
-      const info = await (await elsewhere.hive()).job(id);
-      return { session: elsewhere, info, isLastKnown: false };
-    }
-    const info = await mesh.lastKnown(id);
-    if (info === null) throw error;
-    return { session, info, isLastKnown: true };
-  }
+/** Of a job of another node, too: the Queen asks there. @throws UsageError 'unknownJob' */
+export async function findJob(_: Context, { session }: Caller, id: string): Promise<Found> {
+  const info = await (await session.hive()).job(id);
+  return { session, info, isLastKnown: info.lastKnownAt !== undefined };
 }

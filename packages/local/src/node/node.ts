@@ -7,7 +7,6 @@ import type { DroneEvent, DroneOptions } from '@hive/drone';
 import { type Notice, type Queen, type QueenOptions, startQueen } from '@hive/queen';
 import { LIMITS } from '@hive/shared';
 import {
-  type Access,
   type Address,
   accessOf,
   DEFAULT_PORT,
@@ -57,11 +56,16 @@ export interface Node {
   /** Of the process with its Drone; null while there is none. */
   readonly dronePid: number | null;
   /** How a client of this user reaches this node and none else. */
-  readonly access: () => Access;
+  readonly clientAccess: { readonly key: string } | { readonly insecure: Insecure };
   /** Other nodes that are connected now. */
   readonly peers: number;
   /** Leaves the mesh: with `drain`, what its Drone runs is finished first, for whomever it runs. */
-  stop(options: { readonly drain: boolean }): Promise<void>;
+  stop(options: StopOptions): Promise<void>;
+}
+export interface StopOptions {
+  readonly drain: boolean;
+  /** Called when its Drone has ended, and its Queen has not. */
+  readonly beforeQueen?: () => Promise<void>;
 }
 
 const PEER_TIMEOUT_MILLIS = 30_000;
@@ -104,7 +108,7 @@ function queenOptions(options: NodeOptions, keys: Keyring | null, data: string, 
 class RunningNode implements Node {
   readonly queen: Queen;
   readonly folder: string;
-  readonly access: () => Access;
+  readonly clientAccess: Node['clientAccess'];
   readonly #options: NodeOptions;
   readonly #above: string;
   readonly #mesh: Mesh;
@@ -121,7 +125,7 @@ class RunningNode implements Node {
     this.#options = options;
     this.#above = above;
     const { insecure = false, onEvent = () => {}, onDroneEvent = () => {} } = options;
-    this.access = accessOf(keys === null ? { insecure } : { key: keys.nodeKey() }, 'client');
+    this.clientAccess = keys === null ? { insecure } : { key: keys.nodeKey() };
     this.#drone = new DroneProcess({
       config: droneConfig(options, above, keys, queen),
       onEvent: onDroneEvent,
@@ -131,7 +135,8 @@ class RunningNode implements Node {
     this.#tellSelf();
     this.#mesh = new Mesh({
       queen,
-      access: keys === null ? this.access : () => accessOf({ key: keys.nodeKey() }, 'node')(),
+      access:
+        keys === null ? accessOf({ insecure }, 'node') : () => accessOf({ key: keys.nodeKey() }, 'node')(),
       named: options.queens ?? [],
       discoveryPort: options.discovery?.port ?? null,
       peerTimeoutMillis: this.#peerTimeoutMillis,
@@ -158,10 +163,11 @@ class RunningNode implements Node {
     return this.#mesh.connected;
   }
 
-  async stop({ drain }: { readonly drain: boolean }): Promise<void> {
+  async stop({ drain, beforeQueen }: StopOptions): Promise<void> {
     this.#isDraining = true;
     this.#tellSelf();
     await this.#drone.stop({ drain });
+    await beforeQueen?.();
     this.#stopped ??= this.#leave();
     await this.#stopped;
   }
