@@ -176,6 +176,36 @@ describe('three nodes on one machine', () => {
 });
 
 test(
+  'a command that curl gives to one node is answered for by another, over HTTP, also while its node is away',
+  async () => {
+    const [a, b] = [await mesh.start(), await mesh.start()];
+    const hive = await mesh.client(b);
+    await mesh.nodes(hive, (known) => known.length === 2);
+    const given = await fetch(`${a.api}/jobs`, {
+      method: 'POST',
+      body: JSON.stringify({ command: 'echo Hello from the mesh!' }),
+    });
+    const { job_id: id, target_node: node } = (await given.json()) as { job_id: string; target_node: string };
+    expect(node).toBe(a.name);
+    const seen = async () => (await (await fetch(`${b.api}/jobs/${id}`)).json()) as Record<string, unknown>;
+    const done = await until(async () => {
+      const job = await seen();
+      return job['status'] === 'JOB_COMPLETED' ? job : null;
+    });
+    expect(done).toMatchObject({ target_node: a.name, result: { stdout: 'Hello from the mesh!\n' } });
+    await mesh.heardOf(hive, id);
+    a.running.child.kill('SIGKILL');
+    await mesh.nodes(hive, stateOf(a.name, 'FAILED'));
+    expect(await seen()).toMatchObject({ job_id: id, last_known: true });
+    const peers = (await (await fetch(`${b.api}/peers`)).json()) as {
+      peers: { node_id: string; status: string }[];
+    };
+    expect(peers.peers.map(({ node_id, status }) => `${node_id} ${status}`)).toContain(`${a.name} FAILED`);
+  },
+  TEST_MILLIS,
+);
+
+test(
   'a key that is revoked at one node opens no session at any',
   async () => {
     const [a, b] = [await mesh.start(), await mesh.start()];

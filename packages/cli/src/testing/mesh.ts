@@ -14,6 +14,8 @@ export interface TestNode {
   readonly name: string;
   /** host:port */
   readonly address: string;
+  /** URL under which the paths of its HTTP API lie. */
+  readonly api: string;
 }
 
 /** Resolves with what `look` finds once that is something. @throws Error when it never does, with what was seen last */
@@ -44,12 +46,13 @@ export class TestMesh {
 
   async start(args: readonly string[] = [], options: RunOptions = {}): Promise<TestNode> {
     const env = { DISCOVERY_PORT: this.#port, HEARTBEAT_INTERVAL: '500ms', ...options.env };
-    const running = this.processes.hive(['node', '--port', '0', '--slots', '1', ...args], {
+    const running = this.processes.hive(['node', '--port', '0', '--api-port', '0', '--slots', '1', ...args], {
       ...options,
       env,
     });
     const [, name, port] = await running.saying(/Node (\S+) is listening on port (\d+)/);
-    return { running, name: name!, address: `127.0.0.1:${port}` };
+    const [, api] = await running.saying(/HTTP API is at (\S+)/);
+    return { running, name: name!, address: `127.0.0.1:${port}`, api: api! };
   }
 
   async client({ address }: TestNode): Promise<Hive> {
