@@ -208,6 +208,12 @@ test('what a function prints and says while it runs can be followed', async () =
   expect((await job.done).state).toBe('cancelled');
 });
 
+test('a function may end its whole job with a value', async () => {
+  const job = await hive.submit({ kind: `${MANY}#found`, range: { start: 0, step: 1, count: 1_000_000 } });
+  expect(await job.value).toEqual({ found: new Set([777]) });
+  expect(await job.done).toMatchObject({ state: 'succeeded' });
+});
+
 test('in a sandbox that no Drone has is not run at all', async () => {
   const job = await hive.submit({ kind: later, inputs: [1], sandbox: 'bwrap' });
   expect((await hive.explain(job.id)).join(' ')).toMatch(/sandbox|label|fit/i);

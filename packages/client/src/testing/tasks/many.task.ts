@@ -24,6 +24,9 @@ export const zeros = task((bytes: number, context: TaskContext) => {
   for (let done = 0; done < bytes; done += 65_536)
     context.write(new Uint8Array(Math.min(65_536, bytes - done)));
 });
+export const found = task((n: number, { finish }: TaskContext) =>
+  n === 777 ? finish({ found: new Set([n]) }) : n,
+);
 export const sum = task(([own, ...parents]: [number, ...number[]]) => parents.reduce((a, b) => a + b, own));
 export const scaled = task((n: number, { params }: TaskContext) => n * (params['by'] as number));
 let running = 0;
