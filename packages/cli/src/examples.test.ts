@@ -1,7 +1,7 @@
 /** The README's snippets are the files in examples/, and those run as they stand. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TaskContext } from '@hive/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -97,6 +97,25 @@ describe('the examples', () => {
     const output = await run('graph.ts');
     expect(output).toMatch(/^\[ 'knead', \[ 'flour' \], \[ 'water' \] \]\n/);
     expect(output).toContain('dough succeeded\nbread succeeded\n');
+  });
+
+  test('words.ts counts words as sort and uniq do', async () => {
+    const texts = ['b a b\n', 'c, a! B?\n', 'zebra a\n', 'Zebra\n'];
+    const books = join(folder, 'books');
+    mkdirSync(books);
+    for (const [i, text] of texts.entries()) writeFileSync(join(books, `${i}.txt`), text);
+    const line = "cat *.txt | tr A-Z a-z | tr -cs a-z '\\n' | grep . | sort | uniq -c | awk '{print $1, $2}'";
+    const expected = execFileSync('/bin/sh', ['-c', line], {
+      cwd: books,
+      env: { ...process.env, LC_ALL: 'C' },
+    });
+    expect(await run('words.ts', books)).toBe(String(expected));
+  });
+
+  test('nonce.ts finds the smallest proof of work there is', async () => {
+    let nonce = 0;
+    while (Number.parseInt(hash('sha256', `suite${nonce}`).slice(0, 3), 16) > 0) nonce++;
+    expect(await run('nonce.ts', 'suite', '12')).toBe(`suite${nonce}\n`);
   });
 
   test('wire.ts speaks the protocol', async () => {
