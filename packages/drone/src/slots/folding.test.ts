@@ -6,6 +6,17 @@ import { SlotDriver } from '../testing/slot-driver.ts';
 let driver: SlotDriver;
 afterEach(() => driver.close());
 
+/** On a slow machine a run of tasks may be told of in several parts. */
+function joined(values: readonly [number, number, unknown][]): [number, number, unknown][] {
+  const all: [number, number, unknown][] = [];
+  for (const [position, count, value] of values) {
+    const before = all.at(-1);
+    if (before === undefined || before[0] + before[1] !== position) all.push([position, count, value]);
+    else all[all.length - 1] = [before[0], before[1] + count, (before[2] as string) + (value as string)];
+  }
+  return all;
+}
+
 /** All that was folded: for each value its first position, the tasks that it stands for, and it. */
 async function folded(): Promise<{ values: [number, number, unknown][]; reports: SlotReport[] }> {
   await driver.ended();
@@ -39,10 +50,11 @@ describe('a slot of a reduced job', () => {
     const range = { start: 0, step: 1, count: 1_000 };
     await driver.start({ range, reduce: { op: 'count' } }, [], { ranges: [0, 3, 10, 2], end: 5, sizes: 0 });
     const { values } = await folded();
-    expect(values).toEqual([
-      [0, 3, 3],
-      [3, 2, 2],
-    ]);
+    for (const [position, count, value] of values) {
+      expect(value).toBe(count);
+      expect(position < 3 && position + count > 3).toBe(false);
+    }
+    expect(values.reduce((sum, [, count]) => sum + count, 0)).toBe(5);
   });
 
   test('leaves out tasks that failed, be it while they were folded', async () => {
@@ -50,7 +62,7 @@ describe('a slot of a reduced job', () => {
     const inputs = ['ok a', 'ok b', 'error', 'ok c', 'big 9', 'ok d'];
     await driver.start({ kind: 'unruly', reduce: { op: 'concat' } }, inputs);
     const { values, reports } = await folded();
-    expect(values).toEqual([
+    expect(joined(values)).toEqual([
       [0, 2, 'ok aok b'],
       [3, 1, 'ok c'],
       [5, 1, 'ok d'],
@@ -85,7 +97,7 @@ describe('a slot of a reduced job', () => {
     driver = new SlotDriver();
     await driver.start({ kind: 'unruly', reduce: { op: 'concat' } }, ['ok a', 'ok b', 'exit', 'ok c']);
     expect(await driver.next('slotDied', false)).toMatchObject({ position: 2 });
-    expect((await folded()).values).toEqual([[0, 2, 'ok aok b']]);
+    expect(joined((await folded()).values)).toEqual([[0, 2, 'ok aok b']]);
   });
 
   test('tells of a task that ends its job by itself, with its own value', async () => {
