@@ -70,6 +70,10 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
     found: "the auditor measured a wait in a job's earlier life by the inputs of a later one",
   },
   {
+    seed: 1_000_015,
+    found: 'tasks of a folded report that was dropped went back, and their job was not ready for all that',
+  },
+  {
     seed: 1_000_196,
     found: 'a stretch of queued tasks was taken for overdue some milliseconds before it was',
   },

@@ -51,4 +51,5 @@ export function returnMissing(state: State, lease: Lease, first: number, end: nu
     if (job.hasOverlaps) returnUncovered(job, lease, gapFirst, gapEnd);
     else returnTasks(state, job, gapFirst, gapEnd);
   }
+  state.touch(job);
 }
