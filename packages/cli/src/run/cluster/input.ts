@@ -87,7 +87,12 @@ class Rereader {
     return read;
   }
 
+  /** After what is being read. Whoever reads later begins anew. */
   close(): void {
+    this.#reading = this.#reading.then(() => this.#drop());
+  }
+
+  #drop(): void {
     void this.#chunks?.return?.();
     this.#chunks = null;
     this.#chunk = new Uint8Array();
@@ -95,7 +100,7 @@ class Rereader {
 
   async #read(offset: number, length: number): Promise<Uint8Array> {
     if (this.#chunks === null || offset < this.#at) {
-      this.close();
+      this.#drop();
       this.#chunks = this.#stream.read()[Symbol.asyncIterator]();
       this.#at = 0;
     }
