@@ -98,7 +98,7 @@ onHosts('nodes on three hosts', () => {
       await hosts.node('c');
       await hosts.nodes('a', { a: 'IDLE', b: 'IDLE', c: 'IDLE' });
       await hosts.nodes('c', { a: 'IDLE', b: 'IDLE', c: 'IDLE' });
-      const [ofA, ofC] = [await hosts.submit('a', 300), await hosts.submit('c', 250)];
+      const [ofA, ofC] = [await hosts.submit('a', 190), await hosts.submit('c', 150)];
       await hosts.ask<Job>('a', ['job', ofC], ({ nodeName }) => nodeName === 'on-c');
       hosts.net.host('c').unplug();
       await a.saying(/Node on-c at 10\.77\.0\.3:8080 is gone without a word/);
@@ -114,7 +114,7 @@ onHosts('nodes on three hosts', () => {
         ['job', ofC],
         (job) => job.state === 'succeeded' && job.lastKnownAt === undefined,
       );
-      expect((await hosts.output('c', 'results', ofA)).split('\n')).toHaveLength(250);
+      expect((await hosts.output('c', 'results', ofA)).split('\n')).toHaveLength(140);
     },
     TEST_MILLIS,
   );

@@ -7,7 +7,7 @@ import { Processes, type Running, type RunOptions } from './processes.ts';
 
 /** What has not come by then will not come. */
 const WAIT_MILLIS_MAX = 60_000;
-const LOOK_MILLIS = 50;
+const LOOK_MILLIS = 200;
 
 export interface TestNode {
   readonly running: Running;

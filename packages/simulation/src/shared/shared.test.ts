@@ -7,7 +7,7 @@ import { fairShares } from './fair-shares.ts';
 import { simulateShared } from './simulation.ts';
 
 const FIRST = 2_000_000;
-const SEEDS = 200;
+const SEEDS = 100;
 const LIMIT_MILLIS = 600_000;
 
 test(
