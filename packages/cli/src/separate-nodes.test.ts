@@ -109,6 +109,7 @@ onHosts('nodes on three hosts', () => {
       await hosts.ask<Job>('c', ['job', ofC], ({ state }) => state === 'succeeded');
       hosts.net.host('c').plugIn();
       await hosts.nodes('a', { b: 'IDLE|BUSY', c: 'IDLE|BUSY' });
+      await hosts.nodes('c', { a: 'IDLE|BUSY', b: 'IDLE|BUSY' });
       await hosts.ask<Job>(
         'a',
         ['job', ofC],
