@@ -6,15 +6,8 @@ import { existsSync, statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { openForReading, openForWriting } from './connection.ts';
 import { damaged, StoreError } from './errors.ts';
+import type { StoreIdentity } from './identity.ts';
 import { migrate, SCHEMA_VERSION, versionOf } from './schema.ts';
-
-/** What is known of a store itself. */
-export interface StoreIdentity {
-  readonly queen: string;
-  readonly epoch: number;
-  /** The latest time that the store has seen, in milliseconds since 1970; time never goes back behind it. */
-  readonly latest: number;
-}
 
 /** A database up to this size, in bytes, is checked page by page when it is opened; that takes some milliseconds. */
 export const CHECKED_BYTES_MAX = 16 * 1024 * 1024;

@@ -18,8 +18,9 @@ import { Batch } from './batch.ts';
 import { CommitDoor, type DoorOptions } from './commit-door.ts';
 import { openForReading } from './connection.ts';
 import { storeError } from './errors.ts';
+import type { StoreIdentity } from './identity.ts';
 import { StoreLock } from './lock.ts';
-import { countOpening, identify, newestNumber, prepareDatabase, type StoreIdentity } from './opening.ts';
+import { countOpening, identify, newestNumber, prepareDatabase } from './opening.ts';
 import { PageCache } from './page-cache.ts';
 import { PageReader } from './page-reader.ts';
 import { recoverRecords } from './recover.ts';
@@ -38,7 +39,7 @@ export interface SqliteOptions {
   /** For tests: another thread than the writer's. */
   readonly thread?: DoorOptions['thread'];
 }
-export type { StoreIdentity } from './opening.ts';
+export type { StoreIdentity } from './identity.ts';
 
 const log = debug('hive:queen:store');
 const CACHE_BYTES = 128 * 1024 * 1024;
