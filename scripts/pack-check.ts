@@ -89,7 +89,9 @@ try {
 }`;
 
 function run(command: string, args: readonly string[], cwd: string): string {
-  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  // Whoever runs this script by pnpm is in another folder.
+  const env = { ...process.env, INIT_CWD: cwd };
+  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 }
 /** pnpm, which may be installed, or only be running this script, or be fetched by npx. */
 function pnpm(args: readonly string[], cwd: string): string {
