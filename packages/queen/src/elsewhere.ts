@@ -35,7 +35,10 @@ export class Elsewhere {
     if (this.#ask === null || event.type !== 'messageReceived') return false;
     const { session, message } = event;
     if (!isAboutJob(message) || this.#ours.has(message) || state.jobs.has(message.job)) return false;
-    const role = state.sessions.get(session)?.role;
+    const peer = state.sessions.get(session);
+    // A task speaks of what it has submitted here, and of nothing else.
+    if (peer === undefined || peer.task !== null) return false;
+    const { role } = peer;
     if (role !== 'client' && (role !== 'observer' || message.type !== 'Query')) return false;
     const { request } = message;
     void this.#ask(message).then((reply) => {

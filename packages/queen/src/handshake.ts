@@ -25,6 +25,7 @@ import {
 } from '@hive/shared/node';
 import debug from 'debug';
 import type { Stranger } from './strangers.ts';
+import type { TaskPass } from './task-tokens.ts';
 
 const log = debug('hive:queen:handshake');
 
@@ -60,6 +61,8 @@ export interface HandshakeHost {
   readonly queen: string;
   readonly handshakeMillis: number;
   isRevoked(keyId: string): boolean;
+  /** Whether a task's token was minted here, for the holder of this key. */
+  isMinted(key: KeyIdentity | null, task: TaskPass): boolean;
   /** The peer is welcome; what its session brings goes to the handlers that this returns. */
   welcome(connection: Connection, greeting: Greeting): ConnectionHandlers;
   /** The handshake is over, well or not. */
@@ -158,13 +161,27 @@ export class Handshake {
     agreeOnVersion(hello);
     if (key !== null && this.#host.isRevoked(key.keyId))
       throw new ProtocolError('This key was revoked.', 'keyRevoked');
-    const problem = key === null ? null : roleProblem(key.role, hello.role);
+    const problem =
+      hello.task === undefined
+        ? key === null
+          ? null
+          : roleProblem(key.role, hello.role)
+        : this.#taskProblem(hello.role, hello.task, key);
     if (problem !== null) throw new ProtocolError(problem, 'badRole');
     if (hello.role === 'drone' && (hello.slots === undefined || hello.kinds === undefined)) {
       throw new ProtocolError('a Drone must say its slots and kinds in Hello', 'badRole');
     }
     const refusal = this.#origin.gate?.refusal(hello) ?? null;
     if (refusal !== null) throw refusal;
+  }
+
+  /** A task comes with its Drone's key, which opens a client's session only together with a token. */
+  #taskProblem(role: Message<'Hello'>['role'], task: TaskPass, key: KeyIdentity | null): string | null {
+    if (role !== 'client') return 'A task opens a session as client.';
+    if (key?.role === 'observer') return roleProblem(key.role, role);
+    return this.#host.isMinted(key, task)
+      ? null
+      : 'The token of this task is not valid here, or not any more.';
   }
 
   /** With the key of the peer's own generation, the only one that it can verify. @throws ProtocolError if that is retired */

@@ -30,6 +30,7 @@ import { StoreError } from './store/sqlite/errors.ts';
 import type { Store } from './store/store.ts';
 import { StoreWatch } from './store-watch.ts';
 import { tellStory } from './story.ts';
+import { TaskTokens } from './task-tokens.ts';
 import { Trace } from './trace.ts';
 
 const log = debug('hive:queen:runtime');
@@ -66,6 +67,8 @@ export class Runtime {
     (session, reply) => this.#connections.get(session)?.send(reply),
     (event) => this.push(event),
   );
+  /** Of tasks that submit work. */
+  readonly tokens = new TaskTokens();
   readonly #store: Store;
   readonly #keys: Keyring | null;
   /** The oldest generation of keys that was valid when last looked. */
@@ -310,7 +313,7 @@ export class Runtime {
   /** What cannot be said must not end the Queen: a damaged page, or more than fits a frame. False when nothing was sent. */
   #send(connection: Connection, send: Send): boolean {
     try {
-      const message = this.#complete(send);
+      const message = this.#withToken(send.session, this.#complete(send));
       if (message !== null) connection.send(message);
       if (message !== null) this.#trace?.sent(send, message);
       return message !== null;
@@ -325,6 +328,12 @@ export class Runtime {
       } else connection.end({ type: 'Goodbye', code: 'tooLarge', message: error.message });
       return false;
     }
+  }
+
+  #withToken(session: SessionNumber, message: Message | null): Message | null {
+    if (message?.type !== 'TaskAssign' || message.token === undefined) return message;
+    const key = this.scheduler.state.sessions.get(session)?.key ?? null;
+    return { ...message, token: this.tokens.mint(key, message.job, message.lease) };
   }
 
   /** Adds the bytes that the scheduler named but does not hold. Null when they are gone, and with them the need. */

@@ -14,6 +14,7 @@ import {
 import debug from 'debug';
 import { type Gate, type Greeting, Handshake, type HandshakeHost } from './handshake.ts';
 import type { Runtime } from './runtime.ts';
+import { mayTaskSay } from './scheduler/index.ts';
 import { Strangers } from './strangers.ts';
 
 const log = debug('hive:queen:server');
@@ -111,6 +112,7 @@ export class QueenServer {
       queen: runtime.queen,
       handshakeMillis: this.#handshakeMillis,
       isRevoked: (keyId) => runtime.isRevoked(keyId),
+      isMinted: (key, task) => runtime.tokens.isMinted(key, task),
       welcome: (connection, greeting) => this.#welcome(connection, address, greeting),
       ended: (handshake) => {
         this.#greeting.delete(handshake);
@@ -137,11 +139,13 @@ export class QueenServer {
       ...(key === null ? {} : { key }),
       ...(signature === null ? {} : { signature }),
     });
-    // What an observer may not send is the scheduler's to refuse, before anything else looks at it.
+    // What an observer or a task may not send is the scheduler's to refuse, before anything else looks at it.
     const isObserver = hello.role === 'observer';
+    const { task } = hello;
     return {
       message: (message) => {
-        if (isObserver) runtime.push({ type: 'messageReceived', session, message });
+        const isRefused = task !== undefined && !mayTaskSay(runtime.scheduler.state, task, message);
+        if (isObserver || isRefused) runtime.push({ type: 'messageReceived', session, message });
         else runtime.receive(session, message);
       },
       closed: (error) => {

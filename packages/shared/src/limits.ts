@@ -36,6 +36,8 @@ export const LIMITS = {
   chunksAhead: 8,
   /** Streams that a Queen takes in at once; the others wait. */
   streamsAtOnce: 32,
+  /** Levels of jobs whose tasks submit work: a client's jobs are the first. */
+  nestedLevels: 3,
   /** Blobs that one job may need. */
   blobsPerJobMax: 1_000,
   /** Blobs that a Queen takes in at once, and that one client may have offered and not given. */

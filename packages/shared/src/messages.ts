@@ -114,7 +114,11 @@ export const jobSpec = struct('Spec', {
   graph: optional(oneOf('failChildren', 'runChildren')),
   concurrency: optional(between(1, 1_000)),
   blobs: optional(list(blob, LIMITS.blobsPerJobMax)),
+  nested: optional(bool),
+  parent: optional(job),
 });
+/** By which a running task opens a session of its own, to submit work. */
+export const taskPass = struct('TaskPass', { job, lease, token: bytes });
 /** A lease that a returning Drone still holds; `done` tasks of it are finished and `startedMillis` ago the next began. */
 export const heldLease = struct('HeldLease', {
   queen,
@@ -136,6 +140,7 @@ export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] 
   failure,
   streamed,
   counts,
+  taskPass,
   heldLease,
 ];
 const page = { first: u53, count: between(0, LIMITS.pageCountMax), sizes, data: bytes } as const;
@@ -154,6 +159,7 @@ const SCHEMAS = {
     slots: optional(between(1, LIMITS.slotsMax)),
     kinds: optional(list(name, LIMITS.kindsMax)),
     labels: optional(labels),
+    task: optional(taskPass),
   },
   Welcome: {
     protocol: u32,
@@ -270,6 +276,7 @@ const SCHEMAS = {
     attempts: optional(pairs),
     behind: optional(lease),
     fold: optional(u53),
+    token: optional(bytes),
   },
   Retract: { lease, end: u53 },
   CancelTask: { lease, index: optional(u53), reason: text },

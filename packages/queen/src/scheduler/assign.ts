@@ -13,6 +13,7 @@ import { gapLength } from './held-back.ts';
 import type { Job, Rate } from './job.ts';
 import { Lease, noteShort } from './lease.ts';
 import { maybeWatchOn } from './live-output.ts';
+import { isEmptyFor, isFullOf } from './nested.ts';
 import type { State } from './state.ts';
 import type { InputRef } from './types.ts';
 
@@ -23,6 +24,7 @@ const MARK_AHEAD_MIN = 64;
 /** For so long a retry is kept for another Drone than the one where the task failed. */
 const ELSEWHERE_MILLIS = 1_000;
 const RETRIES_LOOKED_AT = 256;
+const NO_TOKEN = new Uint8Array(0);
 
 export function assignLeases(state: State): void {
   if (state.ready.size === 0) return;
@@ -82,6 +84,8 @@ function prefetch(state: State, profile: Profile): void {
 
 /** Whether a lease of this job on this Drone is expected to end within the prefetch bound. */
 function isShort(job: Job, drone: DroneState): boolean {
+  // Who may wait for others is not expected to end soon.
+  if (job.spec.nested === true) return false;
   const rate = job.rates.get(drone.peer);
   return rate !== undefined && rate.millisPerTask < LIMITS.prefetchMillisMax;
 }
@@ -93,6 +97,7 @@ function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | nu
   const rate = job.rates.get(drone.peer);
   if (job.folds !== null && giveFold(state, drone, job, behind)) return true;
   if (!job.hasReadyTasks) return false;
+  if (job.spec.nested === true && isFullOf(state, drone, job)) return false;
   const taken = takeTasks(state, job, drone, behind !== null, leaseLength(state, job, rate));
   if (taken === null) return false;
   if (state.identity.isDurable) maybeMark(state, job, taken.ranges);
@@ -158,7 +163,7 @@ function takeTasks(
   length: number,
 ): Taken | null {
   if (job.suspectTasks > 0) {
-    const suspect = takeSuspect(job, drone, isWaiting, length);
+    const suspect = takeSuspect(job, isEmptyFor(state, drone, job), isWaiting, length);
     if (suspect !== null)
       return { ranges: [suspect.first, suspect.end - suspect.first], losses: suspect.losses };
     if (onlySuspectsLeft(job)) {
@@ -198,7 +203,7 @@ function giveToSuspect(state: State, drone: DroneState, job: Job): boolean {
     letGo(drone);
     return true;
   }
-  if (drone.leases.size > 0) return false;
+  if (!isEmptyFor(state, drone, job)) return false;
   letGo(drone);
   giveLease(state, drone, job, null);
   drone.update();
@@ -252,6 +257,8 @@ function sendLease(state: State, lease: Lease, behind: Lease | null): void {
     ...(behind === null ? {} : { behind: behind.number }),
     ...streamsOf(job, lease),
     ...attemptsOf(job, lease),
+    // The runtime puts the token in.
+    ...(job.spec.nested === true ? { token: NO_TOKEN } : {}),
   };
   state.send(drone.session, message, job.spec.range === undefined ? inputsOf(job, lease.ranges) : undefined);
 }
@@ -304,7 +311,8 @@ function attemptsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'attemp
  * is still being learned; an even share of what is left, so that all places end together.
  */
 export function leaseLength(state: State, job: Job, rate: Rate | undefined): number {
-  if (rate === undefined) return 1;
+  // A task that waits for others must not keep those behind it waiting.
+  if (rate === undefined || job.spec.nested === true) return 1;
   const inTarget = LIMITS.leaseTargetMillis / Math.max(rate.millisPerTask, 1e-6);
   const places = Math.max(1, Math.floor(state.fittingSlots(job) / job.slots));
   const evenShare = Math.ceil(job.readyTasks / (2 * places));

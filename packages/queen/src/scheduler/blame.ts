@@ -5,7 +5,6 @@
  * only against a task that was alone.
  */
 import { type Failure, IntervalSet } from '@hive/shared';
-import type { DroneState } from './drone.ts';
 import { endAttempt } from './failures.ts';
 import type { Job, Suspect } from './job.ts';
 import { isLeased, type Lease } from './lease.ts';
@@ -28,7 +27,9 @@ export function suspectLease(state: State, lease: Lease): Failure | null {
     .flatMap(([first, end]) => [...job.recorded.gaps(first, end)])
     .flatMap(([first, end]) => onlyHere(job, lease, first, end));
   const tasks = intervals.reduce((sum, [first, end]) => sum + end - first, 0);
-  if (tasks === 1 && lease.losses >= ALONE_FROM_LOSSES) return crashed(state, lease, intervals[0]![0]);
+  // Who submits work cannot be alone: it has to answer for what comes of that.
+  const isToBlame = lease.losses >= ALONE_FROM_LOSSES || job.spec.nested === true;
+  if (tasks === 1 && isToBlame) return crashed(state, lease, intervals[0]![0]);
   for (const [first, end] of intervals) {
     queueAnew(state, job, first, end);
     const middle = losses >= ALONE_FROM_LOSSES ? first + Math.ceil((end - first) / 2) : end;
@@ -55,7 +56,10 @@ function crashed(state: State, lease: Lease, index: number): Failure | null {
     index,
     outcome: 'crashed',
     code: 'processLost',
-    message: `the process of ${lease.drone.name} was lost while this task ran alone there`,
+    message:
+      lease.job.spec.nested === true
+        ? `the process of ${lease.drone.name} was lost while this task ran there`
+        : `the process of ${lease.drone.name} was lost while this task ran alone there`,
   };
   if (endAttempt(state, lease, failure)) return failure;
   lease.job.failedTasks.get(index)!.losses = lease.losses;
@@ -92,12 +96,12 @@ export function suspectAt(job: Job, index: number): Suspect | undefined {
 }
 
 /**
- * A suspect that may run on this Drone now: one that must be alone only on a Drone that holds nothing. Of a job that its
+ * A suspect that may run on a Drone now: one that must be alone only on a Drone that holds nothing. Of a job that its
  * reader holds back only the task that the reader needs next.
  */
-export function takeSuspect(job: Job, drone: DroneState, isWaiting: boolean, length: number): Suspect | null {
+export function takeSuspect(job: Job, isEmpty: boolean, isWaiting: boolean, length: number): Suspect | null {
   if (isWaiting) return null;
-  const mayRun = (suspect: Suspect) => drone.leases.size === 0 || !mustBeAlone(suspect);
+  const mayRun = (suspect: Suspect) => isEmpty || !mustBeAlone(suspect);
   const lowest = job.isHeldBack ? job.lowestUnrecorded : null;
   const suspect = lowest === null ? job.suspects.find(mayRun) : suspectAt(job, lowest);
   if (suspect === undefined || !mayRun(suspect)) return null;

@@ -20,6 +20,7 @@ import { checkParents } from './graph.ts';
 import { graphGrew } from './graph-jobs.ts';
 import { pageCost } from './input-directory.ts';
 import { canonical, type Job } from './job.ts';
+import { adopt, nestedProblem } from './nested.ts';
 import { paramsBytes } from './params.ts';
 import { summaryOf } from './queries.ts';
 import { noteAppended } from './queue-limit.ts';
@@ -33,6 +34,11 @@ const BUILT_IN_KINDS = ['command', 'echo', 'function', 'hash', 'sleep'];
 export function submit(state: State, client: PeerSession, { job: id, spec }: Message<'Submit'>): void {
   const known = state.jobs.get(id);
   if (known !== undefined) {
+    if (client.task !== null && known.submittedUnder !== client.task.lease) {
+      const text = `Job ${id} was not submitted by this task. Choose a new id.`;
+      state.refuse(client.session, 'notPermitted', text, { job: id });
+      return;
+    }
     if (canonical(known.spec) !== canonical(spec)) {
       state.refuse(
         client.session,
@@ -63,6 +69,7 @@ export function submit(state: State, client: PeerSession, { job: id, spec }: Mes
   });
   const job = state.jobs.get(id)!;
   if (!job.isHidden) state.notice({ type: 'jobAccepted', job: id, name: job.label, kind: job.kind });
+  adopt(state, client, job);
   attach(state, client, job);
   watchConditions(state, job);
   maybeFinish(state, job);
@@ -92,6 +99,8 @@ function specProblem(
       text: `A job's params have at most ${LIMITS.paramsBytesMax} bytes. Send large values as inputs.`,
     };
   }
+  const nested = nestedProblem(state, client, spec);
+  if (nested !== null) return nested;
   const unfoldable = reduceRefusal(spec);
   if (unfoldable !== null) return unfoldable;
   if (spec.range !== undefined) {

@@ -4,6 +4,7 @@ export * from './commit-pipeline.ts';
 export type { Fold, Folds, ReducedPage } from './folds.ts';
 export type { Job } from './job.ts';
 export type { Lease } from './lease.ts';
+export { mayTaskSay } from './nested.ts';
 export type { NodeEvent, NodeFacts, NodeSelf, NodeState } from './nodes.ts';
 export { Scheduler } from './scheduler.ts';
 export type { Identity, PeerSession, State } from './state.ts';

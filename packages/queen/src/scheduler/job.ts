@@ -10,6 +10,7 @@ import {
   IntervalSet,
   type JobId,
   type JobState,
+  type LeaseNumber,
   LIMITS,
   type Millis,
   type PeerId,
@@ -76,6 +77,8 @@ const NO_LABELS: Readonly<Record<string, string>> = {};
 export class Job implements HeapEntry {
   readonly id: JobId;
   readonly spec: Spec;
+  /** The lease of the task that has submitted it; null for a client's, and after a restart of the Queen. */
+  submittedUnder: LeaseNumber | null = null;
   readonly kind: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly slots: number;

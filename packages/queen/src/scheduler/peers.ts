@@ -12,6 +12,7 @@ import type { Job } from './job.ts';
 import { settleCharge } from './lease.ts';
 import { unwatchAll } from './live-output.ts';
 import { keepLost } from './lost-leases.ts';
+import { taskJoined, taskLeft } from './nested.ts';
 import { leaveQuarantine, reviewQuarantines } from './quarantine.ts';
 import { record } from './record.ts';
 import { droneIsGone } from './recovery.ts';
@@ -46,6 +47,7 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     heartbeatMillis: LIMITS.heartbeatMillis,
     toldHeartbeatMillis: LIMITS.heartbeatMillis,
     silence: state.deadlines.create((now) => maybeLost(state, session, now)),
+    task: hello.task === undefined ? null : { job: hello.task.job, lease: hello.task.lease },
     drone: null,
     isClogged: false,
     jobs: new Set(),
@@ -59,6 +61,9 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
   peer.toldHeartbeatMillis = peer.heartbeatMillis;
   state.deadlines.set(peer.silence, state.now + silenceMillis(peer));
   state.send(session, welcome(state, event, peer.heartbeatMillis));
+  if (peer.task !== null && !taskJoined(state, peer, peer.task)) {
+    sessionClosed(state, session, 'its task has ended');
+  }
 }
 
 /** An interval that is off by more than this share of it is told anew. */
@@ -148,6 +153,7 @@ export function sessionClosed(
   state.acks.delete(session);
   if (peer.watch !== null) state.deadlines.clear(peer.watch.deadline);
   unwatchAll(state, peer);
+  taskLeft(state, peer);
   if (peer.drone !== null) droneLeft(state, peer.drone, reason, isProcessLost);
   for (const job of peer.jobs) {
     if (job.hasReaders) job.subscriptions.delete(session);

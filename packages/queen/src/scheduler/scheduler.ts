@@ -27,6 +27,7 @@ import { graphAdvanced } from './graph-jobs.ts';
 import { keysRetired } from './keys.ts';
 import { taskOutput, watchOutput } from './live-output.ts';
 import { manage } from './manage.ts';
+import { endChildren, mayTaskSay } from './nested.ts';
 import { dropSilentNodes, nodeSaid, nodesRecovered } from './nodes.ts';
 import { answerDrone, bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
@@ -151,6 +152,9 @@ export class Scheduler {
   /** The end of a turn: leases, acknowledgements and results for all that has happened in it. */
   #settle(): void {
     const state = this.#state;
+    if (state.children.size > 0) {
+      endChildren(state, ({ session }) => sessionClosed(state, session, 'its task has ended'));
+    }
     for (let job = state.endedNow.pop(); job !== undefined; job = state.endedNow.pop())
       releaseDependents(state, job);
     assignLeases(state);
@@ -258,14 +262,23 @@ const BEFORE_HOLDINGS: ReadonlySet<string> = new Set(['Holdings', 'Heartbeat', '
 
 function clientSays(state: State, client: PeerSession, message: Message): void {
   if (client.role === 'observer' && !MESSAGES[message.type].from.includes('observer')) {
-    const { job, request } = message as { job?: JobId; request?: number };
     const text = `An observer only looks: it may not send ${message.type}. It takes a client's key ("hive key --role client").`;
-    state.refuse(client.session, 'notPermitted', text, {
-      ...(job === undefined ? {} : { job }),
-      ...(request === undefined ? {} : { request }),
-    });
+    refuse(state, client, message, text);
+    return;
+  }
+  if (client.task !== null && !mayTaskSay(state, client.task, message)) {
+    const text = `A task submits jobs and speaks of those alone: it may not send ${message.type} here.`;
+    refuse(state, client, message, text);
     return;
   }
   const handler = CLIENT_HANDLERS[message.type as ClientToQueen['type']];
   (handler as (state: State, client: PeerSession, message: Message) => void)(state, client, message);
+}
+
+function refuse(state: State, client: PeerSession, message: Message, text: string): void {
+  const { job, request } = message as { job?: JobId; request?: number };
+  state.refuse(client.session, 'notPermitted', text, {
+    ...(job === undefined ? {} : { job }),
+    ...(request === undefined ? {} : { request }),
+  });
 }

@@ -19,6 +19,7 @@ import { type Deadline, Deadlines } from './deadlines.ts';
 import { type DroneState, Profile, Throughput } from './drone.ts';
 import { canonical, type Job } from './job.ts';
 import type { Lease } from './lease.ts';
+import type { Children, TaskPass } from './nested.ts';
 import type { HeardJob, KnownNode, NodeSelf } from './nodes.ts';
 import { ReadyJobs } from './ready-jobs.ts';
 import {
@@ -64,6 +65,8 @@ export interface PeerSession {
   heartbeatMillis: Millis;
   toldHeartbeatMillis: Millis;
   readonly silence: Deadline;
+  /** The task that has opened it, to submit work; null for everybody else. */
+  readonly task: TaskPass | null;
   /** Null for a client. */
   drone: DroneState | null;
   isClogged: boolean;
@@ -148,6 +151,8 @@ export class State {
   readonly waitingDeadline: Deadline;
   /** Who watches what a job's tasks print. */
   readonly outputWatchers = new Map<Job, Set<SessionNumber>>();
+  /** What running tasks have submitted, by lease. */
+  readonly children = new Map<LeaseNumber, Children>();
   readonly acks = new Map<SessionNumber, number[]>();
   readonly throughput = new Throughput();
   /** Things that were counted instead of believed. */
