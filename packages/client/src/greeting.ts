@@ -30,6 +30,8 @@ export interface WhoWeAre {
   readonly name: string;
   /** The key, as it is now. @throws UsageError when there is none */
   readonly access: () => Access;
+  /** Of a task that submits work: lets it in with its Drone's key. */
+  readonly task?: NonNullable<Message<'Hello'>['task']>;
 }
 
 /** @throws Error when nobody answers there, something that is no Queen does, or the Queen refuses us */
@@ -68,7 +70,9 @@ export async function greet(
   const timer = setTimeout(giveUp, Math.max(0, deadline - performance.now()));
   signal.addEventListener('abort', giveUp, { once: true });
   if (signal.aborted) giveUp();
-  connection.send(helloOf({ role: clientRole(access), peer: who.peer, name: who.name }));
+  const { peer, name, task } = who;
+  const role = task === undefined ? clientRole(access) : 'client';
+  connection.send(helloOf({ role, peer, name, ...(task === undefined ? {} : { task }) }));
   try {
     return await answer.promise;
   } finally {

@@ -5,7 +5,7 @@ import { cancelOnAbort, unlessAborted } from './abort.ts';
 import type { Blobs } from './blobs.ts';
 import { CallJob } from './calls.ts';
 import type { Inputs } from './feeder.ts';
-import { Functions, isFunction, mustBePlain, type Target } from './functions/functions.ts';
+import { Functions, isFunction, mustBePlain, type Target, type Targets } from './functions/functions.ts';
 import type { InputOf, OutputOf, SentAs, Task } from './functions/task.ts';
 import { Graph, type GraphOptions } from './graph.ts';
 import type { ParentsOf } from './inputs.ts';
@@ -49,7 +49,7 @@ export class Hive implements AsyncDisposable {
   readonly #calls = new Map<string, CallJob>();
   /** Call jobs of functions whose code is on its way. */
   readonly #opening = new Map<string, Promise<CallJob>>();
-  readonly #functions: Functions;
+  readonly #functions: Targets;
   readonly #ended: () => Promise<void>;
   /** Sessions with other nodes, whose jobs were opened, by node. */
   readonly #owners = new Map<string, Promise<Hive>>();
@@ -57,11 +57,16 @@ export class Hive implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   /** @internal Use `connect`. */
-  constructor(router: Router, ended: () => Promise<void>, connectTo: ConnectTo | null = null) {
+  constructor(
+    router: Router,
+    ended: () => Promise<void>,
+    connectTo: ConnectTo | null = null,
+    functions: Targets = new Functions(router.blobs),
+  ) {
     this.#connectTo = connectTo;
     this.#router = router;
     this.#ended = ended;
-    this.#functions = new Functions(router.blobs);
+    this.#functions = functions;
   }
 
   /** @internal What jobs need: give it here before the job is submitted, and name it in the job's `blobs`. */

@@ -28,9 +28,11 @@ export {
   type SentAs,
   type Task,
   type TaskContext,
+  type TaskHive,
   type TaskSettings,
   task,
 } from './functions/task.ts';
+export { connectTask } from './functions/task-session.ts';
 export { Graph, type GraphOptions, GraphResults, GraphTask, type GraphTaskOptions } from './graph.ts';
 export { Hive, newJobId } from './hive.ts';
 export type { CancelOptions, JobProgress } from './job.ts';

@@ -141,6 +141,7 @@ const PLAIN = [
   'graph',
   'concurrency',
   'blobs',
+  'nested',
 ] as const;
 /** Lengths of time, and their names on the wire. */
 const DURATIONS = {

@@ -56,10 +56,13 @@ export class Router implements JobHost {
   readonly #handlers: Handlers;
 
   readonly #keepAlive: KeepAlive | null;
+  /** The job of the task whose session this is; what it submits is below that. */
+  readonly #parent: JobId | null;
 
   /** @param isLocal whether the process may end although the session is open, if nobody waits for anything of it */
   constructor(finder: QueenFinder, who: WhoWeAre, isLocal = false) {
     this.#keepAlive = isLocal ? new KeepAlive(() => !this.#isIdle) : null;
+    this.#parent = who.task?.job ?? null;
     this.#handlers = this.#makeHandlers();
     this.#streams = new StreamServer(this, ({ job, index, direction }) =>
       direction === 'in' ? this.#jobs.get(job)?.sources.get(index) : undefined,
@@ -152,7 +155,8 @@ export class Router implements JobHost {
     return this.bufferedBytes >= LIMITS.sendBufferSoft;
   }
   send(message: ClientToQueen): void {
-    this.#link.send(message);
+    const isChild = message.type === 'Submit' && this.#parent !== null;
+    this.#link.send(isChild ? { ...message, spec: { ...message.spec, parent: this.#parent } } : message);
   }
   flush(): void {
     this.#link.connection?.flush();

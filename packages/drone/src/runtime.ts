@@ -18,6 +18,8 @@ import {
   type Address,
   describeMessage,
   formatAddress,
+  formatKey,
+  PeerKey,
   type PortRange,
   randomPeerId,
   wholeValue,
@@ -37,6 +39,7 @@ import { OutputServer } from './output-server.ts';
 import { LastWill } from './sandbox/last-will.ts';
 import { displayValue } from './slots/display.ts';
 import { OutputFiles } from './slots/output-files.ts';
+import type { QueenWay } from './slots/pass.ts';
 import { Slot } from './slots/slot.ts';
 import { describeEvent, describeOrder } from './slots/trace.ts';
 
@@ -83,6 +86,7 @@ class DroneRuntime implements Drone, LinkHost {
   readonly #config: DroneConfig;
   readonly #agent: Agent;
   readonly #slots: Slot[] = [];
+  readonly #openSlot: (number: number) => void;
   readonly #outputs = new OutputFiles();
   readonly #outputServer = new OutputServer(this.#outputs);
   readonly #blobs: BlobPuller;
@@ -118,7 +122,7 @@ class DroneRuntime implements Drone, LinkHost {
     const whole = config.showValues ? { whole: wholeOf } : {};
     this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole });
     log('starts: peer %s, %d slots, kinds %s', this.peer, slots, kinds.join(' '));
-    this.#guardian = new Guardian(this.#outputs.folder, slots);
+    this.#guardian = new Guardian(this.#outputs.folder, slots * (LIMITS.nestedLevels + 1));
     const cache = new BlobCache(join(this.#outputs.folder, 'blobs'), config.blobBytesMax);
     this.#blobs = new BlobPuller(cache, (queen, get) => this.#sendTo(queen, get));
     const slotOptions = {
@@ -128,13 +132,15 @@ class DroneRuntime implements Drone, LinkHost {
       ...(sandbox === null ? {} : { sandbox: { ...sandbox, runs: this.#outputs.folder } }),
       mayTell: () => this.#mayTell(),
       blobs: this.#blobs,
+      wayTo: (queen: QueenId) => this.#wayTo(queen),
       ...(tasks === null ? {} : { tasks }),
       tasksOnly,
       ...(heapMiB === undefined ? {} : { heapMiB }),
     };
-    for (let n = 0; n < slots; n++) {
-      this.#slots.push(new Slot(n, slotOptions, (event) => this.#feed(event)));
-    }
+    this.#openSlot = (n) => {
+      this.#slots[n] = new Slot(n, slotOptions, (event) => this.#feed(event));
+    };
+    for (let n = 0; n < slots; n++) this.#openSlot(n);
     this.#watchOrphan();
     this.#accepted = new Accepted(this, () => ++this.#linksMade);
     if (config.listen !== undefined) void this.#listen(config.listen);
@@ -150,7 +156,8 @@ class DroneRuntime implements Drone, LinkHost {
   get busySlots(): number {
     let busy = 0;
     for (const slot of this.#slots) if (slot.isBusy) busy++;
-    return busy;
+    // Spare slots run what comes while others wait.
+    return Math.min(busy, this.slots);
   }
   get counters(): DroneCounters {
     return this.#agent.counters;
@@ -298,6 +305,9 @@ class DroneRuntime implements Drone, LinkHost {
         if (link !== undefined) this.#outputServer.serve(link, effect);
         break;
       }
+      case 'openSlot':
+        this.#openSlot(effect.slot);
+        break;
       case 'dropOutputs':
         for (const file of effect.files) this.#outputs.drop(file);
         break;
@@ -315,6 +325,26 @@ class DroneRuntime implements Drone, LinkHost {
 
   #sendTo(queen: QueenId, message: Message): void {
     for (const [session, other] of this.#queenOf) if (other === queen) this.#send(session, message);
+  }
+
+  /** For a task that submits work. Its thread gets a Drone's key, never the secret itself. @throws Error */
+  #wayTo(queen: QueenId): QueenWay {
+    for (const [session, other] of this.#queenOf) {
+      const link = this.#bySession.get(session);
+      if (other !== queen || link === undefined) continue;
+      if (link.address === null) {
+        throw new Error(
+          'This Drone was dialled by its Queen, and its tasks cannot dial her: they submit no work.',
+        );
+      }
+      const address = formatAddress(link.address);
+      const access = this.#config.access();
+      if (access.kind === 'insecure') return { queen: address, key: null, isForced: access.isForced };
+      const { key } = access;
+      const own = key.secret === null ? key : PeerKey.from(key.secret, 'drone', key.keyId);
+      return { queen: address, key: formatKey(own), isForced: false };
+    }
+    throw new Error('There is no session with the Queen at this moment.');
   }
 
   /** After what came in with this task has been dealt with: if it is all there is to do, its end is worth waiting for. */

@@ -133,6 +133,8 @@ export class SimDrone implements SlotHost, LinkHost {
       // The slots of the simulation have no outputs over 1 MiB.
       case 'serveOutput':
       case 'dropOutputs':
+      // Nor tasks that wait for others.
+      case 'openSlot':
         break;
       default:
         this.slots[effect.slot]!.obey(effect);

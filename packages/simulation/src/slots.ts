@@ -96,6 +96,8 @@ export class SimSlot {
     abortTask: (run, { position, reason }) => this.#abort(run, position, reason),
     deliverChunk: () => {},
     watchSlot: () => {},
+    // Its tasks submit nothing, and so wait for nothing.
+    goOn: () => {},
     killSlot: () => this.die('the thread was ended'),
   };
 

@@ -20,6 +20,11 @@ export interface FunctionOptions {
   readonly concurrency?: number;
   /** Functions: after so many calls the thread is replaced; default: what the task's file says, else never. */
   readonly maxCallsPerThread?: number;
+  /**
+   * Functions: the task submits work itself, by `context.hive`. Its tasks are handed out one by one, and have a slot for
+   * themselves, which they give away while they wait for what they have submitted.
+   */
+  readonly nested?: boolean;
   /** Functions in a sandbox: heap of their process, in MiB. */
   readonly memoryMiB?: number;
 }
@@ -35,7 +40,10 @@ interface Bundled extends Bundle {
 }
 
 const TASK_FILE = /^file:|\.[cm]?[jt]sx?(?:#[\w$]+)?$/;
-const FUNCTION_OPTIONS = ['concurrency', 'maxCallsPerThread', 'memoryMiB'] as const;
+const FUNCTION_OPTIONS = ['concurrency', 'maxCallsPerThread', 'memoryMiB', 'nested'] as const;
+
+/** What a job of a function needs of this; a task that submits work finds its functions in another way. */
+export type Targets = Pick<Functions, 'keyOf' | 'optionsOf'>;
 
 /** Whether this is a function's, and not the name of a kind. */
 export const isFunction = (target: Target): boolean => typeof target !== 'string' || TASK_FILE.test(target);
@@ -156,6 +164,6 @@ const pathOf = (file: string): string =>
   file.startsWith('file:') ? fileURLToPath(new URL(file).href.replace(/[?#].*$/, '')) : resolve(file);
 const nameOf = (path: string): string => path.replace(/^.*[/\\]/, '').slice(0, 256);
 
-function defined<T extends object>(options: T): Partial<T> {
+export function defined<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

@@ -3,6 +3,8 @@
  * which imports it can bundle that file, and TypeScript knows what goes in and what comes out.
  */
 import { UsageError } from '@hive/shared';
+import type { Inputs } from '../feeder.ts';
+import type { CallOptions, JobOptions, RangeStep, ReduceWith } from '../options.ts';
 import type { StreamSource } from '../streams.ts';
 
 /** The second argument of a task's function. */
@@ -25,6 +27,43 @@ export interface TaskContext {
   finish(value: unknown): never;
   /** Adds to the task's output, which is then bytes, of any length, instead of what it returns. */
   write(bytes: Uint8Array | string): void;
+  /** Submits more work, of a job with the option `nested: true`. What has not ended when the task ends is cancelled. */
+  readonly hive: TaskHive;
+}
+
+/**
+ * What a task submits work with: tasks that its own file exports, registered ones, and kinds. While it awaits the answers it
+ * gives its slot away, and its code runs on when there is one for it again.
+ */
+export interface TaskHive {
+  call<In, Out>(task: Task<In, Out>, input: SentAs<In>, options?: CallOptions): Promise<Awaited<Out>>;
+  call<T = unknown>(kind: string, input: unknown, options?: CallOptions): Promise<T>;
+  /** All results, in the order of the inputs. */
+  map<In, Out>(
+    task: Task<In, Out>,
+    inputs: Inputs<SentAs<In>>,
+    options?: JobOptions,
+  ): Promise<Awaited<Out>[]>;
+  map<T = unknown>(kind: string, inputs: Inputs, options?: JobOptions): Promise<T[]>;
+  /** The results, folded into one value. */
+  map<T = unknown>(task: AnyTask, inputs: Inputs, options: JobOptions & Folded): Promise<T>;
+  range<Out>(
+    start: number,
+    end: number,
+    task: Task<number, Out>,
+    options?: JobOptions & RangeStep,
+  ): Promise<Awaited<Out>[]>;
+  range<T = unknown>(
+    start: number,
+    end: number,
+    task: AnyTask,
+    options: JobOptions & RangeStep & Folded,
+  ): Promise<T>;
+}
+// biome-ignore lint/suspicious/noExplicitAny: any task will do
+type AnyTask = string | Task<any, any>;
+interface Folded {
+  readonly reduce: ReduceWith;
 }
 
 /** What a task gets for an input that was sent as a stream (`fileStream(path)`): bytes of any length. */

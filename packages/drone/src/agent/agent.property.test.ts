@@ -70,7 +70,8 @@ class World {
         else if (effect.type === 'close') {
           if (effect.code !== 'silent') throw new Error(`the session was closed: ${effect.message}`);
           if (effect.session === this.queen.session) this.queen.close();
-        } else if ('slot' in effect) this.slots[effect.slot]!.obey(effect);
+        } else if (effect.type === 'openSlot') throw new Error('no task of this test waits');
+        else if ('slot' in effect) this.slots[effect.slot]!.obey(effect);
       }
     }
     this.#isStepping = false;

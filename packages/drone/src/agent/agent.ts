@@ -13,6 +13,7 @@ import { type Display, Journal } from './journal.ts';
 import { Places } from './places.ts';
 import { type AgentSession, Queens, type Turn } from './queens.ts';
 import { Replies } from './replies.ts';
+import { letGoOn } from './rests.ts';
 import { Transfers } from './transfers.ts';
 import { Turns } from './turns.ts';
 import { Work } from './work.ts';
@@ -71,6 +72,7 @@ export class Agent {
     this.#turn.now = Math.max(now, this.#turn.now);
     this.#turn.effects = effects;
     (this.#handlers[event.type] as (event: AgentEvent) => void)(event);
+    letGoOn(this.#turn, this.#places);
     this.#balanceCredit();
     this.#maybeDrained();
     return effects;
@@ -94,6 +96,7 @@ export class Agent {
     slotRetracted: (event) => this.#work.slotRetracted(event),
     slotPulled: (event) => this.#work.slotPulled(event),
     slotPrinted: (event) => this.#work.slotPrinted(event),
+    slotWaits: (event) => this.#work.slotWaits(event),
     slotDied: (event) => this.#work.slotDied(event),
     sessionOpened: (event) => this.#sessionOpened(event),
     sessionHeard: (event) => this.#heard(event.session),

@@ -113,6 +113,13 @@ export type AgentEvent =
       readonly offset: number;
       readonly data: Uint8Array;
     }
+  /** A task that has submitted work waits for that (it runs nothing until `goOn`), or would run on. */
+  | {
+      readonly type: 'slotWaits';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly waits: boolean;
+    }
   /** The thread is gone; what it had finished was reported before. `position` is the task that it ran, if it ran one. */
   | {
       readonly type: 'slotDied';
@@ -139,6 +146,12 @@ export type AgentEvent =
   | { readonly type: 'drainRequested' }
   | { readonly type: 'tick' };
 
+/** With which a task opens a session of its own. */
+export interface OrderPass {
+  readonly lease: LeaseNumber;
+  readonly token: Uint8Array;
+}
+
 /** What a slot needs to run a lease. */
 export interface LeaseOrder {
   readonly slot: SlotNumber;
@@ -156,6 +169,8 @@ export interface LeaseOrder {
   readonly streams: readonly Streamed[];
   /** Tasks of it that were tried before: index, number of this attempt, … */
   readonly attempts?: readonly number[];
+  /** With which its task may submit work. */
+  readonly pass?: OrderPass;
   /** Its one task is to fold the values that are its input. */
   readonly isFold: boolean;
   /** Somebody wants to see what its tasks print; `watchSlot` may change that. */
@@ -185,6 +200,13 @@ export type SlotEffect =
       readonly run: RunNumber;
       readonly position: number | null;
       readonly reason: string;
+    }
+  /** The task that waited may run on; with a problem, it may not wait at all. */
+  | {
+      readonly type: 'goOn';
+      readonly slot: SlotNumber;
+      readonly run: RunNumber;
+      readonly problem: string | null;
     }
   /** A part of the stream that a task reads. */
   | {
@@ -218,6 +240,8 @@ export type AgentEffect =
       readonly message: string;
     }
   | SlotEffect
+  /** One more slot is needed, with this number, beside those whose tasks wait. It says `slotReady`, as they all do. */
+  | { readonly type: 'openSlot'; readonly slot: SlotNumber }
   /** A piece of an output is wanted. Answer: StreamChunk, in that session. */
   | {
       readonly type: 'serveOutput';

@@ -58,6 +58,8 @@ export interface Lease {
   readonly streams: readonly Streamed[];
   /** Tasks of it that were tried before: index, number of this attempt, … */
   readonly attempts: readonly number[];
+  /** With which its task may submit work; null: it may not. */
+  readonly token: Uint8Array | null;
   /** It folds values, and has one task. */
   readonly isFold: boolean;
   /** Tasks that are still its own: positions [0, end). Only falls. */
@@ -116,6 +118,7 @@ export function leaseOf(
     data,
     streams: message.streams ?? [],
     attempts: message.attempts ?? [],
+    token: message.token ?? null,
     isFold,
     end: count,
     done: 0,
@@ -192,7 +195,11 @@ export function rangeEnd(lease: { readonly ranges: readonly number[] }, position
 }
 
 /** What a slot must know of a lease to run it. */
-export function partsOf({ queen, job, spec, ranges, end, sizes, data, streams, isFold, attempts }: Lease) {
-  const order = { queen, job, spec, ranges, end, sizes, data, streams, isFold };
-  return attempts.length === 0 ? order : { ...order, attempts };
+export function partsOf(lease: Lease) {
+  const { queen, job, spec, ranges, end, sizes, data, streams, isFold, attempts, number, token } = lease;
+  return {
+    ...{ queen, job, spec, ranges, end, sizes, data, streams, isFold },
+    ...(attempts.length === 0 ? {} : { attempts }),
+    ...(token === null ? {} : { pass: { lease: number, token } }),
+  };
 }

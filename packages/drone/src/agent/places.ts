@@ -1,6 +1,9 @@
 /**
  * Which slot is taken by what. A place is as many slots as one task of a job needs: the first one runs the lease, the
- * others are blocked. This is the only file that hands slots out, and so the one that keeps G3: never more than there are.
+ * others are blocked. This is the only file that hands slots out, and so the one that keeps G3: never more run than there are.
+ *
+ * A place whose task waits for work that it has submitted is `away`: it does not count, so another may run meanwhile, in a
+ * spare slot. It counts again when it is back, which it waits for; what is freed goes to those first.
  *
  * A slot is `starting` (at birth and after its thread died, until it says that it is up) or `ready`; a ready slot is free
  * when it has no place and its unacknowledged results are below the bound.
@@ -16,6 +19,8 @@ export interface Place {
   waiting: Lease | null;
   /** When it was taken. */
   readonly since: Millis;
+  /** Its task waits for others, and may run again only when it is told so; `back`: it has nothing to wait for any more. */
+  away: 'no' | 'yes' | 'back';
 }
 interface SlotState {
   isReady: boolean;
@@ -25,16 +30,70 @@ interface SlotState {
 
 export class Places {
   readonly #slots: SlotState[];
+  readonly #count: number;
+  /** Places that are away. */
+  readonly #away = new Set<Place>();
 
+  /** @param count of slots that may run something at the same time */
   constructor(count: number) {
-    this.#slots = Array.from({ length: count }, () => ({ isReady: false, place: null, unackedBytes: 0 }));
+    this.#count = count;
+    this.#slots = Array.from({ length: count }, newSlot);
   }
 
   /** Slots that work may be asked for. */
   get free(): number {
     let free = 0;
     for (const slot of this.#slots) if (isFree(slot)) free++;
-    return free;
+    if (this.#slots.length === this.#count) return free;
+    let room = this.#room;
+    for (const place of this.#away) if (place.away === 'back') room -= place.slots.length;
+    return Math.max(0, Math.min(free, room));
+  }
+
+  /** Slots that may run something more. */
+  get #room(): number {
+    let running = 0;
+    for (const { place } of this.#slots) if (place !== null && place.away === 'no') running++;
+    return this.#count - running;
+  }
+
+  /** Whether somebody waits for slots to run on in. */
+  get isAwaited(): boolean {
+    for (const place of this.#away) if (place.away === 'back') return true;
+    return false;
+  }
+
+  /**
+   * The task of this place waits for others, and others may run meanwhile. Returns the numbers of slots that are needed for
+   * them and are not there yet; null when there may be no more: it has to keep its place.
+   */
+  leave(place: Place): SlotNumber[] | null {
+    let idle = 0;
+    for (const slot of this.#slots) if (slot.place === null) idle++;
+    const missing = Math.max(0, this.#room + place.slots.length - idle);
+    if (this.#slots.length + missing > this.#count * (LIMITS.nestedLevels + 1)) return null;
+    place.away = 'yes';
+    this.#away.add(place);
+    const opened = Array.from({ length: missing }, (_, n) => this.#slots.length + n);
+    for (const _ of opened) this.#slots.push(newSlot());
+    return opened;
+  }
+
+  /** Whoever wants to run on and can: their places count again. */
+  comeBack(): Place[] {
+    const back: Place[] = [];
+    for (const place of this.#away) {
+      if (place.away !== 'back' || place.slots.length > this.#room) continue;
+      this.forgetAway(place);
+      back.push(place);
+    }
+    return back;
+  }
+
+  /** Its task is not away, or has ended. */
+  forgetAway(place: Place): void {
+    place.away = 'no';
+    this.#away.delete(place);
   }
 
   get unackedBytes(): number {
@@ -68,7 +127,7 @@ export class Places {
 
   take(count: number, now: Millis): Place | null {
     if (count > this.free) return null;
-    const place: Place = { slots: [], running: null, waiting: null, since: now };
+    const place: Place = { slots: [], running: null, waiting: null, since: now, away: 'no' };
     this.#addSlots(place, count);
     return place;
   }
@@ -112,6 +171,8 @@ export class Places {
     }
   }
 }
+
+const newSlot = (): SlotState => ({ isReady: false, place: null, unackedBytes: 0 });
 
 function isFree(slot: SlotState): boolean {
   return slot.isReady && slot.place === null && slot.unackedBytes < LIMITS.slotUnackedBytesMax;

@@ -15,6 +15,7 @@ import { costOf, keyOf } from './outbox.ts';
 import type { Place, Places } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
 import { type Replies, rememberEnd } from './replies.ts';
+import { rest } from './rests.ts';
 import type { Turns } from './turns.ts';
 
 type SlotEvent<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
@@ -25,6 +26,7 @@ interface RunningLease {
   readonly place: Place;
 }
 const NOTHING = { count: 0, sizes: 0, data: new Uint8Array(0), failures: [], busyMicros: 0 } as const;
+const NO_PLACE: Place = { slots: [], running: null, waiting: null, since: 0, away: 'no' };
 
 export class Work {
   readonly #turn: Turn;
@@ -89,7 +91,7 @@ export class Work {
 
   #placeFor(session: AgentSession, { spec }: Lease, ahead: Place | null): Place | null {
     if (this.#replies.isDraining || session.isDraining || ahead?.waiting) return null;
-    if (ahead !== null) return ahead;
+    if (ahead !== null) return ahead.away === 'no' ? ahead : null;
     const slots = slotsOf(spec);
     return this.#turns.mayTake(session, slots) ? this.#places.take(slots, this.#turn.now) : null;
   }
@@ -251,6 +253,14 @@ export class Work {
     this.#end(running, { ...NOTHING, at: lease.done, ...(blamed && { count: 1, failures: [blamed] }) });
   }
 
+  /** A task waits for what it has submitted, or has what it waited for. */
+  slotWaits(event: SlotEvent<'slotWaits'>): void {
+    const place = this.#running(event)?.place;
+    if (place === undefined || !rest(this.#turn, this.#places, place, event)) return;
+    // Who waits for others must not be waited for.
+    if (place.waiting !== null) this.#giveUpWaiting(place.waiting);
+  }
+
   /** Results of this slot were let go. */
   released(slot: SlotNumber | null, bytes: number, files: readonly OutputFile[]): void {
     if (files.length > 0) this.#turn.effects.push({ type: 'dropOutputs', files });
@@ -289,7 +299,7 @@ export class Work {
       return;
     }
     if (!this.#places.mayStart(place)) return;
-    if (this.#turns.isOver(place, this.#queenOf(lease))) {
+    if (this.#places.isAwaited || this.#turns.isOver(place, this.#queenOf(lease))) {
       this.#giveUpWaiting(lease);
       return;
     }
@@ -392,6 +402,7 @@ export class Work {
     this.#turns.ran(queen, slotsOf(lease.spec), this.#turn.now - stage.startedAt);
     queen.leases.delete(keyOf(lease.incarnation, lease.number));
     place.running = null;
+    this.#places.forgetAway(place);
     this.#advance(place);
   }
 
@@ -403,7 +414,7 @@ export class Work {
     }
     const messages = completionsOf(lease, { ...NOTHING, at: 0, count: lease.count, failures });
     this.#journal.finished(lease.count, lease.count, 0);
-    this.#replies.end(session, lease, messages, { slots: [], running: null, waiting: null, since: 0 });
+    this.#replies.end(session, lease, messages, NO_PLACE);
   }
 
   /** A lease that waits at a place and cannot start there. */

@@ -71,6 +71,11 @@ async function call({ task, input, stream, index, attempt, params }: BoxCall): P
     finish: (value: unknown) => {
       throw new Finish(value);
     },
+    get hive(): never {
+      throw new Error(
+        'A function in a sandbox submits no work: leave the option "sandbox" out, or submit it yourself.',
+      );
+    },
     write: (bytes: Uint8Array | string) => {
       hasWritten = true;
       say({ type: 'write', bytes: typeof bytes === 'string' ? Buffer.from(bytes) : bytes });

@@ -5,6 +5,7 @@
 import { TaskFailure } from '../kinds/failure.ts';
 import type { Task } from '../kinds/kind.ts';
 import type { Printed } from './printer.ts';
+import type { TaskHive } from './task-hive.ts';
 
 /** Ends the whole job, successfully, with this value. Thrown, so that the function ends where it stands. */
 export class Finish {
@@ -26,6 +27,8 @@ export class FunctionContext {
   #task: TaskFace;
   #printed: Printed;
   #isOver = false;
+  readonly #submitter: () => TaskHive;
+  #hive: TaskHive | null = null;
   #progressAt = Number.NEGATIVE_INFINITY;
   /** Bytes were written as the output. */
   hasWritten = false;
@@ -34,7 +37,14 @@ export class FunctionContext {
 
   readonly params: Readonly<Record<string, unknown>>;
 
-  constructor(task: TaskFace, printed: Printed, params: Readonly<Record<string, unknown>>) {
+  /** @param submitter what `hive` is, for the task that asks for it; throws when it may submit nothing */
+  constructor(
+    task: TaskFace,
+    printed: Printed,
+    params: Readonly<Record<string, unknown>>,
+    submitter: () => TaskHive,
+  ) {
+    this.#submitter = submitter;
     this.params = params;
     this.#task = task;
     this.#printed = printed;
@@ -84,8 +94,16 @@ export class FunctionContext {
     };
   }
 
+  get hive(): TaskHive {
+    if (this.#isOver)
+      throw new TaskFailure('tooLate', 'The task has ended; it cannot submit anything any more.');
+    this.#hive ??= this.#submitter();
+    return this.#hive;
+  }
+
   /** Whoever kept it can do no harm with it any more. */
   end(): void {
     this.#isOver = true;
+    this.#hive?.end();
   }
 }

@@ -11,11 +11,17 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot } from '../kinds/kind.ts';
+import { CLIENT_LOADER } from './client.ts';
 import type { FunctionParams } from './params.ts';
 import { registeredTasks } from './registered.ts';
 import { type LoadedTask, taskOf } from './task-module.ts';
 
 type Module = Readonly<Record<string, unknown>>;
+
+/** A task, and what its module exports beside it. */
+export interface FoundTask extends LoadedTask {
+  readonly exports: Module;
+}
 
 /** A module of JavaScript cannot be let go, so a thread that has loaded this many is replaced. */
 const MODULES_MAX = 32;
@@ -26,7 +32,7 @@ const STAND_IN = new URL(import.meta.url.endsWith('.ts') ? './stand-in.ts' : './
 const loaded = new Map<string, Promise<Module>>();
 
 /** The task of a job. @throws TaskFailure */
-export async function loadTask(params: FunctionParams, slot: KindSlot): Promise<LoadedTask> {
+export async function loadTask(params: FunctionParams, slot: KindSlot): Promise<FoundTask> {
   prepareThread();
   mustBeAllowed(params, slot);
   const module =
@@ -34,7 +40,7 @@ export async function loadTask(params: FunctionParams, slot: KindSlot): Promise<
       ? await loadRegistered(params.name!, slot)
       : await once(params.module, () => loadBundle(params.module!, params.file, slot));
   if (loaded.size >= MODULES_MAX) slot.renew();
-  return taskOf(module, params.export, params.file);
+  return { ...taskOf(module, params.export, params.file), exports: module };
 }
 
 /** The file of a job's code, for who wants to run it elsewhere. @throws TaskFailure */
@@ -122,8 +128,14 @@ function prepareThread(): void {
   const { registerHooks } = nodeModule as unknown as { registerHooks?: (hooks: object) => void };
   // A registered task's file imports the client only for `task`, which does not need all of it, nor it to be installed.
   registerHooks?.({
-    resolve: (specifier: string, context: object, next: (specifier: string, context: object) => object) =>
-      specifier === '@hive/client' ? { url: STAND_IN, shortCircuit: true } : next(specifier, context),
+    resolve: (
+      specifier: string,
+      context: { readonly parentURL?: string },
+      next: (specifier: string, context: object) => object,
+    ) =>
+      specifier === '@hive/client' && context.parentURL !== CLIENT_LOADER
+        ? { url: STAND_IN, shortCircuit: true }
+        : next(specifier, context),
   });
 }
 

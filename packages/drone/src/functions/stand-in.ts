@@ -9,6 +9,11 @@ export function task(run: TaskFunction, settings: TaskSettings = {}): object {
   return { run, settings, [TASK_MARK]: { run, settings } };
 }
 
+/** A task that Drones have, by its name. */
+export function registeredTask(name: string): object {
+  return { registered: name };
+}
+
 /** Thrown by a task that need not be tried again. */
 export class NonRetryableError extends Error {
   override readonly name = 'NonRetryableError';

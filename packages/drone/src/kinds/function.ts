@@ -9,10 +9,11 @@ import { decodeHiveJs, encodeInPlace } from '@hive/shared';
 import { FunctionBox } from '../functions/box.ts';
 import { Finish, FunctionContext } from '../functions/context.ts';
 import { InputStream } from '../functions/input-stream.ts';
-import { loadTask } from '../functions/modules.ts';
+import { type FoundTask, loadTask } from '../functions/modules.ts';
 import { type FunctionParams, readParams } from '../functions/params.ts';
 import { Printed, printFor, printWithin } from '../functions/printer.ts';
-import type { LoadedTask, TaskFunction } from '../functions/task-module.ts';
+import { TaskHive } from '../functions/task-hive.ts';
+import type { TaskFunction } from '../functions/task-module.ts';
 import { ThrownError, thrownBy, withOwn } from '../functions/thrown.ts';
 import { badInput, TaskFailure } from './failure.ts';
 import type { Kind, KindJob, KindSlot, Runner, Several, Task } from './kind.ts';
@@ -26,7 +27,8 @@ class Functions implements Several {
   readonly runner: Runner;
   readonly #params: FunctionParams;
   readonly #slot: KindSlot;
-  #task: LoadedTask | null = null;
+  #task: FoundTask | null = null;
+  readonly #submitter = () => new TaskHive(this.#slot.nesting, this.#params, this.#task!.exports);
   #run: TaskFunction = () => {};
   readonly #box: FunctionBox | null;
   #callsLeft = Number.POSITIVE_INFINITY;
@@ -91,7 +93,7 @@ class Functions implements Several {
   #callWith(task: Task, input: unknown): void | Promise<void> {
     if (--this.#callsLeft <= 0) this.#slot.renew();
     const printed = new Printed(this.#slot, task.position);
-    const context = new FunctionContext(task, printed, this.#params.params);
+    const context = new FunctionContext(task, printed, this.#params.params, this.#submitter);
     printFor(printed);
     try {
       const result = this.#run(input, context);
@@ -130,7 +132,7 @@ class Functions implements Several {
     const printed = new Printed(this.#slot, task.position);
     const { signal, index, attempt } = task;
     const face = { signal, index, attempt, write: cannotWrite };
-    const context = new FunctionContext(face, printed, this.#params.params);
+    const context = new FunctionContext(face, printed, this.#params.params, cannotSubmit);
     try {
       const input = task.value();
       const result = await printWithin(printed, () => this.#run(input, context));
@@ -184,6 +186,10 @@ function cannotWrite(): never {
   throw new ThrownError(
     new Error('A function that writes its output runs alone in its slot: use concurrency 1.'),
   );
+}
+
+function cannotSubmit(): never {
+  throw new ThrownError(new Error('A function that submits work runs alone in its slot: use concurrency 1.'));
 }
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>

@@ -8,6 +8,7 @@
 import type { Encoding } from '@hive/shared';
 import type { DiskLimit } from '../sandbox/disk-watch.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
+import type { TaskLine } from '../slots/control-block.ts';
 import type { GroupWords } from '../slots/group-words.ts';
 import { command } from './command.ts';
 import { echo } from './echo.ts';
@@ -96,6 +97,18 @@ export interface KindSlot {
    * who waits for it may want to watch the task's signal, too.
    */
   blob(hash: string): Promise<string>;
+  /** For a task that submits work. */
+  readonly nesting: Nesting;
+}
+
+/** What a slot's thread has of the main one for a task that submits work. */
+export interface Nesting {
+  /** The way to the Queen, with the lease's token. Rejects with a TaskFailure when the task may submit nothing. */
+  pass(): Promise<TaskLine>;
+  /** From now on the task waits for others. Never resolves; rejects with a TaskFailure when it may not wait. */
+  wait(): Promise<never>;
+  /** It has nothing to wait for any more: resolves when it may run on. */
+  mayGoOn(): Promise<void>;
 }
 
 /** Runs one task. Kinds that never wait return undefined, which keeps them in a loop without promises. */

@@ -10,7 +10,7 @@
  * bytes. A value that does not fit before the ring's end stands at its start; both sides know that from its size alone. A
  * result is visible once `completed` is above its position. The thread waits when the ring is full of what was not taken.
  */
-import { LIMITS, type Message, type Reduce } from '@hive/shared';
+import { type JobId, type LeaseNumber, LIMITS, type Message, type Reduce } from '@hive/shared';
 import type { OperatorTasks } from '../kinds/kind.ts';
 import type { DiskLimit } from '../sandbox/disk-watch.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
@@ -129,6 +129,9 @@ export type ToThread =
   | { readonly type: 'input'; readonly input: SharedArrayBuffer }
   | { readonly type: 'abort'; readonly position: number | null; readonly reason: string }
   | BlobAnswer
+  | PassAnswer
+  /** The task that waited for others may run on, or, with a problem, may not wait. */
+  | { readonly type: 'goOn'; readonly problem: string | null }
   | {
       readonly type: 'chunk';
       readonly position: number;
@@ -140,6 +143,23 @@ export interface BlobAnswer {
   readonly hash: string;
   readonly path?: string;
   readonly failure?: { readonly code: string; readonly message: string };
+}
+/** With what the task that runs may open a session with its Queen, or why it cannot. */
+export interface PassAnswer {
+  readonly type: 'pass';
+  readonly run: number;
+  readonly pass: TaskLine | null;
+  readonly problem: string;
+}
+/** The way to a Queen for a task that submits work. */
+export interface TaskLine {
+  readonly queen: string;
+  /** The Drone's key, as a line; null: there are none. */
+  readonly key: string | null;
+  readonly isForced: boolean;
+  readonly job: JobId;
+  readonly lease: LeaseNumber;
+  readonly token: Uint8Array;
 }
 /** Exit code of a thread that has ended because it was to be replaced. */
 export const RENEWED = 86;
@@ -164,6 +184,10 @@ export type FromThread =
   | { readonly position: number; readonly offset: number; readonly length: number }
   /** The task at this position may run for so many milliseconds by a limit of its own. */
   | { readonly position: number; readonly limitMillis: number }
+  /** A task would submit work. */
+  | { readonly run: number; readonly wantsPass: true }
+  /** It waits for that, or would run on. */
+  | { readonly run: number; readonly waits: boolean }
   /** A task needs this blob. */
   | { readonly blob: string }
   /** Finished tasks of a reduced job, folded. */

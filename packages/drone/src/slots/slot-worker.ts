@@ -35,6 +35,7 @@ import { ThreadFolder } from './folding.ts';
 import { GroupWords } from './group-words.ts';
 import { OutputWriter } from './output-writer.ts';
 import { ThreadBlobs } from './thread-blobs.ts';
+import { ThreadNesting } from './thread-nesting.ts';
 import { ThreadTask } from './thread-task.ts';
 
 const CLOCK_MILLIS = 0.2;
@@ -59,6 +60,7 @@ class Thread {
   readonly #say: (code: number) => void;
   readonly #slot: KindSlot;
   readonly #blobs: ThreadBlobs;
+  readonly #nesting: ThreadNesting;
   #number = 0;
   #run: Runner = () => {};
   /** Tasks until the clock is read again, and how many it is at a time. */
@@ -82,6 +84,10 @@ class Thread {
     this.#words = this.#block.words;
     this.#say = (code) => port.postMessage(code);
     this.#blobs = new ThreadBlobs((blob) => port.postMessage({ blob }));
+    this.#nesting = new ThreadNesting(
+      (message) => port.postMessage(message),
+      () => this.#number,
+    );
     this.#slot = this.#slotOf(slot, outputs, sandbox, tasks, (limit) => port.postMessage(limit));
     const output = new OutputWriter(outputs, slot);
     this.#folder = new ThreadFolder(
@@ -114,6 +120,8 @@ class Thread {
     else if (message.type === 'attempts') this.#attempts = attemptsOf(message.attempts);
     else if (message.type === 'input') this.#task.useInput(message.input);
     else if (message.type === 'blob') this.#blobs.answered(message);
+    else if (message.type === 'pass') this.#nesting.answered(message);
+    else if (message.type === 'goOn') this.#nesting.goOn(message.problem);
     else if (message.type === 'abort') this.#abort(message.position, message.reason);
     else this.#task.chunkArrived(message.position, message.chunk);
   }
@@ -163,6 +171,7 @@ class Thread {
       sandbox,
       tasks,
       blob: (hash) => thread.#blobs.get(hash),
+      nesting: this.#nesting,
       renew: () => {
         thread.#isSpent = true;
       },

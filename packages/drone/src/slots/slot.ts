@@ -7,17 +7,17 @@
  * paused), `closed`. A thread that ends in any of them is replaced, after its results were taken out.
  */
 import type { Worker } from 'node:worker_threads';
-import type { QueenId, Spec } from '@hive/shared';
+import type { JobId, QueenId, Spec } from '@hive/shared';
 import {
   type AgentEvent,
   type LeaseOrder,
+  type OrderPass,
   outputFile,
   type RunNumber,
   type RunningTask,
   type SlotEffect,
   type SlotNumber,
 } from '../agent/events.ts';
-import { positionOf } from '../agent/lease.ts';
 import type { BlobPuller } from '../blobs/puller.ts';
 import type { Guardian } from '../commands/guardian.ts';
 import { keepLibcLoaded } from '../commands/libc.ts';
@@ -27,7 +27,6 @@ import {
   clock,
   controlBlock,
   type FromThread,
-  inputLayout,
   newSharedMemory,
   SAYS,
   type SharedMemory,
@@ -41,6 +40,8 @@ import { type FoldedRun, foldedRunOf } from './folded-run.ts';
 import type { ThreadFolding } from './folding.ts';
 import { GroupEnder } from './group-ender.ts';
 import type { Verdict } from './group-words.ts';
+import { inputBytes, writeInput } from './input-writer.ts';
+import { passFor, type QueenWay } from './pass.ts';
 import { PrintedTail } from './printed-tail.ts';
 import { ResultReader } from './results.ts';
 import { startThread, type ThreadOptions } from './start-thread.ts';
@@ -52,6 +53,8 @@ export interface SlotOptions extends ThreadOptions {
   readonly mayTell: () => boolean;
   /** Gets blobs. */
   readonly blobs: Pick<BlobPuller, 'want' | 'released'>;
+  /** The way to a Queen, for tasks that submit work. @throws Error when there is none */
+  readonly wayTo: (queen: QueenId) => QueenWay;
 }
 type Emit = (event: AgentEvent) => void;
 type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
@@ -68,6 +71,9 @@ const LINGERS_IN_VAIN_MAX = 8;
 interface Run {
   readonly number: RunNumber;
   readonly queen: QueenId;
+  readonly job: JobId;
+  /** With which its task may submit work. */
+  readonly pass: OrderPass | null;
   readonly ranges: readonly number[];
   /** Its tasks run as processes, which are ended in another way than threads. */
   readonly isCommand: boolean;
@@ -142,6 +148,7 @@ export class Slot {
     readonly [T in Exclude<SlotEffect['type'], 'startLease'>]: (run: Run, effect: OrderOf<T>) => void;
   } = {
     retractLease: (run, { end }) => this.#retract(run, end),
+    goOn: (_run, { problem }) => this.#tell({ type: 'goOn', problem }),
     sampleSlot: (run) => this.#sample(run),
     watchSlot: (run, { on }) => this.#watch(run, on),
     pauseSlot: (run) => this.#pause(run),
@@ -197,6 +204,8 @@ export class Slot {
     this.#run = {
       number: order.run,
       queen: order.queen,
+      job: order.job,
+      pass: order.pass ?? null,
       ranges: order.ranges,
       isCommand: order.spec.kind === 'command' && !order.isFold,
       isFunction: order.spec.kind === 'function' && !order.isFold,
@@ -232,26 +241,9 @@ export class Slot {
     if (this.#isReady) this.#tell(order.run);
   }
 
-  #writeInput({ ranges, sizes, data, streams }: LeaseOrder): void {
-    const { words } = this.#block;
-    let count = 0;
-    for (let i = 1; i < ranges.length; i += 2) count += ranges[i]!;
-    const isUniform = typeof sizes === 'number';
-    const layout = inputLayout(ranges.length / 2, streams.length, count, isUniform);
-    this.#makeInput(layout.dataAt + data.length);
-    const floats = new Float64Array(this.#input, 0, ranges.length + streams.length * 2);
-    floats.set(ranges);
-    streams.forEach(({ index, bytes, encoded }, i) => {
-      floats[ranges.length + i * 2] = positionOf({ ranges }, index) ?? -1;
-      floats[ranges.length + i * 2 + 1] = encoded === true ? -bytes : bytes;
-    });
-    const bytes = new Uint8Array(this.#input);
-    if (!isUniform) bytes.set(sizes, layout.sizesAt);
-    bytes.set(data, layout.dataAt);
-    words[WORD.ranges] = ranges.length / 2;
-    words[WORD.streams] = streams.length;
-    words[WORD.count] = count;
-    words[WORD.size] = isUniform ? sizes : -1;
+  #writeInput(order: LeaseOrder): void {
+    this.#makeInput(inputBytes(order));
+    writeInput(this.#block.words, this.#input, order);
   }
 
   #makeInput(bytes: number): void {
@@ -421,6 +413,10 @@ export class Slot {
       this.#ender.limit(message.position, message.limitMillis);
     } else if (typeof message === 'object' && 'blob' in message) {
       this.#wantBlob(run, message.blob);
+    } else if (typeof message === 'object' && 'wantsPass' in message) {
+      if (message.run === run.number) this.#tell(passFor(run, this.#options.wayTo));
+    } else if (typeof message === 'object' && 'waits' in message) {
+      this.#emit({ type: 'slotWaits', slot: this.number, ...message });
     } else if (typeof message === 'object' && 'diskBytes' in message) {
       this.#ender.limitDisk(message.position, message);
     } else if (typeof message === 'object' && 'folds' in message) {

@@ -33,6 +33,8 @@ export class SlotDriver {
   readonly events: AgentEvent[] = [];
   #wake: (() => void)[] = [];
   #runs = 0;
+  /** Where tasks that submit work find their Queen. */
+  way = { queen: '127.0.0.1:1', key: null, isForced: false };
   spec: Spec = { kind: 'echo', encoding: 'msgpack' };
 
   constructor(heapMiB?: number, sandbox?: OpenSandbox, tasks?: string) {
@@ -42,6 +44,7 @@ export class SlotDriver {
       guardian: this.#guardian,
       mayTell: () => this.mayTell,
       blobs: this.blobs,
+      wayTo: () => this.way,
       ...(tasks === undefined ? {} : { tasks }),
       ...(heapMiB === undefined ? {} : { heapMiB }),
       ...(sandbox === undefined ? {} : { sandbox: { ...sandbox, runs: this.outputs.folder } }),

@@ -84,8 +84,9 @@ export class Stage {
     this.now = until;
   }
 
-  client(peer: PeerId = peerId('c'.repeat(32))): SessionNumber {
-    return this.#join('client', peer, {});
+  /** @param task of a task that submits work */
+  client(peer: PeerId = peerId('c'.repeat(32)), task?: Message<'Hello'>['task']): SessionNumber {
+    return this.#join('client', peer, task === undefined ? {} : { task });
   }
   /** A Drone that has said what it holds and asks for work, unless it is told not to. */
   drone({ slots = 1, name = 'd', leases = [] as Message<'Holdings'>['leases'], asks = true } = {}) {

@@ -1,0 +1,86 @@
+/** Tasks that submit work, from end to end: with keys, threads, and fewer slots than tasks that wait. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { connect } from '../connect.ts';
+import type { Hive } from '../hive.ts';
+import * as tasks from '../testing/tasks/nested.task.ts';
+import { count, rejection } from '../testing/with-fake.ts';
+
+let hive: Hive;
+beforeAll(async () => {
+  hive = await connect({ local: { drones: 1, slots: 2 } });
+});
+afterAll(() => hive.close());
+
+/** Resolves when every job has ended. */
+async function ended(): Promise<readonly string[]> {
+  for (;;) {
+    const jobs = await hive.jobs({ hidden: true, limit: Number.POSITIVE_INFINITY });
+    const attached = jobs.filter(({ name }) => name?.startsWith('calls of') !== true);
+    if (attached.every(({ endedAt }) => endedAt !== undefined)) return attached.map(({ state }) => state);
+    await new Promise(setImmediate);
+  }
+}
+
+describe('a task that submits work', () => {
+  test('waits for it, however few slots there are', async () => {
+    const numbers = [...count(12)].map((n) => n + 1);
+    const sums = await hive.map(tasks.sumOfDoubles, numbers, { nested: true, retries: 0 });
+    expect(sums).toEqual(numbers.map((n) => n * (n - 1)));
+  });
+
+  test('may submit tasks that do so, too', async () => {
+    expect(await hive.map(tasks.leaves, [3, 2, 3], { nested: true, retries: 0 })).toEqual([8, 4, 8]);
+  });
+
+  test('gets the value that a range is folded into', async () => {
+    expect(await hive.call(tasks.folded, 1_000, { nested: true })).toBe(999_000);
+  });
+
+  test('calls kinds and functions, one after another and at once', async () => {
+    expect(await hive.call(tasks.mixed, 5, { nested: true })).toEqual([5, 12, 14, 16]);
+  });
+
+  test('gets the error of what it has submitted, and may go on', async () => {
+    expect(await hive.call(tasks.tellsError, 7, { nested: true })).toContain('7 is too much');
+  });
+
+  test('leaves nothing behind', async () => {
+    expect(await hive.call(tasks.leavesBehind, 3_600_000, { nested: true })).toBeDefined();
+    expect(await ended()).toContain('cancelled');
+  });
+
+  test('takes what it has submitted with it when it is cancelled', async () => {
+    const job = await hive.submit({ kind: tasks.waitsForever, inputs: [3_600_000], nested: true });
+    while ((await hive.jobs({ hidden: true })).every(({ kind, endedAt }) => kind !== 'sleep' || endedAt))
+      await new Promise(setImmediate);
+    await job.cancel('enough');
+    expect(await ended()).toContain('cancelled');
+  });
+});
+
+describe('it is refused', () => {
+  test('where its job does not say so', async () => {
+    const error = await rejection(hive.call(tasks.sumOfDoubles, 3, { retries: 0 }));
+    expect(error.message).toContain('nested: true');
+  });
+
+  test('on more levels than there may be', async () => {
+    const error = await rejection(hive.call(tasks.leaves, 4, { nested: true, retries: 0 }));
+    expect(error.message).toContain('3 levels');
+  });
+
+  test('what its file does not export', async () => {
+    const error = await rejection(hive.call(tasks.strays, 1, { nested: true, retries: 0 }));
+    expect(error.message).toContain('give a task that this file exports');
+  });
+
+  test('for several tasks at once in one slot', async () => {
+    const error = await rejection(hive.call(tasks.folded, 1, { nested: true, concurrency: 2 }));
+    expect(error.message).toContain('takes one slot');
+  });
+
+  test('for kinds', async () => {
+    const error = await rejection(hive.call('echo', 1, { nested: true }));
+    expect(error.message).toContain('Only functions have the option "nested"');
+  });
+});

@@ -1,0 +1,51 @@
+import { type TaskContext, task } from '../../functions/task.ts';
+
+export const double = task((n: number) => n * 2);
+export const refuses = task((n: number) => {
+  throw new RangeError(`${n} is too much`);
+});
+
+/** The sum of the doubles of 0 up to n. */
+export const sumOfDoubles = task(async (n: number, { hive }: TaskContext) => {
+  const doubles = await hive.map(
+    double,
+    Array.from({ length: n }, (_, i) => i),
+  );
+  return doubles.reduce((a, b) => a + b, 0);
+});
+export const folded = task((n: number, { hive }: TaskContext) =>
+  hive.range<number>(0, n, double, { reduce: 'sum' }),
+);
+
+/** Leaves of a tree with two branches at every level. */
+export const leaves = task(async (levels: number, { hive }: TaskContext): Promise<number> => {
+  if (levels === 0) return 1;
+  const nested = levels > 1;
+  const [left, right] = await Promise.all([
+    hive.call<number>(leaves as never, levels - 1, { nested, retries: 0 } as never),
+    hive.call<number>(leaves as never, levels - 1, { nested, retries: 0 } as never),
+  ]);
+  return left + right;
+});
+export const tellsError = task(async (n: number, { hive }: TaskContext) => {
+  try {
+    await hive.call(refuses, n, { retries: 0 });
+    return 'nothing was thrown';
+  } catch (error) {
+    return `${(error as Error).message}`;
+  }
+});
+export const mixed = task(async (n: number, { hive }: TaskContext) => [
+  await hive.call('echo', n),
+  ...(await Promise.all([1, 2, 3].map((i) => hive.call(double, n + i)))),
+]);
+/** Leaves behind what never ends. */
+export const leavesBehind = task(async (millis: number, { hive }: TaskContext) => {
+  const [first] = await Promise.race([hive.map('sleep', [1]), hive.map('sleep', [millis])]);
+  return first;
+});
+export const waitsForever = task(async (millis: number, { hive }: TaskContext) => {
+  await hive.map('sleep', [millis]);
+});
+const hidden = task(() => 1);
+export const strays = task(async (_: number, { hive }: TaskContext) => hive.call(hidden, 1));

@@ -1,0 +1,209 @@
+/** Tasks that submit work: what they may, what ends with them, and that they leave room for what they wait for. */
+import { type JobId, jobId, LIMITS, type Message, peerId, type SessionNumber, type Spec } from '@hive/shared';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { Stage } from './testing/stage.ts';
+
+const id = (n: number) => jobId(`01890000-0000-7000-8000-00000000000${n}`);
+const [PARENT, CHILD, OTHER, GRANDCHILD] = [id(1), id(2), id(3), id(4)];
+const range = (count: number) => ({ range: { start: 0, step: 1, count } });
+const NESTED: Partial<Spec> = { nested: true, ...range(10) };
+
+let stage: Stage;
+let client: SessionNumber;
+beforeEach(() => {
+  stage = new Stage();
+  client = stage.client();
+});
+let names = 0;
+/** The session of the task that runs in a lease. */
+const taskOf = ({ job, lease }: Message<'TaskAssign'>) =>
+  stage.client(peerId((++names).toString(16).padStart(32, '0')), { job, lease, token: new Uint8Array(0) });
+const submitBelow = (session: SessionNumber, job: JobId, parent: JobId, spec: Partial<Spec> = {}) =>
+  stage.submit(session, job, { attached: true, parent, ...range(3), ...spec });
+const assigned = (): Message<'TaskAssign'> => stage.take('TaskAssign')!;
+const assignments = () => stage.said.filter(({ message }) => message.type === 'TaskAssign').length;
+
+describe('what a task has submitted', () => {
+  let drone: SessionNumber;
+  let lease: Message<'TaskAssign'>;
+  let task: SessionNumber;
+  beforeEach(() => {
+    drone = stage.drone();
+    stage.submit(client, PARENT, NESTED);
+    lease = assigned();
+    task = taskOf(lease);
+    submitBelow(task, CHILD, PARENT);
+  });
+
+  test('runs like anything else', () => {
+    stage.say(drone, { type: 'TaskRequest', slots: 1 });
+    stage.complete(drone, assigned());
+    expect(stage.outcomes(CHILD)).toContain('succeeded');
+    expect(stage.job(CHILD).spec.parent).toBe(PARENT);
+  });
+
+  test('is cancelled when the task ends, and its session is over', () => {
+    stage.complete(drone, lease);
+    expect(stage.job(CHILD)).toMatchObject({
+      state: 'cancelled',
+      message: 'the task that submitted it has ended',
+    });
+    expect(stage.state.sessions.has(task)).toBe(false);
+    expect(stage.state.children.size).toBe(0);
+  });
+
+  test.each<[string, () => void]>([
+    ['its job is cancelled', () => stage.say(client, { type: 'Cancel', request: 1, job: PARENT })],
+    ['its Drone is lost', () => stage.lose(drone)],
+  ])('is cancelled when %s', (_, happen) => {
+    happen();
+    expect(stage.job(CHILD).state).toBe('cancelled');
+    expect(stage.state.sessions.has(task)).toBe(false);
+  });
+
+  test('ends with all that is below it', () => {
+    const other = taskOf(lease);
+    submitBelow(other, OTHER, PARENT, { nested: true });
+    for (let n = 0; n < 4; n++) stage.say(drone, { type: 'TaskRequest', slots: 1 });
+    let below = assigned();
+    while (below.job !== OTHER) below = assigned();
+    submitBelow(taskOf(below), GRANDCHILD, OTHER);
+    expect(stage.job(GRANDCHILD).isActive).toBe(true);
+    stage.complete(drone, lease);
+    expect([CHILD, OTHER, GRANDCHILD].map((job) => stage.job(job).state)).toEqual(Array(3).fill('cancelled'));
+  });
+
+  test('is abandoned, like any job, when only its session is lost', () => {
+    stage.lose(task);
+    expect(stage.job(CHILD).isActive).toBe(true);
+    stage.advance(LIMITS.abandonMillis);
+    expect(stage.job(CHILD).state).toBe('cancelled');
+  });
+
+  test('is abandoned after a restart of the Queen: its token is worth nothing any more', () => {
+    stage.restart();
+    taskOf(lease);
+    expect(stage.state.sessions.size).toBe(0);
+    stage.advance(LIMITS.abandonMillis);
+    expect(stage.job(CHILD).state).toBe('cancelled');
+  });
+});
+
+describe('a task may not', () => {
+  let drone: SessionNumber;
+  let task: SessionNumber;
+  let lease: Message<'TaskAssign'>;
+  beforeEach(() => {
+    drone = stage.drone();
+    stage.submit(client, PARENT, NESTED);
+    lease = assigned();
+    task = taskOf(lease);
+  });
+  const refused = () => stage.take('Refused');
+
+  test.each<[string, Partial<Spec>, string]>([
+    ['below another job', { parent: OTHER }, 'notPermitted'],
+    ['to outlive itself', { attached: false }, 'badSpec'],
+    ['with wide tasks', { slots: 2 }, 'badSpec'],
+    ['to come after a job of others', { after: [{ job: PARENT, on: 'end' }] }, 'badSpec'],
+  ])('submit a job %s', (_, spec, code) => {
+    submitBelow(task, CHILD, PARENT, spec);
+    expect(refused()).toMatchObject({ job: CHILD, code });
+    expect(stage.job(CHILD)).toBeUndefined();
+  });
+
+  test('submit without saying below what', () => {
+    stage.submit(task, CHILD, { attached: true, ...range(1) });
+    expect(refused()).toMatchObject({ job: CHILD, code: 'notPermitted' });
+  });
+
+  test.each<[string, Message]>([
+    ['Cancel', { type: 'Cancel', request: 7, job: PARENT }],
+    ['ResultCredit', { type: 'ResultCredit', job: PARENT, bytes: 1 }],
+    ['Seal', { type: 'Seal', job: PARENT, count: 10 }],
+    ['Query', { type: 'Query', request: 7, about: 'jobs' }],
+    ['Watch', { type: 'Watch', everyMillis: 1 }],
+    ['WatchOutput', { type: 'WatchOutput', job: PARENT, on: true }],
+    ['Manage', { type: 'Manage', request: 7, action: 'retry', job: PARENT }],
+    ['BlobGet', { type: 'BlobGet', hash: 'a'.repeat(64), offset: 0, length: 1 }],
+  ])('%s what is not its own', (_, message) => {
+    stage.say(task, message as never);
+    expect(refused()).toMatchObject({ code: 'notPermitted' });
+    expect(stage.job(PARENT).isActive).toBe(true);
+  });
+
+  test('come after its end, or for another job', () => {
+    const before = stage.state.sessions.size;
+    taskOf({ ...lease, lease: (lease.lease + 1) as never });
+    taskOf({ ...lease, job: OTHER });
+    expect(stage.state.sessions.size).toBe(before);
+  });
+
+  test('go on for ever: there are so many levels', () => {
+    let [parent, session] = [PARENT, task];
+    for (let level = 1; level < LIMITS.nestedLevels; level++) {
+      submitBelow(session, id(level + 1), parent, { nested: true });
+      parent = id(level + 1);
+      stage.say(drone, { type: 'TaskRequest', slots: 1 });
+      const next = assigned();
+      expect(next.job).toBe(parent);
+      session = taskOf(next);
+    }
+    submitBelow(session, id(8), parent, { nested: true });
+    expect(refused()).toMatchObject({ code: 'badSpec', message: expect.stringContaining('levels') });
+    submitBelow(session, id(8), parent);
+    expect(stage.job(id(8)).isActive).toBe(true);
+  });
+});
+
+test('only a task names a job that its own is below', () => {
+  stage.submit(client, CHILD, { parent: PARENT, ...range(1) });
+  expect(stage.take('Refused')).toMatchObject({ job: CHILD, code: 'badSpec' });
+});
+
+describe('tasks that submit work', () => {
+  test('are leased one by one, and as many as a Drone has slots, however many places it offers', () => {
+    const drone = stage.drone({ slots: 2 });
+    stage.submit(client, PARENT, NESTED);
+    stage.say(drone, { type: 'TaskRequest', slots: 2 });
+    expect(assignments()).toBe(2);
+    const first = assigned();
+    expect(first).toMatchObject({ ranges: [0, 1], token: expect.anything() });
+    // The places that they give away are for others.
+    submitBelow(taskOf(first), CHILD, PARENT, { nested: true });
+    const [, ...others] = [assigned(), assigned(), assigned()];
+    expect(others.map(({ job }) => job)).toEqual([CHILD, CHILD]);
+    stage.complete(drone, first, { request: true });
+    expect(assigned()).toMatchObject({ job: PARENT, ranges: [2, 1] });
+  });
+
+  test('are blamed for the process that is lost under them, although others ran there', () => {
+    stage.submit(client, PARENT, { ...NESTED, ...range(1), crashLimit: 2 });
+    for (let losses = 1; losses <= 2; losses++) {
+      const drone = stage.drone({ slots: 2 });
+      submitBelow(taskOf(assigned()), id(losses + 1), PARENT);
+      stage.lose(drone);
+      stage.advance(60_000);
+    }
+    expect(stage.outcomes(PARENT)).toEqual(['crashed processLost']);
+  });
+
+  test('do not keep a suspect below them from running alone', () => {
+    stage.submit(client, PARENT, { ...NESTED, ...range(1) });
+    const drone = stage.drone({ slots: 1 });
+    const parent = assigned();
+    const task = taskOf(parent);
+    submitBelow(task, CHILD, PARENT, range(1));
+    for (let losses = 0; losses < 2; losses++) {
+      const other = stage.drone({ slots: 1, name: 'e' });
+      expect(assigned()).toMatchObject({ job: CHILD });
+      stage.lose(other);
+    }
+    expect(stage.job(CHILD).suspectTasks).toBe(1);
+    stage.say(drone, { type: 'TaskRequest', slots: 1 });
+    const alone = assigned();
+    expect(alone).toMatchObject({ job: CHILD });
+    stage.complete(drone, alone);
+    expect(stage.outcomes(CHILD)).toEqual(['succeeded']);
+  });
+});
