@@ -41,6 +41,8 @@ interface Watcher {
 /** One handler per message, by its name: a new message without one is a compile error. */
 type Handlers = { [M in QueenToClient as M['type']]: (message: M) => void };
 
+const TASK_LOST = 'The session of this task with its Queen was lost, and with it what it has submitted.';
+
 export class Router implements JobHost {
   readonly #link: Link;
   readonly #jobs = new Map<string, JobPeer>();
@@ -70,7 +72,11 @@ export class Router implements JobHost {
     const handlers: LinkHandlers = {
       opened: () => this.#opened(),
       message: (message) => this.#received(message as QueenToClient),
-      lost: () => this.#lost(),
+      lost: () => {
+        this.#lost();
+        // Its lease may have gone with it, and what it has submitted; the task is tried again.
+        if (who.task !== undefined) this.fail(new UsageError(TASK_LOST, 'sessionLost'));
+      },
       drained: () => this.#drained(),
       revoked: (error) => this.#fail(error),
       ticked: () => {

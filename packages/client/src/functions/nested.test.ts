@@ -1,9 +1,11 @@
 /** Tasks that submit work, from end to end: with keys, threads, and fewer slots than tasks that wait. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect } from '../connect.ts';
-import type { Hive } from '../hive.ts';
+import { type Hive, newJobId } from '../hive.ts';
+import { FakeQueen } from '../testing/fake-queen.ts';
 import * as tasks from '../testing/tasks/nested.task.ts';
 import { count, rejection } from '../testing/with-fake.ts';
+import { connectTask } from './task-session.ts';
 
 let hive: Hive;
 beforeAll(async () => {
@@ -83,4 +85,24 @@ describe('it is refused', () => {
     const error = await rejection(hive.call('echo', 1, { nested: true }));
     expect(error.message).toContain('Only functions have the option "nested"');
   });
+});
+
+test('what a task awaits fails when its session is lost, and is not asked for again', async () => {
+  const queen = await new FakeQueen().listen();
+  queen.isHolding = true;
+  const line = { queen: queen.address, key: null, isForced: false, job: newJobId(), lease: 1 as never };
+  const session = await connectTask({ ...line, token: new Uint8Array(32) }, () => {
+    throw new Error('no function is submitted');
+  });
+  const answer = rejection(session.call('echo', 1));
+  while (!queen.heard.some(({ type }) => type === 'Submit')) await new Promise(setImmediate);
+  expect(queen.heard.find(({ type }) => type === 'Hello')).toMatchObject({
+    role: 'client',
+    task: { lease: 1 },
+  });
+  expect(queen.heard.find(({ type }) => type === 'Submit')).toMatchObject({ spec: { parent: line.job } });
+  queen.cut();
+  expect(await answer).toMatchObject({ code: 'sessionLost' });
+  await session.close();
+  await queen.close();
 });

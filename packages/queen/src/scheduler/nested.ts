@@ -15,7 +15,7 @@ import {
   type RefusalCode,
   type Spec,
 } from '@hive/shared';
-import type { DroneState } from './drone.ts';
+import type { DroneState, Profile } from './drone.ts';
 import { cancelJob } from './ending.ts';
 import type { Job } from './job.ts';
 import type { PeerSession, State } from './state.ts';
@@ -140,6 +140,11 @@ export function isFullOf(state: State, drone: DroneState, job: Job): boolean {
     if (lease.job.spec.nested === true && levelOf(state, lease.job) === level) held++;
   }
   return held >= drone.slots;
+}
+
+export function isFullEverywhere(state: State, profile: Profile, job: Job): boolean {
+  for (const drone of profile.drones) if (!isFullOf(state, drone, job)) return false;
+  return true;
 }
 
 /** Whether a Drone holds nothing but tasks that may wait for this job. */

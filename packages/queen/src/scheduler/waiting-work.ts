@@ -5,6 +5,8 @@
  */
 import type { Millis } from '@hive/shared';
 import type { DroneState, Profile } from './drone.ts';
+import type { Job } from './job.ts';
+import { isFullEverywhere } from './nested.ts';
 import type { State } from './state.ts';
 
 const EVERY_MILLIS = 20;
@@ -18,7 +20,7 @@ export interface Told {
 export function tellWhatWaits(state: State): void {
   for (const profile of state.profiles.values()) {
     if (profile.sharing.size === 0) continue;
-    const slots = state.ready.size === 0 ? 0 : (state.ready.best(profile)?.slots ?? 0);
+    const slots = state.ready.size === 0 ? 0 : waitingSlots(state, profile);
     if (slots === profile.told.slots) continue;
     if (state.now < profile.told.at + EVERY_MILLIS) {
       state.deadlines.setEarlier(state.waitingDeadline, profile.told.at + EVERY_MILLIS);
@@ -27,6 +29,22 @@ export function tellWhatWaits(state: State): void {
     profile.told = { slots, at: state.now };
     for (const drone of profile.sharing) tell(state, drone, profile);
   }
+}
+
+/** Slots that a task of the next job in line takes; tasks for which every Drone has to keep room for others do not count. */
+function waitingSlots(state: State, profile: Profile): number {
+  const full: Job[] = [];
+  let job = state.ready.best(profile);
+  for (
+    ;
+    job?.spec.nested === true && isFullEverywhere(state, profile, job);
+    job = state.ready.best(profile)
+  ) {
+    full.push(job);
+    state.ready.hide(job);
+  }
+  for (const other of full) state.ready.update(other);
+  return job?.slots ?? 0;
 }
 
 /** A Drone that has just joined knows nothing of what waits. */
