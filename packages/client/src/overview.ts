@@ -68,6 +68,8 @@ export type JobInfo = More & {
   readonly counts: Counts;
   readonly sealed: boolean;
   readonly attached: boolean;
+  /** The job whose task has submitted it; such jobs are hidden. */
+  readonly parent?: string;
   readonly encoding?: string;
   /** How its results are folded into one value. */
   readonly reduce?: Reduce;

@@ -38,8 +38,19 @@ describe('a task that submits work', () => {
     expect(await hive.call(tasks.folded, 1_000, { nested: true })).toBe(999_000);
   });
 
+  test('gets the value that ends what it has submitted early, and goes on itself', async () => {
+    expect(await hive.map(tasks.searches, [1_000], { nested: true })).toEqual([[{ at: 77 }, 2_000]]);
+  });
+
   test('calls kinds and functions, one after another and at once', async () => {
     expect(await hive.call(tasks.mixed, 5, { nested: true })).toEqual([5, 12, 14, 16]);
+  });
+
+  test('has what it submits listed only for who asks for all, with the job that it is below', async () => {
+    const job = await hive.submit({ kind: tasks.sumOfDoubles, inputs: [3], nested: true });
+    await job.done;
+    expect((await hive.jobs()).every(({ parent }) => parent === undefined)).toBe(true);
+    expect((await hive.jobs({ hidden: true })).map(({ parent }) => parent)).toContain(job.id);
   });
 
   test('gets the error of what it has submitted, and may go on', async () => {

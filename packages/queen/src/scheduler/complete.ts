@@ -146,7 +146,7 @@ function recordWhole(state: State, lease: Reporter, message: Message<'TaskComple
     millis: busyMicros / 1000 / count,
     ...(reduced ? { reduced } : {}),
     // Calls share a job that none of them may end.
-    finish: isFinish(message) && (job.folds !== null || !job.isHidden),
+    finish: isFinish(message) && (job.folds !== null || !job.isOfCalls),
   });
   return true;
 }

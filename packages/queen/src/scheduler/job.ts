@@ -91,6 +91,8 @@ export class Job implements HeapEntry {
   readonly submittedAt: Millis;
   readonly isAttached: boolean;
   readonly isHidden: boolean;
+  /** Its tasks have nothing to do with one another. */
+  readonly isOfCalls: boolean;
   readonly owner: PeerId;
 
   // Durable, written by apply.ts alone.
@@ -188,7 +190,8 @@ export class Job implements HeapEntry {
     this.order = order;
     this.submittedAt = at;
     this.isAttached = spec.attached !== false;
-    this.isHidden = spec.hidden === true;
+    this.isOfCalls = spec.hidden === true;
+    this.isHidden = this.isOfCalls || spec.parent !== undefined;
     this.owner = owner;
     this.queuedSince = spec.queueTimeoutMillis === undefined ? null : [{ first: 0, at }];
     this.folds = spec.reduce === undefined ? null : new Folds();

@@ -211,6 +211,7 @@ export function summaryOf(state: State, job: Job): Body {
     priority: job.priority,
     node: state.identity.queen,
     nodeEpoch: job.nodeEpoch,
+    ...(job.spec.parent === undefined ? {} : { parent: job.spec.parent }),
     createdAt: state.identity.formatTime(job.submittedAt),
     ...(job.endedAt === null ? {} : { endedAt: state.identity.formatTime(job.endedAt) }),
     elapsedMillis: Math.round((job.endedAt ?? state.now) - job.submittedAt),

@@ -49,3 +49,10 @@ export const waitsForever = task(async (millis: number, { hive }: TaskContext) =
 });
 const hidden = task(() => 1);
 export const strays = task(async (_: number, { hive }: TaskContext) => hive.call(hidden, 1));
+
+export const isFound = task((n: number, { finish }: TaskContext) => (n === 77 ? finish({ at: n }) : n));
+/** What ends the child with a value does not end the task itself. */
+export const searches = task(async (n: number, { hive }: TaskContext) => [
+  await hive.range<{ at: number }>(0, n, isFound, { reduce: 'max' }),
+  await hive.call(double, n),
+]);
