@@ -332,7 +332,7 @@ class DroneRuntime implements Drone, LinkHost {
     for (const [session, other] of this.#queenOf) {
       const link = this.#bySession.get(session);
       if (other !== queen || link === undefined) continue;
-      if (link.address === null) {
+      if (link.isAccepted || link.address === null) {
         throw new Error(
           'This Drone was dialled by its Queen, and its tasks cannot dial her: they submit no work.',
         );

@@ -14,6 +14,16 @@ beforeAll(async () => {
     join(folder, 'double.task.ts'),
     "import { task } from '@hive/client';\nexport default task((n: number) => n * 2);\n",
   );
+  writeFileSync(
+    join(folder, 'steps.task.ts'),
+    `import { registeredTask, task } from '@hive/client';
+export const next = task((n: number) => n + 1);
+export default task(async (n: number, { hive }) => [
+  ...(await hive.map(next, [n, n + 1])),
+  await hive.call(registeredTask('double'), n),
+]);
+`,
+  );
   const queen = processes.hive(['queen', '--port', '0']);
   const [, port] = await queen.saying(/listening on port (\d+)/);
   const drone = processes.hive(['drone', '--slots', '1', '--tasks', 'tasks', '--tasks-only']);
@@ -29,6 +39,14 @@ describe('a Drone that runs registered tasks only', () => {
   test('runs them by their names', async () => {
     expect(await hive.map(registeredTask('double'), [1, 2, 3])).toEqual([2, 4, 6]);
     expect((await hive.drones())[0]?.labels).toMatchObject({ 'task:double': 'yes' });
+  });
+
+  test('lets them submit one another, on the one slot that it has', async () => {
+    const steps = hive.map(registeredTask('steps'), [1, 5], { nested: true, retries: 0 });
+    expect(await steps).toEqual([
+      [2, 3, 2],
+      [6, 7, 10],
+    ]);
   });
 
   test('runs nothing that a client sends', async () => {

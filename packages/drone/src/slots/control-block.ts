@@ -150,6 +150,8 @@ export interface PassAnswer {
   readonly run: number;
   readonly pass: TaskLine | null;
   readonly problem: string;
+  /** It would be the same elsewhere and later. */
+  readonly isLasting: boolean;
 }
 /** The way to a Queen for a task that submits work. */
 export interface TaskLine {

@@ -19,10 +19,10 @@ export function passFor(
   wayTo: (queen: QueenId) => QueenWay,
 ): PassAnswer {
   try {
-    if (pass === null) return { type: 'pass', run, pass: null, problem: NOT_NESTED };
-    return { type: 'pass', run, pass: { ...wayTo(queen), job, ...pass }, problem: '' };
+    if (pass === null) return { type: 'pass', run, pass: null, problem: NOT_NESTED, isLasting: true };
+    return { type: 'pass', run, pass: { ...wayTo(queen), job, ...pass }, problem: '', isLasting: false };
   } catch (error) {
-    return { type: 'pass', run, pass: null, problem: (error as Error).message };
+    return { type: 'pass', run, pass: null, problem: (error as Error).message, isLasting: false };
   }
 }
 

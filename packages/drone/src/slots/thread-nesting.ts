@@ -33,12 +33,12 @@ export class ThreadNesting implements Nesting {
     return this.#asked.promise;
   }
 
-  answered({ run, pass, problem }: PassAnswer): void {
+  answered({ run, pass, problem, isLasting }: PassAnswer): void {
     const asked = this.#asked;
     if (asked?.run !== run) return;
     this.#asked = null;
     if (pass !== null) asked.resolve(pass);
-    else asked.reject(new TaskFailure('cannotSubmit', problem));
+    else asked.reject(new TaskFailure('cannotSubmit', problem, !isLasting));
   }
 
   wait(): Promise<never> {

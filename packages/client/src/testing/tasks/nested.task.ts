@@ -1,4 +1,4 @@
-import { type TaskContext, task } from '../../functions/task.ts';
+import { type Task, type TaskContext, task } from '../../functions/task.ts';
 
 export const double = task((n: number) => n * 2);
 export const refuses = task((n: number) => {
@@ -18,12 +18,12 @@ export const folded = task((n: number, { hive }: TaskContext) =>
 );
 
 /** Leaves of a tree with two branches at every level. */
-export const leaves = task(async (levels: number, { hive }: TaskContext): Promise<number> => {
+export const leaves: Task<number, number> = task(async (levels, { hive }) => {
   if (levels === 0) return 1;
   const nested = levels > 1;
   const [left, right] = await Promise.all([
-    hive.call<number>(leaves as never, levels - 1, { nested, retries: 0 } as never),
-    hive.call<number>(leaves as never, levels - 1, { nested, retries: 0 } as never),
+    hive.call(leaves, levels - 1, { nested, retries: 0 }),
+    hive.call(leaves, levels - 1, { nested, retries: 0 }),
   ]);
   return left + right;
 });
