@@ -2,7 +2,8 @@
 import { connect, type Hive, type SubmitOptions, type TaskResult } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import type { CommandModule } from 'yargs';
-import { leaveBy, onInterrupt, type Signal } from '../interrupt.ts';
+import { whileCancellable } from '../cancelling.ts';
+import { leaveBy, type Signal } from '../interrupt.ts';
 import { EXIT_CODES_TEXT, exitCodeOfJobs } from '../job/exit-code.ts';
 import { formatEnd, hintAtDrones } from '../job/follow.ts';
 import {
@@ -13,7 +14,6 @@ import {
   withJobOptions,
 } from '../job/options.ts';
 import { parseRange, type Range } from '../job/range.ts';
-import { noteLostQueen } from '../lost-queen.ts';
 import { failureText } from '../map/failure-text.ts';
 import { FORMATS, type Format, STANDARD_INPUT } from '../map/format.ts';
 import { MapInputs, mustExist } from '../map/inputs.ts';
@@ -23,7 +23,6 @@ import { taskFile } from '../map/task-file.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
-import { leaveWithReader } from '../reader-gone.ts';
 
 interface MapArguments extends ClientArguments, JobOptionArguments {
   readonly _: readonly (string | number)[];
@@ -180,29 +179,14 @@ async function run(argv: MapArguments): Promise<Signal | null> {
     progress.stepAside();
     process.stderr.write(`hive map: ${text}\n`);
   };
-  const abort = new AbortController();
-  let interruptedBy: Signal | null = null;
-  using _signals = onInterrupt((signal) => {
-    interruptedBy = signal;
-    note('cancelling; press Ctrl-C again to leave at once');
-    abort.abort();
-  });
-  using _lost = noteLostQueen(hive, note);
-  using _reader = leaveWithReader(hive);
   try {
-    const options = await jobOptionsOf(argv, hive);
-    await map(
-      hive,
-      plan,
-      { name: 'hive map', ...options, signal: abort.signal },
-      { argv, progress, output, note },
-    );
-  } catch (error) {
-    if (error !== abort.signal.reason) throw error;
+    return await whileCancellable(hive, note, async (signal) => {
+      const options = { name: 'hive map', ...(await jobOptionsOf(argv, hive)), signal };
+      await map(hive, plan, options, { argv, progress, output, note });
+    });
   } finally {
     progress.end();
   }
-  return interruptedBy;
 }
 
 /** @throws UsageError when no Queen answers, or a Queen elsewhere was named together with --local */

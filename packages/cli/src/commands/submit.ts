@@ -2,17 +2,16 @@
 import type { Hive, SubmitOptions as JobOptions } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import type { CommandModule } from 'yargs';
-import { leaveBy, onInterrupt, type Signal } from '../interrupt.ts';
+import { whileCancellable } from '../cancelling.ts';
+import { leaveBy, type Signal } from '../interrupt.ts';
 import { EXIT_CODES_TEXT, exitCodeOfJobs } from '../job/exit-code.ts';
 import { formatEnd, hintAtDrones, printResults } from '../job/follow.ts';
 import { READINGS, type Reading, readWord, valuesOfLines } from '../job/inputs.ts';
 import { type JobOptionArguments, jobOptionsOf, parseParams, withJobOptions } from '../job/options.ts';
 import { parseRange } from '../job/range.ts';
 import { ResultLines } from '../job/result-lines.ts';
-import { noteLostQueen } from '../lost-queen.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
 import { Output } from '../output.ts';
-import { leaveWithReader } from '../reader-gone.ts';
 
 /** Functions have a command of their own. */
 type SubmitOptions = JobOptions & { readonly kind: string };
@@ -109,22 +108,10 @@ async function run(argv: SubmitArguments): Promise<Signal | null> {
   const what = whatToSubmit(argv);
   await using hive = await connectTo(argv, 'hive submit');
   const note = (text: string) => process.stderr.write(`hive submit: ${text}\n`);
-  const abort = new AbortController();
-  let interruptedBy: Signal | null = null;
-  using _signals = onInterrupt((signal) => {
-    interruptedBy = signal;
-    note('cancelling; press Ctrl-C again to leave at once');
-    abort.abort();
-  });
-  using _lost = noteLostQueen(hive, note);
-  using _reader = leaveWithReader(hive);
-  try {
-    const options = { ...(await jobOptionsOf(argv, hive)), ...what, signal: abort.signal };
+  return await whileCancellable(hive, note, async (signal) => {
+    const options = { ...(await jobOptionsOf(argv, hive)), ...what, signal };
     await (argv.detach ? detach(hive, options, argv.json) : follow(hive, options, argv, note));
-  } catch (error) {
-    if (error !== abort.signal.reason) throw error;
-  }
-  return interruptedBy;
+  });
 }
 
 /** @throws UsageError when it is not clear what the inputs are */

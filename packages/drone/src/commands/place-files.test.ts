@@ -148,7 +148,7 @@ test('a task that is ended while its files come leaves none of them to the next 
     const { position, offset } = await driver.next('slotPulled');
     const chunk = { offset, data: new Uint8Array(begun), last: false, error: null };
     driver.slot.obey({ type: 'deliverChunk', slot: 0, run: driver.run, position, ...chunk });
-    const placed = join(driver.outputs.folder, 'slot-0/work/a');
+    const placed = join(driver.outputs.folder, 'slot-0', 'work', 'a');
     while (!existsSync(placed)) await new Promise((resolve) => setImmediate(resolve));
     driver.events.length = 0;
     driver.kill('timedOut');
