@@ -197,6 +197,14 @@ test(
     a.running.child.kill('SIGKILL');
     await mesh.nodes(hive, stateOf(a.name, 'FAILED'));
     expect(await seen()).toMatchObject({ job_id: id, last_known: true });
+    // What only its node can do has to wait for it.
+    for (const [method, path] of [
+      ['DELETE', ''],
+      ['GET', '/results'],
+      ['GET', '/tasks/0'],
+    ] as const) {
+      expect((await fetch(`${b.api}/jobs/${id}${path}`, { method })).status).toBe(503);
+    }
     const peers = (await (await fetch(`${b.api}/peers`)).json()) as {
       peers: { node_id: string; status: string }[];
     };

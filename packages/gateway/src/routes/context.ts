@@ -47,25 +47,16 @@ export const PREFIX = '/api/v1';
 export const exitCodeOf = ({ results, own }: Context, info: JobInfo): Promise<number | null> =>
   results.exitCodeOf(() => own.results(), info).catch(() => null);
 
-/** A job, with sessions with whoever has it. */
-export interface Found {
-  readonly session: KeySession;
-  readonly info: JobInfo;
-  /** Its node is away, and this is what was known of it last. */
-  readonly isLastKnown: boolean;
+/** Of a job of another node, too: the Queen asks there. `lastKnownAt` says that it is away. @throws UsageError 'unknownJob' */
+export async function findJob({ session }: Caller, id: string): Promise<JobInfo> {
+  return await (await session.hive()).job(id);
 }
 
 /** A job that can be asked more than how it stands. @throws UsageError 'unknownJob'; Problem 503 when its node is away */
-export async function findLiveJob(context: Context, caller: Caller, id: string): Promise<Found> {
-  const found = await findJob(context, caller, id);
-  if (!found.isLastKnown) return found;
+export async function findLiveJob(caller: Caller, id: string): Promise<JobInfo> {
+  const info = await findJob(caller, id);
+  if (info.lastKnownAt === undefined) return info;
   throw new Problem(503, 'node_away', 'The node that has this job is away. Try again when it is back.', {
     headers: { 'retry-after': '1' },
   });
-}
-
-/** Of a job of another node, too: the Queen asks there. @throws UsageError 'unknownJob' */
-export async function findJob(_: Context, { session }: Caller, id: string): Promise<Found> {
-  const info = await (await session.hive()).job(id);
-  return { session, info, isLastKnown: info.lastKnownAt !== undefined };
 }

@@ -1,5 +1,5 @@
 /** Jobs and their tasks: lists, one, its story, its end. */
-import type { AttemptInfo } from '@hive/client';
+import type { AttemptInfo, JobInfo } from '@hive/client';
 import type { Static } from '@sinclair/typebox';
 import type { Caller } from '../access/callers.ts';
 import { hasEnded, isSingle, jobView } from '../job-view.ts';
@@ -15,7 +15,7 @@ import {
   Task,
   TaskParams,
 } from '../schemas.ts';
-import { type App, type Context, exitCodeOf, type Found, findJob, findLiveJob, PREFIX } from './context.ts';
+import { type App, type Context, exitCodeOf, findJob, findLiveJob, PREFIX } from './context.ts';
 
 const TAGS = ['jobs'];
 type ById = { Params: Static<typeof JobParams> };
@@ -23,7 +23,7 @@ type ById = { Params: Static<typeof JobParams> };
 export function addJobRoutes(app: App, context: Context): void {
   addList(app, context);
   addOne(app, context);
-  addStories(app, context);
+  addStories(app);
 }
 
 function addList(app: App, context: Context): void {
@@ -64,7 +64,7 @@ function addOne(app: App, context: Context): void {
         described: { operationId: 'getJob', summary: 'A job, with the result of its one task', tags: TAGS },
       },
     },
-    async ({ caller, params: { id } }) => bodyOf(context, caller, await findJob(context, caller, id)),
+    async ({ caller, params: { id } }) => bodyOf(context, caller, await findJob(caller, id)),
   );
   app.delete<ById>(
     `${PREFIX}/jobs/:id`,
@@ -80,27 +80,23 @@ function addOne(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id } }) => {
-      const { session } = await findLiveJob(context, caller, id);
-      const info = await (await session.hive()).cancel(id, { reason: 'it was cancelled over HTTP' });
-      return bodyOf(context, caller, { session, info, isLastKnown: false });
+      await findLiveJob(caller, id);
+      const hive = await caller.session.hive();
+      return bodyOf(context, caller, await hive.cancel(id, { reason: 'it was cancelled over HTTP' }));
     },
   );
 }
 
-async function bodyOf(
-  context: Context,
-  { isObserver }: Caller,
-  { session, info, isLastKnown }: Found,
-): Promise<JobBody> {
+async function bodyOf(context: Context, { isObserver, session }: Caller, info: JobInfo): Promise<JobBody> {
   const { results, nodeName } = context;
-  if (isLastKnown) return { ...jobView(info, nodeName), last_known: true };
+  if (info.lastKnownAt !== undefined) return { ...jobView(info, nodeName), last_known: true };
   if (isObserver) return jobView(info, nodeName, null, await exitCodeOf(context, info));
   let result: ResultBody | null = null;
   if (isSingle(info) && hasEnded(info)) result = await results.of(() => session.results(), info);
   return jobView(info, nodeName, result);
 }
 
-function addStories(app: App, context: Context): void {
+function addStories(app: App): void {
   app.get<{ Params: Static<typeof TaskParams> }>(
     `${PREFIX}/jobs/:id/tasks/:index`,
     {
@@ -114,14 +110,14 @@ function addStories(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id, index } }) => {
-      const { session, info } = await findLiveJob(context, caller, id);
+      const info = await findLiveJob(caller, id);
       if (index >= info.counts.appended)
         throw new Problem(
           404,
           'unknown_task',
           `Job ${id} has no task ${index}; it has ${info.counts.appended}.`,
         );
-      const { state, drone, attempts } = await (await session.hive()).task(id, index);
+      const { state, drone, attempts } = await (await caller.session.hive()).task(id, index);
       const where = drone === undefined ? {} : { node_id: drone };
       return { job_id: id, index, state, ...where, attempts: attempts.map(attemptBody) };
     },
@@ -139,8 +135,8 @@ function addStories(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id } }) => {
-      const { session } = await findLiveJob(context, caller, id);
-      return { job_id: id, lines: [...(await (await session.hive()).explain(id))] };
+      await findLiveJob(caller, id);
+      return { job_id: id, lines: [...(await (await caller.session.hive()).explain(id))] };
     },
   );
 }

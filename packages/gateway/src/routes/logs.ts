@@ -39,11 +39,11 @@ export function addLogRoutes(app: App, context: Context): void {
       },
     },
     async ({ caller, params: { id }, query: { index, follow, format } }, reply) => {
-      const { session, info } = await findLiveJob(context, caller, id);
+      const info = await findLiveJob(caller, id);
       const isText = format === 'text';
       const type = isText ? 'text/plain; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
       const write: Format = isText ? ({ data }) => data : line;
-      return sendStream(context, reply, session, type, (hive) =>
+      return sendStream(context, reply, caller.session, type, (hive) =>
         printed(
           hive,
           id,

@@ -35,8 +35,8 @@ export function addResultRoutes(app: App, context: Context): void {
       const isOrdered = order === 'index';
       const from = isOrdered ? indexAfter(after) : cursorAfter(after);
       if (caller.isObserver) throw noResults();
-      const { session, info } = await findLiveJob(context, caller, id);
-      return sendStream(context, reply, session, NDJSON, async function* (hive) {
+      const info = await findLiveJob(caller, id);
+      return sendStream(context, reply, caller.session, NDJSON, async function* (hive) {
         const handle = await hive.open(id);
         const { encoding } = handle;
         const writer = new LineWriter({ job: id, kind: info.kind, encoding, withCursor: !isOrdered });
@@ -132,8 +132,8 @@ function addValue(app: App, context: Context): void {
     },
     async ({ caller, params: { id, index } }, reply) => {
       if (caller.isObserver) throw noResults();
-      const { session } = await findLiveJob(context, caller, id);
-      return sendStream(context, reply, session, 'application/octet-stream', async function* (hive) {
+      await findLiveJob(caller, id);
+      return sendStream(context, reply, caller.session, 'application/octet-stream', async function* (hive) {
         const handle = await hive.open(id);
         for await (const page of handle.encodedResults({ after: index })) {
           if (index < page.first || index >= page.first + page.count) continue;
