@@ -3,10 +3,11 @@
  * held in memory. docs/PROTOCOL.md has the layout: a map whose last two entries are `stderr` and `stdout`, but for the files
  * that are given back, which come behind them.
  */
-import { ByteReader, decodeMsgpack, UsageError } from '@hive/shared';
+import { ByteReader, decodeMsgpack } from '@hive/shared';
 import type { OutputStream } from './outputs.ts';
 import {
   binaryLength,
+  notOne,
   type ReturnedParts,
   readReturned,
   returnedOf,
@@ -34,11 +35,13 @@ export interface CommandResult {
   readonly stdout: CommandOutput;
   readonly stderr: CommandOutput;
   /**
-   * Writes what the command gives back below a folder, which is made; null: its task had no `returns`. Give the same paths
-   * as there: nothing else is written, whatever the Drone says. Of a result that is a stream: the last thing to read.
+   * Writes what the command gives back below a folder, which is made (a function says which, for each path that was asked
+   * for); null: its task had no `returns`. Give the same paths as there: nothing else is written, whatever the Drone says. Of a result that is a stream: the last thing to read.
    * Rejects with UsageError 'badPath' when something else came, or an error of the disk.
    */
-  readonly saveFiles: ((folder: string, returns: readonly string[]) => Promise<SavedFiles>) | null;
+  readonly saveFiles:
+    | ((folder: string | ((asked: string) => string), returns: readonly string[]) => Promise<SavedFiles>)
+    | null;
 }
 
 /** What a command printed, as much as was kept. */
@@ -84,7 +87,6 @@ export async function readCommandResult(value: unknown): Promise<CommandResult> 
 
 const isStream = (value: unknown): value is OutputStream =>
   typeof (value as OutputStream | null)?.chunks === 'function';
-const notOne = () => new UsageError('This is not the result of a command.', 'badValue');
 
 type Bytes = Pick<CommandOutput, 'bytes' | 'chunks'>;
 
@@ -108,7 +110,8 @@ function resultOf(
     saveFiles:
       returned === null
         ? null
-        : async (folder, returns) => await saveReturned(await returned(), returns, () => folder),
+        : async (folder, returns) =>
+            await saveReturned(await returned(), returns, typeof folder === 'string' ? () => folder : folder),
   };
 }
 
@@ -144,7 +147,7 @@ async function readStream(stream: OutputStream): Promise<CommandResult> {
 }
 
 /** What stands before the last two entries, or four where files are given back, is a map of its own without those. */
-export function smallEntries(bytes: Uint8Array): { entries: Entries; hasFiles: boolean } {
+function smallEntries(bytes: Uint8Array): { entries: Entries; hasFiles: boolean } {
   for (const others of [2, 4]) {
     const small = Buffer.from(bytes);
     small[0] = small[0]! - others;

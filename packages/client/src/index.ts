@@ -12,7 +12,7 @@ export {
   localFiles,
   type SentPath,
 } from './command-files.ts';
-export { type CommandOutput, type CommandResult, readCommandResult, smallEntries } from './command-result.ts';
+export { type CommandOutput, type CommandResult, readCommandResult } from './command-result.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export { type Duration, millisOf } from './duration.ts';
 export { type EncodedResults, EncodedValues } from './encoded.ts';
@@ -69,13 +69,6 @@ export type {
 } from './overview.ts';
 export type { Printed } from './printed.ts';
 export { Reduction } from './reduction.ts';
-export {
-  binaryLength,
-  type ReturnedParts,
-  readReturned,
-  returnedOf,
-  type SavedFiles,
-  saveReturned,
-} from './returned-files.ts';
+export type { SavedFiles } from './returned-files.ts';
 export { fileStream, type StreamSource } from './streams.ts';
 export type { TaskEvent } from './task-events.ts';

@@ -142,7 +142,9 @@ async function expect(reader: ByteReader, text: Uint8Array): Promise<void> {
   if (!Buffer.from(await reader.take(text.length)).equals(text)) throw notOne();
 }
 
-const notOne = () => new UsageError('This is not the result of a command.', 'badValue');
+/** What came is no command's result. */
+export const notOne = () =>
+  new UsageError('This is not the result of a command: is the Drone newer than this?', 'badValue');
 
 /** The same for a result that came whole; null: no files were asked for. @throws UsageError 'badValue' */
 export function returnedOf({

@@ -1,15 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  commandInput,
-  connect,
-  giveBaseFiles,
-  type Hive,
-  localFiles,
-  readCommandResult,
-  saveReturned,
-} from '@hive/client';
+import { commandInput, connect, giveBaseFiles, type Hive, localFiles, readCommandResult } from '@hive/client';
 import { encodeMsgpack } from '@hive/shared';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Processes, startProcesses } from './index.ts';
@@ -93,41 +85,5 @@ describe('files of commands', () => {
     const head = encodeMsgpack(map);
     const input = Buffer.concat([Buffer.from([0, 0, 0, head.length]), head, Buffer.from('x')]);
     await expect(hive.map('command', [input], options)).rejects.toMatchObject({ code: 'badInput' });
-  });
-});
-
-describe('a Drone that lies', () => {
-  const contents = async function* () {
-    yield Buffer.from('evil');
-  };
-  const entry = (path: string) => ({ path, mode: 0o4755 & 0o777, mtimeMillis: 0, bytes: 4 });
-
-  test.each(['.bashrc', 'outside', '../up', '/tmp/evil', 'out/../../up', 'output'])(
-    'about the path %s writes nothing',
-    async (path) => {
-      const list = encodeMsgpack([entry(path)]);
-      await expect(saveReturned({ list, contents: contents() }, ['out'], () => folder)).rejects.toMatchObject(
-        {
-          code: 'badPath',
-        },
-      );
-      expect(readdirSync(folder)).toEqual([]);
-    },
-  );
-
-  test('about a mode sets no more than permissions', async () => {
-    const list = encodeMsgpack([{ ...entry('out'), mode: 0o4755 }]);
-    await expect(saveReturned({ list, contents: contents() }, ['out'], () => folder)).rejects.toMatchObject({
-      code: 'badPath',
-    });
-  });
-
-  test('about a length leaves nothing half written', async () => {
-    const list = encodeMsgpack([entry('out/a'), { ...entry('out/b'), bytes: 5 }]);
-    await expect(saveReturned({ list, contents: contents() }, ['out'], () => folder)).rejects.toMatchObject({
-      code: 'badValue',
-    });
-    expect(readdirSync(join(folder, 'out'))).toEqual(['a']);
-    expect(statSync(join(folder, 'out/a')).mode & 0o7777).toBe(0o755);
   });
 });

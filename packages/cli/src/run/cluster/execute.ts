@@ -4,15 +4,7 @@
  * A command that fails is no failed task: its exit code is its result, and whether to try it again is decided here, at
  * once, as GNU parallel does. The Queen tries again only what its Drone could not run, or took down with it.
  */
-import {
-  giveBaseFiles,
-  type Hive,
-  type JobHandle,
-  type Printed,
-  type ReturnedParts,
-  saveReturned,
-  type TaskResult,
-} from '@hive/client';
+import { giveBaseFiles, type Hive, type JobHandle, type Printed, type TaskResult } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import { Spool } from '../../hash/spool.ts';
 import type { CommandEvent, CommandResult, CommandTask, Execute, ExecuteOptions } from '../command-task.ts';
@@ -23,7 +15,7 @@ import type { Labels } from './fitting.ts';
 import { Inbox } from './inbox.ts';
 import { LiveOutput } from './live-output.ts';
 import { paramsOf } from './params.ts';
-import { notRun, resultOf } from './result.ts';
+import { notRun, resultOf, type SaveFiles } from './result.ts';
 import { noteMissingDrones } from './watch-drones.ts';
 
 export interface ClusterOptions {
@@ -182,21 +174,17 @@ class ClusterRun {
     command: CommandTask,
   ): Promise<CommandResult> {
     const host = this.#cluster.isOwnHost ? ':' : await this.#hostOf(job, index);
-    const save = (parts: ReturnedParts) => this.#save(parts, command);
-    if (outcome === 'succeeded')
-      return await resultOf(value as Parameters<typeof resultOf>[0], host, this.#spool, save);
+    const save = (files: SaveFiles) => this.#save(files, command);
+    if (outcome === 'succeeded') return await resultOf(value, host, this.#spool, save);
     return notRun(`It could not be run: ${error.message}`, Date.now());
   }
 
   /** Puts what comes back where it belongs. Returns how many bytes those are. */
-  async #save(parts: ReturnedParts, command: CommandTask): Promise<number> {
+  async #save(files: SaveFiles, command: CommandTask): Promise<number> {
     const asked = command.return.map((path) => returnPath(path, this.#options.cwd));
     const folderOf = (wanted: string) => asked.find(({ path }) => path === wanted)!.folder;
-    const { bytes, missing } = await saveReturned(
-      parts,
-      asked.map(({ path }) => path),
-      folderOf,
-    );
+    const paths = asked.map(({ path }) => path);
+    const { bytes, missing } = await files(folderOf, paths);
     for (const { path, why } of missing)
       this.#cluster.say(`Warning: ${path} does not come back from command ${command.seq}: ${why}.`);
     return bytes;

@@ -1,81 +1,51 @@
 /**
- * What a Drone says of a command that has ended, as GNU parallel's users know it. A result over 1 MiB is read once, piece
- * by piece: what the command printed goes into temporary files, where it may wait for its turn.
+ * What a Drone says of a command that has ended, as GNU parallel's users know it. A result over 1 MiB is read piece by
+ * piece: what the command printed goes into temporary files, where it may wait for its turn.
  */
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import {
-  binaryLength,
   type OutputStream,
-  type ReturnedParts,
-  readReturned,
-  returnedOf,
-  smallEntries,
+  type CommandOutput as Printed,
+  type CommandResult as Reported,
+  readCommandResult,
 } from '@hive/client';
-import { ByteReader, UsageError } from '@hive/shared';
 import { Gathering, isSpooled, type Spool, type Spooled } from '../../hash/spool.ts';
 import type { CommandOutput, CommandResult } from '../command-task.ts';
 
-/** What of a result is no output; docs/PROTOCOL.md has the table. */
-interface Entries {
-  readonly exitCode?: number;
-  readonly signal?: number;
-  readonly timedOut?: boolean;
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly stdoutCut?: { readonly bytes: number };
-  readonly stderrCut?: { readonly bytes: number };
-}
-type Value = Entries & {
-  readonly stdout: Uint8Array;
-  readonly stderr: Uint8Array;
-  readonly files?: unknown;
-  readonly contents?: unknown;
-};
+/** Writes the files that come back. */
+export type SaveFiles = NonNullable<Reported['saveFiles']>;
 
 /**
  * @param value of a task of the kind `command`: decoded, or as a stream
- * @param save takes the files that come back, and says how many bytes those are
+ * @param save has the files written that come back, and says how many bytes those are
+ * @throws UsageError when it is no command's result
  */
 export async function resultOf(
-  value: Value | OutputStream,
+  value: unknown,
   host: string,
   spool: Spool,
-  save: (parts: ReturnedParts) => Promise<number>,
+  save: (files: SaveFiles) => Promise<number>,
 ): Promise<CommandResult> {
-  if (!isStream(value)) {
-    const parts = returnedOf(value);
-    const result = withOutput(value, host, value.stdout, value.stderr);
-    return parts === null ? result : { ...result, receivedBytes: await save(parts) };
-  }
-  const reader = new ByteReader(value.chunks());
-  const { entries, hasFiles } = await entriesOf(reader);
-  const stderr = await outputFrom(reader, spool);
-  await expectName(reader, 'stdout');
-  const stdout = await outputFrom(reader, spool);
-  const receivedBytes = hasFiles ? await save(await readReturned(reader)) : 0;
-  // Read to the end, it is not wanted any more.
-  for await (const _ of reader.rest());
-  return { ...withOutput(entries, host, stdout, stderr), receivedBytes };
+  const reported = await readCommandResult(value);
+  const { exitCode, signal, isTimedOut, startedAt, endedAt, saveFiles } = reported;
+  const stderr = await gathered(reported.stderr, spool);
+  const stdout = await gathered(reported.stdout, spool);
+  const receivedBytes = saveFiles === null ? 0 : await save(saveFiles);
+  if (isStream(value)) value.close();
+  return {
+    ...{ exitCode, signal, isTimedOut, startedAt, endedAt, host },
+    ...{ stdout, stderr, sentBytes: 0, receivedBytes },
+  };
 }
 
-const isStream = (value: Value | OutputStream): value is OutputStream => 'chunks' in value;
+const isStream = (value: unknown): value is OutputStream =>
+  typeof (value as OutputStream | null)?.close === 'function';
 
-function withOutput(
-  { exitCode, signal, timedOut = false, startedAt, endedAt, ...cuts }: Entries,
-  host: string,
-  stdout: Uint8Array | Spooled,
-  stderr: Uint8Array | Spooled,
-): CommandResult {
-  return {
-    exitCode: exitCode ?? null,
-    signal: signal ?? null,
-    ...{ isTimedOut: timedOut, startedAt, endedAt, host },
-    stdout: outputOf(stdout, cuts.stdoutCut?.bytes ?? 0),
-    stderr: outputOf(stderr, cuts.stderrCut?.bytes ?? 0),
-    sentBytes: 0,
-    receivedBytes: 0,
-  };
+async function gathered({ chunks, cut }: Printed, spool: Spool): Promise<CommandOutput> {
+  const gathering = new Gathering(spool);
+  for await (const chunk of chunks()) await gathering.append(chunk);
+  return outputOf(await gathering.take(), cut?.bytes ?? 0);
 }
 
 /** A file is read once, and gone then. */
@@ -102,41 +72,3 @@ export function notRun(message: string, now: number): CommandResult {
     receivedBytes: 0,
   };
 }
-
-const STDERR = Buffer.from('\u00a6stderr', 'latin1');
-/** The small entries and the name of what follows them are shorter than this. */
-const ENTRIES_BYTES_MAX = 1_024;
-
-/** The reader then stands behind the name of `stderr`. */
-async function entriesOf(reader: ByteReader): Promise<{ entries: Entries; hasFiles: boolean }> {
-  // The name is not there before all of the entries are; there are few bytes of them.
-  const held: number[] = [];
-  while (held.length < ENTRIES_BYTES_MAX) {
-    const [byte] = await reader.take(1);
-    if (byte === undefined) break;
-    held.push(byte);
-    const begin = held.length - STDERR.length;
-    if (begin < 0 || byte !== STDERR.at(-1) || !Buffer.from(held.slice(begin)).equals(STDERR)) continue;
-    return smallEntries(Buffer.from(held.slice(0, begin)));
-  }
-  throw notOne();
-}
-
-async function outputFrom(reader: ByteReader, spool: Spool): Promise<Uint8Array | Spooled> {
-  const gathering = new Gathering(spool);
-  const bytes = await binaryLength(reader);
-  let missing = bytes;
-  for await (const piece of reader.part(bytes)) {
-    missing -= piece.length;
-    await gathering.append(piece);
-  }
-  if (missing > 0) throw notOne();
-  return await gathering.take();
-}
-
-async function expectName(reader: ByteReader, name: string): Promise<void> {
-  const [, ...letters] = await reader.take(1 + name.length);
-  if (Buffer.from(letters).toString('latin1') !== name) throw notOne();
-}
-
-const notOne = () => new UsageError('A result is not that of a command: is the Drone newer than this hive?');
