@@ -170,6 +170,15 @@ describe('hive map with a task of one’s own', () => {
     expect(await map([words, '--local', '-f', 'lines'], 'bee\n')).toEqual(fine('{"word":"bee","letters":3}'));
   });
 
+  test('prints last what a task has ended the job with, folded or not', async () => {
+    const search = join(TASKS, 'values.task.ts#search');
+    const all = await map([search, '--range', '1..1000']);
+    expect(all.stdout.split('\n').slice(-2)).toEqual(['{"found":3}', '']);
+    expect(all.stderr).toMatch(/^hive map: Job \S+ succeeded \(task 2 has ended it with its value\): /m);
+    const folded = await map([search, '--range', '1..1000', '--reduce', 'count']);
+    expect(folded).toMatchObject({ code: 0, stdout: '{"found":3}\n' });
+  });
+
   test('runs the export that is named, with parameters', async () => {
     const said = await map([`${words}#repeated`, '-p', 'times=2', '-f', 'lines'], 'ab\n');
     expect(said).toEqual(fine('"abab"'));

@@ -6,6 +6,8 @@ import { whileCancellable } from '../cancelling.ts';
 import { leaveBy, type Signal } from '../interrupt.ts';
 import { EXIT_CODES_TEXT, exitCodeOfJobs } from '../job/exit-code.ts';
 import { formatEnd, hintAtDrones } from '../job/follow.ts';
+import { jobValueOf } from '../job/job-value.ts';
+import { jsonLine } from '../job/json-value.ts';
 import {
   type JobOptionArguments,
   jobOptionsOf,
@@ -17,7 +19,6 @@ import { parseRange, type Range } from '../job/range.ts';
 import { failureText } from '../map/failure-text.ts';
 import { FORMATS, type Format, STANDARD_INPUT } from '../map/format.ts';
 import { MapInputs, mustExist } from '../map/inputs.ts';
-import { jsonLine } from '../map/json-value.ts';
 import { parseReduce, REDUCE_HELP } from '../map/reduce.ts';
 import { taskFile } from '../map/task-file.ts';
 import { CLIENT_OPTIONS, type ClientArguments, connectTo } from '../options.ts';
@@ -242,12 +243,15 @@ async function map(
     await output.end();
   }
   const end = await job.done;
-  if (work.reduce !== undefined && end.state === 'succeeded') {
-    void output.write(Buffer.from(jsonLine(await job.value)));
+  const only = await jobValueOf(job);
+  if (only !== null) {
+    const { value } = only;
+    void output.write(Buffer.from(jsonLine(argv.indexed ? { value: value ?? null } : value)));
     await output.end();
   }
   process.exitCode = exitCodeOfJobs([end.state]);
-  if (end.state !== 'succeeded') note(formatEnd(job.id, end));
+  // Also of one that a task has ended before its time.
+  if (end.state !== 'succeeded' || end.message !== undefined) note(formatEnd(job.id, end));
 }
 
 async function* counted(inputs: MapInputs, progress: Progress): AsyncGenerator<unknown> {

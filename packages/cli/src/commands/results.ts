@@ -1,7 +1,8 @@
 /** `hive results ID`: what came out of a detached job, as often as one likes. */
 import type { CommandModule } from 'yargs';
 import { EXIT_CODES_TEXT, exitCodeOfJobs } from '../job/exit-code.ts';
-import { printAll, printResults, resultsSoFar } from '../job/follow.ts';
+import { formatEnd, printAll, printResults, resultsSoFar } from '../job/follow.ts';
+import { jobValueOf } from '../job/job-value.ts';
 import { ResultLines } from '../job/result-lines.ts';
 import { findJob, formatProgress } from '../job-view.ts';
 import { noteLostQueen } from '../lost-queen.ts';
@@ -15,7 +16,7 @@ interface ResultsArguments extends JobArguments {
 
 export const resultsCommand: CommandModule<object, ResultsArguments> = {
   command: 'results <id>',
-  describe: "A job's results, one a line",
+  describe: "A job's results, one a line, and its value if it has one",
   builder: (yargs) =>
     JOB_POSITIONAL(yargs)
       .options({
@@ -50,8 +51,15 @@ async function runResults(argv: ResultsArguments): Promise<void> {
   const lines = new ResultLines(output, argv.json, info.kind, note);
   const ordered = !argv.asFinished;
   if (argv.follow || info.endedAt !== undefined) {
-    const { state } = await printResults(job, job.results({ ordered }), lines, output);
-    process.exitCode = exitCodeOfJobs([state]);
+    const end = await printResults(job, job.results({ ordered }), lines, output);
+    const only = await jobValueOf(job);
+    if (only !== null) {
+      void lines.printJobValue(only.value);
+      await output.end();
+      // A task has ended it before its time: which.
+      if (end.message !== undefined) note(formatEnd(id, end));
+    }
+    process.exitCode = exitCodeOfJobs([end.state]);
     return;
   }
   await printAll(resultsSoFar(hive, job, ordered), lines, output);

@@ -1,10 +1,11 @@
 /**
  * Results of a job on standard output, one a line; what failed goes to standard error. As text, a text is printed as it
  * is, bytes are bytes, of a command what it printed (each on its own stream), and everything else is JSON; with `--json`
- * every task is one JSON object, whatever became of it.
+ * every task is one JSON object, whatever became of it. A job's own value, if it has one, comes last.
  */
 import type { TaskResult } from '@hive/client';
 import type { Output } from '../output.ts';
+import { jsonLine } from './json-value.ts';
 
 const NEWLINE = Buffer.from('\n');
 
@@ -23,13 +24,19 @@ export class ResultLines {
 
   /** Null when more may be printed at once, else what to wait for. */
   print(result: TaskResult): Promise<void> | null {
-    if (this.#isJson) return this.#output.write(Buffer.from(`${toJson(jsonOf(result))}\n`));
+    if (this.#isJson) return this.#output.write(Buffer.from(jsonLine(jsonOf(result))));
     if (result.outcome === 'succeeded') return this.#printValue(result.value);
     // What was cancelled is no surprise to whoever cancelled it.
     if (result.outcome === 'cancelled') return null;
     this.#output.flush();
     this.#complain(`task ${result.index} ${wordsOf(result.outcome)}: ${result.error.message}`);
     return null;
+  }
+
+  /** What all results were folded into, or what a task has ended the job with. Like `print`. */
+  printJobValue(value: unknown): Promise<void> | null {
+    if (!this.#isJson) return this.#printValue(value);
+    return this.#output.write(Buffer.from(jsonLine({ value: value ?? null })));
   }
 
   #printValue(value: unknown): Promise<void> | null {
@@ -50,25 +57,12 @@ function printedOf(value: unknown): { readonly stdout: Uint8Array; readonly stde
 }
 
 function jsonOf({ index, outcome, value, error }: TaskResult): object {
-  return { index, outcome, ...(outcome === 'succeeded' ? { value } : error) };
+  return { index, outcome, ...(outcome === 'succeeded' ? { value: value ?? null } : error) };
 }
 
 function lineOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return Buffer.concat([value, NEWLINE]);
-  return Buffer.from(`${typeof value === 'string' ? value : toJson(value)}\n`);
-}
-
-/** JSON, with bytes as base64. */
-function toJson(value: unknown): string {
-  return JSON.stringify(value, plainly);
-}
-
-/** A Buffer turns itself into something else before a replacer is asked, so the original is looked at. */
-function plainly(this: { readonly [key: string]: unknown }, key: string, value: unknown): unknown {
-  const original = this[key];
-  if (!(original instanceof Uint8Array)) return value;
-  const { buffer, byteOffset, byteLength } = original;
-  return { base64: Buffer.from(buffer, byteOffset, byteLength).toString('base64') };
+  return Buffer.from(typeof value === 'string' ? `${value}\n` : jsonLine(value));
 }
 
 const OUTCOMES: Readonly<Record<string, string>> = { timedOut: 'timed out', crashed: 'crashed' };

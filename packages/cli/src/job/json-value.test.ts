@@ -19,3 +19,12 @@ test.each([
 ])('%p is one line of JSON', (value, line) => {
   expect(jsonLine(value)).toBe(`${line}\n`);
 });
+
+test('what holds itself is one line, too', () => {
+  const list: unknown[] = [];
+  list.push(list);
+  const map = new Map<string, unknown>();
+  map.set('me', map);
+  for (const value of [list, { deep: map }])
+    expect(jsonLine(value)).toMatch(/^\{"unrepresentable":"this value holds itself.*"\}\n$/);
+});
