@@ -4,10 +4,17 @@
  *
  * Memory: at most 64 MiB of them; of exit codes, which lists of jobs need, 100,000.
  */
-import { type Hive, type JobInfo, readCommandResult, type TaskResult } from '@hive/client';
+import {
+  type CommandOutput,
+  type Hive,
+  type JobInfo,
+  readCommandResult,
+  type TaskResult,
+} from '@hive/client';
 import { UsageError } from '@hive/shared';
+import { type CommandOutcome, outcomeOf, type Told } from './command-outcome.ts';
 import { hasEnded, isSingle } from './job-view.ts';
-import { jsonOf, SIGNAL_EXIT } from './ndjson/value-json.ts';
+import { jsonOf } from './ndjson/value-json.ts';
 import type { ResultBody } from './schemas.ts';
 
 /** Bytes of each output that a result carries; all of it is at `/tasks/0/value`. */
@@ -121,33 +128,28 @@ async function takeLarge(value: Large): Promise<unknown> {
   }
 }
 
-async function commandFields(value: unknown): Promise<Partial<ResultBody>> {
-  const taken = (value as { taken?: Partial<ResultBody> } | null)?.taken;
+async function commandFields(value: unknown): Promise<CommandOutcome> {
+  const taken = (value as { taken?: CommandOutcome } | null)?.taken;
   if (taken !== undefined) return taken;
-  const { exitCode, signal, isTimedOut, startedAt, endedAt, stdout, stderr } = await readCommandResult(value);
-  const errors = await textOf(stderr.chunks());
-  const output = await textOf(stdout.chunks());
-  const isCut = stdout.cut !== null || stderr.cut !== null || errors.isCut || output.isCut;
-  return {
-    exit_code: exitCode ?? SIGNAL_EXIT + (signal ?? 0),
-    stdout: output.text,
-    stderr: errors.text,
-    started_at: new Date(startedAt).toISOString(),
-    finished_at: new Date(endedAt).toISOString(),
-    ...(isTimedOut ? { timed_out: true } : {}),
-    ...(isCut ? { truncated: true } : {}),
-  };
+  const result = await readCommandResult(value);
+  // In this order they stand in a stream.
+  const stderr = await toldOf(result.stderr);
+  const stdout = await toldOf(result.stdout);
+  return outcomeOf(result, stdout, stderr);
 }
 
-async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<{ text: string; isCut: boolean }> {
+async function toldOf(output: CommandOutput): Promise<Told> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of chunks) {
+  for await (const chunk of output.chunks()) {
     parts.push(chunk.subarray(0, OUTPUT_BYTES_MAX - bytes));
     bytes += chunk.length;
     if (bytes > OUTPUT_BYTES_MAX) break;
   }
-  return { text: Buffer.concat(parts).toString('utf8'), isCut: bytes > OUTPUT_BYTES_MAX };
+  return {
+    text: Buffer.concat(parts).toString('utf8'),
+    isCut: output.cut !== null || bytes > OUTPUT_BYTES_MAX,
+  };
 }
 
 /** Bytes anywhere in it become base64, as in the results of many tasks. */

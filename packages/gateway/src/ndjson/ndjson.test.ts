@@ -216,4 +216,16 @@ describe('pages of results', () => {
       },
     ]);
   });
+
+  test('what is no result of a command is shown as it is, whatever its job says', () => {
+    for (const value of [
+      'text',
+      null,
+      { stdout: 'no bytes' },
+      { stdout: Buffer.of(), stderr: Buffer.of(), startedAt: 'now' },
+    ])
+      expect(parsed(writer(false, 'command').write(pageOf([value]), 0))).toMatchObject([
+        { value: JSON.parse(jsonOf(value)) },
+      ]);
+  });
 });

@@ -4,34 +4,7 @@
  * which the API calls them, with what was printed as text.
  */
 import { type Encoding, readValue } from '@hive/shared';
-
-/** A command's result as its msgpack map has it. */
-interface CommandEntries {
-  readonly exitCode?: number;
-  readonly signal?: number;
-  readonly timedOut?: boolean;
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly stdout: Uint8Array;
-  readonly stderr: Uint8Array;
-  readonly stdoutCut?: unknown;
-  readonly stderrCut?: unknown;
-}
-
-/** What a command's end is called in the API. Times are RFC 3339. */
-export interface CommandOutcome {
-  /** 128 and the signal's number where a signal ended it, as shells say it. */
-  readonly exit_code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly started_at: string;
-  readonly finished_at: string;
-  readonly timed_out?: true;
-  /** Part of what was printed was left out. */
-  readonly truncated?: true;
-}
-
-export const SIGNAL_EXIT = 128;
+import { isCommandResult, outcomeOfWhole } from '../command-outcome.ts';
 
 export function jsonOf(value: unknown): string {
   try {
@@ -63,22 +36,5 @@ export function valueJson(
   encoding: Encoding,
 ): string {
   const value = readValue(data, offset, size, encoding);
-  return jsonOf(kind === 'command' && encoding === 'msgpack' ? outcomeOf(value as CommandEntries) : value);
+  return jsonOf(kind === 'command' && isCommandResult(value) ? outcomeOfWhole(value) : value);
 }
-
-export function outcomeOf(entries: CommandEntries): CommandOutcome {
-  const { exitCode, signal = 0, timedOut = false, startedAt, endedAt, stdout, stderr } = entries;
-  const isCut = entries.stdoutCut !== undefined || entries.stderrCut !== undefined;
-  return {
-    exit_code: exitCode ?? SIGNAL_EXIT + signal,
-    stdout: textOf(stdout),
-    stderr: textOf(stderr),
-    started_at: new Date(startedAt).toISOString(),
-    finished_at: new Date(endedAt).toISOString(),
-    ...(timedOut ? { timed_out: true } : {}),
-    ...(isCut ? { truncated: true } : {}),
-  };
-}
-
-const textOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');

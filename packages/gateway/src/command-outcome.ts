@@ -1,0 +1,76 @@
+/** How the API tells of a command's end: the same fields in the lines of many results and in a job's only one. */
+import type { CommandResult } from '@hive/client';
+
+/** What a command's end is called in the API. Times are RFC 3339. */
+export interface CommandOutcome {
+  /** 128 and the signal's number where a signal ended it, as shells say it. */
+  readonly exit_code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly started_at: string;
+  readonly finished_at: string;
+  readonly timed_out?: true;
+  /** Part of what was printed was left out. */
+  readonly truncated?: true;
+}
+
+/** One of its outputs, as far as it is told. */
+export interface Told {
+  readonly text: string;
+  /** There was more of it. */
+  readonly isCut: boolean;
+}
+
+type End = Pick<CommandResult, 'exitCode' | 'signal' | 'isTimedOut' | 'startedAt' | 'endedAt'>;
+
+const SIGNAL_EXIT = 128;
+
+export function outcomeOf(
+  { exitCode, signal, isTimedOut, startedAt, endedAt }: End,
+  stdout: Told,
+  stderr: Told,
+): CommandOutcome {
+  return {
+    exit_code: exitCode ?? SIGNAL_EXIT + (signal ?? 0),
+    stdout: stdout.text,
+    stderr: stderr.text,
+    started_at: new Date(startedAt).toISOString(),
+    finished_at: new Date(endedAt).toISOString(),
+    ...(isTimedOut ? { timed_out: true } : {}),
+    ...(stdout.isCut || stderr.isCut ? { truncated: true } : {}),
+  };
+}
+
+/** A command's result as its msgpack map has it: what `readCommandResult` reads, without its promise per line. */
+interface Entries {
+  readonly exitCode?: number;
+  readonly signal?: number;
+  readonly timedOut?: boolean;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly stdoutCut?: unknown;
+  readonly stderrCut?: unknown;
+}
+
+/** A Drone may send anything. */
+export function isCommandResult(value: unknown): value is Entries {
+  const { stdout, stderr, startedAt, endedAt } = (value ?? {}) as Partial<Entries>;
+  const hasOutput = stdout instanceof Uint8Array && stderr instanceof Uint8Array;
+  return hasOutput && isTime(startedAt) && isTime(endedAt);
+}
+const isTime = (value: unknown): boolean =>
+  typeof value === 'number' && !Number.isNaN(new Date(value).getTime());
+
+export function outcomeOfWhole(entries: Entries): CommandOutcome {
+  const { exitCode = null, signal = null, timedOut = false, startedAt, endedAt } = entries;
+  return outcomeOf(
+    { exitCode, signal, isTimedOut: timedOut, startedAt, endedAt },
+    { text: textOf(entries.stdout), isCut: entries.stdoutCut !== undefined },
+    { text: textOf(entries.stderr), isCut: entries.stderrCut !== undefined },
+  );
+}
+
+const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
