@@ -78,3 +78,14 @@ test('every answer has the entries that PROTOCOL.md names, and no others', async
   const { jobs } = (await ask('jobs')) as { jobs: Body[] };
   expectAsWritten('job', jobs[0]);
 });
+
+test('explain counts as people do', async () => {
+  await hive.worker.next('TaskAssign');
+  const { lines } = (await ask('explain', { job: JOB })) as { lines: string[] };
+  expect(lines).toEqual([
+    'The job "echo" (kind echo) is running.',
+    'Of 1 task: 0 succeeded, 0 failed, 1 with Drones, 0 ready, 0 waiting for a retry.',
+    '1 slot fits it.',
+    expect.stringMatching(/^Lease \d+ on test drone is running: 0 of 1 task reported\.$/),
+  ]);
+});

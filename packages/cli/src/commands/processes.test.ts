@@ -79,7 +79,7 @@ describe('a Queen and a Drone', () => {
     const { id } = jobs[0] as { id: string };
     expect((await hive('job', id.slice(0, 15))).stdout).toMatch(new RegExp(`^Job +${id}\n`));
     expect(await json('job', id.slice(-8))).toMatchObject({ id });
-    expect((await hive('explain', id)).stdout).toMatch(/has succeeded\.\n1 of 1 tasks have succeeded/);
+    expect((await hive('explain', id)).stdout).toMatch(/has succeeded\.\nOf 1 task: 1 succeeded/);
     expect((await json('explain', id)).lines[0]).toMatch(/"hive hash"/);
     const open = processes.hive(['hash', '-'], { input: null });
     const other = await otherJob(id);

@@ -13,6 +13,7 @@ import type { SandboxWish } from '@hive/shared';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { ColumnBoxes } from '../testing/column-boxes.ts';
 import type { DyingDrone } from '../testing/dying-drone.ts';
+import { endRun } from '../testing/ending-runs.ts';
 import {
   alive,
   type Boxes,
@@ -25,7 +26,6 @@ import {
 import { watchDisk } from './disk-watch.ts';
 import { agreeOnTerms } from './policy.ts';
 import { COLUMNS, isProtected, PROTECTIONS, type Protection } from './protections.ts';
-import { endRun } from './run.ts';
 
 const MiB = 1024 * 1024;
 const ENTRY = fileURLToPath(new URL('../testing/dying-drone.ts', import.meta.url));
@@ -52,7 +52,7 @@ async function isGone(boxes: Boxes, protection: Protection, marker: string): Pro
 }
 
 async function endAfter(boxes: Boxes, started: Started): Promise<void> {
-  await endRun(started.plan.handle, started.pid, 'SIGKILL');
+  endRun(started.plan.handle, started.pid, 'SIGKILL');
   await started.ended;
   await boxes.finish(started);
 }
@@ -71,7 +71,7 @@ const ATTACKS: Readonly<Record<Protection, Attack>> = {
   processGroup: async (boxes, marker) => {
     const started = boxes.start(STUBBORN, marker);
     await until('it runs', () => started.output().includes('ready') && alive(`${marker}-child`).length > 0);
-    await endRun(started.plan.handle, started.pid, 'SIGTERM');
+    endRun(started.plan.handle, started.pid, 'SIGTERM');
     expect(alive(`${marker}-child`)).not.toEqual([]);
     await endAfter(boxes, started);
     return isGone(boxes, 'processGroup', marker);

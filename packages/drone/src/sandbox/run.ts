@@ -1,11 +1,11 @@
 /**
- * Carries out a plan: makes what a run needs, ends it with everything that belongs to it, and clears up. Whoever starts
- * the process (a command's launcher, a function's slot) calls, in this order: `openRun`, [start the process], `endRun`
- * as often as needed, [the process has ended], `closeRun`.
+ * Carries out a plan: makes what a run needs, and clears up after it. Whoever starts the process (a command's launcher, a
+ * function's slot) calls, in this order: `openRun`, [start the process], [the process has ended], `closeRunNow`. Ending it
+ * meanwhile is the main thread's business (`slots/group-ender.ts`): it kills the group, and `closeRunNow` what is left.
  *
- * `openRun` is synchronous and short, for slots' threads. The rest may be called from any thread or process.
+ * All of it is synchronous, for slots' threads, and may be called from any thread or process.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   chownSync,
   existsSync,
@@ -16,11 +16,9 @@ import {
   realpathSync,
   writeFileSync,
 } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { isUnder } from './bwrap.ts';
-import { cgroupVerdict, killMembers, makeRunCgroups, members, removeRunCgroups } from './cgroups.ts';
+import { cgroupVerdict, killMembers, makeRunCgroups, removeRunCgroups } from './cgroups.ts';
 import { removeArgv } from './docker.ts';
 import { planRun, type RunHandle, type RunOrder, type RunPlan, type SandboxSetup } from './plan.ts';
 import type { SandboxTerms } from './policy.ts';
@@ -67,36 +65,12 @@ function giveTo(owner: { readonly uid: number; readonly gid: number }, path: str
 }
 
 /**
- * Asks all of a run to end (SIGTERM), or ends it (SIGKILL), daemons included where its level holds them. `pid` is the
- * process that was started, and leader of its process group. Resolves when that is done; never rejects.
- */
-export async function endRun(handle: RunHandle, pid: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  if (signal === 'SIGTERM') {
-    askToEnd(handle, pid);
-    return;
-  }
-  send(-pid, signal);
-  if (handle.cgroups !== null) killMembers(handle.cgroups);
-  await removeContainer(handle);
-}
-
-function askToEnd({ level, cgroups }: RunHandle, pid: number): void {
-  // docker hands it on to the container.
-  if (level === 'docker') send(pid, 'SIGTERM');
-  else if (level === 'bwrap') askInside(pid);
-  else {
-    send(-pid, 'SIGTERM');
-    if (cgroups !== null) for (const member of members(cgroups)) if (member !== pid) send(member, 'SIGTERM');
-  }
-}
-
-/**
  * The bwrap outside would end on SIGTERM and take the rest with it, at once: only what it runs is asked. One that runs
  * nothing yet may end.
  */
 export function askInside(pid: number): void {
   const inside = insideOf(pid);
-  for (const inner of inside.length > 0 ? inside : [-pid]) send(inner, 'SIGTERM');
+  for (const inner of inside.length > 0 ? inside : [-pid]) ask(inner);
 }
 
 /** The descendants of a bwrap, but for process 1 of its namespace. */
@@ -122,7 +96,8 @@ export function runVerdict({ cgroups }: RunHandle): 'memory' | 'processes' | nul
 }
 
 /**
- * Like `closeRun`, for a thread that waits for its runs and has no event loop meanwhile, and leaves the scratch folder.
+ * After the process has ended: what it left running is ended, its cgroups and container are removed. The scratch folder is
+ * the caller's. For a thread that waits for its runs and has no event loop meanwhile.
  * @param isContainerGone its `docker run` has seen the container's end
  */
 export function closeRunNow({ cgroups, container }: RunHandle, isContainerGone: boolean): void {
@@ -139,31 +114,9 @@ export function closeRunNow({ cgroups, container }: RunHandle, isContainerGone: 
 }
 const nobody = new Int32Array(new SharedArrayBuffer(4));
 
-/** After the process has ended: what it left running is ended, its cgroups, container and scratch folder are removed. */
-export async function closeRun(handle: RunHandle): Promise<void> {
-  const { cgroups, scratch } = handle;
-  await removeContainer(handle);
-  for (let look = 0; cgroups !== null && look < LOOKS_MAX; look++) {
-    killMembers(cgroups);
-    if (removeRunCgroups(cgroups)) break;
-    await delay(LOOK_MILLIS);
-  }
-  await rm(scratch, { recursive: true, force: true });
-}
-
-/** It is there until its `docker run` has ended well, so it is asked for by name every time. */
-function removeContainer({ container }: RunHandle): Promise<void> {
-  if (container === null) return Promise.resolve();
-  const { engine, name } = container;
-  const [program = '', ...args] = removeArgv(engine, name);
-  return new Promise((resolve) => {
-    execFile(program, args, { env: engine.env, timeout: DOCKER_MILLIS }, () => resolve());
-  });
-}
-
-function send(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+function ask(pid: number): void {
   try {
-    process.kill(pid, signal);
+    process.kill(pid, 'SIGTERM');
   } catch {
     // Already gone.
   }

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { ColumnBoxes } from '../testing/column-boxes.ts';
+import { endRun } from '../testing/ending-runs.ts';
 import { type Boxes, killAll, newMarker, type Started, until } from '../testing/sandboxed.ts';
 import { COLUMNS } from './protections.ts';
-import { endRun, runVerdict } from './run.ts';
+import { runVerdict } from './run.ts';
 
 const columns = await ColumnBoxes.start();
 afterAll(() => columns.close(), 60_000);
@@ -31,7 +32,7 @@ describe.each(COLUMNS)('in the column %s', (column) => {
       marker,
     );
     await until('it runs', () => started.output().includes('ready'));
-    await endRun(started.plan.handle, started.pid, 'SIGTERM');
+    endRun(started.plan.handle, started.pid, 'SIGTERM');
     await started.ended;
     await boxes.finish(started);
     expect(started.output()).toContain('tidied');
@@ -123,7 +124,7 @@ describe.each(COLUMNS)('in the column %s', (column) => {
       stdio: ['ignore', 'ignore', 'ignore'],
     });
     await started.ended;
-    await endRun(started.plan.handle, started.pid, 'SIGKILL');
+    endRun(started.plan.handle, started.pid, 'SIGKILL');
     await boxes.finish(started);
     const { scratch, cgroups, container } = started.plan.handle;
     expect([scratch, ...(cgroups?.folders ?? [])].filter((path) => existsSync(path))).toEqual([]);

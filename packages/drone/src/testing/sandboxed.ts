@@ -26,8 +26,9 @@ import { examineMachine, type SandboxMachine } from '../sandbox/machine.ts';
 import type { RunPlan, SandboxSetup } from '../sandbox/plan.ts';
 import { agreeOnTerms, type SandboxPolicy } from '../sandbox/policy.ts';
 import type { Column } from '../sandbox/protections.ts';
-import { closeRun, endRun, openRun } from '../sandbox/run.ts';
+import { openRun } from '../sandbox/run.ts';
 import { type DockerEngineOfTest, IMAGE } from './docker-engine.ts';
+import { closeRun, endRun } from './ending-runs.ts';
 
 /** Of nobody else, so that its processes can be counted. */
 export const ORDINARY = 61_234;
@@ -168,7 +169,7 @@ export class Boxes {
 
   async close(): Promise<void> {
     for (const started of this.#started) {
-      await endRun(started.plan.handle, started.pid, 'SIGKILL');
+      endRun(started.plan.handle, started.pid, 'SIGKILL');
       await started.ended;
       await closeRun(started.plan.handle);
     }

@@ -2,7 +2,7 @@
  * What a job's spec says about when it may start and when it must stop: other jobs that come first, a time limit for the
  * whole job, and how many failures are too many.
  */
-import type { JobId, Message } from '@hive/shared';
+import type { Message } from '@hive/shared';
 import { cancelJob, endEarly } from './ending.ts';
 import type { Job } from './job.ts';
 import { noteReleased, watchQueue } from './queue-limit.ts';
@@ -70,9 +70,4 @@ export function releaseDependents(state: State, ended: Job): void {
     }
   }
   ended.dependents.clear();
-}
-
-/** Jobs that a job still waits for. */
-export function waitingFor(job: Job): readonly JobId[] {
-  return [...job.waitsFor.keys()];
 }

@@ -10,6 +10,7 @@ import { describeKeys } from './keys.ts';
 import { whyNoLabels } from './missing-labels.ts';
 import { explainAway, jobsElsewhere, lastKnown, nodesOf, selfOf } from './nodes.ts';
 import { paramsBytes, TOLD_PARAMS_BYTES_MAX } from './params.ts';
+import { plural } from './plural.ts';
 import type { PeerSession, State } from './state.ts';
 
 type Body = { readonly [key: string]: Plain | undefined };
@@ -263,7 +264,7 @@ export function explain(state: State, job: Job): string[] {
   const lines = [`The job "${job.label}" (kind ${job.kind}) ${STATE_WORDS[job.state]}.`];
   const { counts } = job;
   lines.push(
-    `${counts.succeeded} of ${counts.appended}${job.isSealed ? '' : ' (so far)'} tasks have succeeded, ${counts.failed} have failed, ${counts.running} are with Drones, ${job.readyTasks} are ready, ${waitingForRetry(job)} wait for a retry.`,
+    `Of ${plural(counts.appended, 'task')}${job.isSealed ? '' : ' so far'}: ${counts.succeeded} succeeded, ${counts.failed} failed, ${counts.running} with Drones, ${job.readyTasks} ready, ${waitingForRetry(job)} waiting for a retry.`,
   );
   if (!job.isActive) {
     if (job.message !== null) lines.push(`It ended because: ${job.message}.`);
@@ -273,21 +274,23 @@ export function explain(state: State, job: Job): string[] {
   if (job.waitsFor.size > 0) lines.push(`It waits for ${[...job.waitsFor.keys()].join(', ')} to end first.`);
   if (!job.held.isEmpty) {
     lines.push(
-      `${job.held.size} tasks were with Drones when the Queen restarted; they are held until those Drones are back, for at most ${LIMITS.rejoinMillis / 1000} s.`,
+      `${plural(job.held.size, 'task was', 'tasks were')} with Drones when the Queen restarted; until those Drones are back nobody else gets them, for at most ${LIMITS.rejoinMillis / 1000} s.`,
     );
   }
   if (job.suspectTasks > 0) {
     lines.push(
-      `${job.suspectTasks} tasks were running when a Drone's process was lost; they run again in leases of their own.`,
+      `When a Drone's process was lost, ${plural(job.suspectTasks, 'task was', 'tasks were')} running there; what may have done it runs again in leases of its own.`,
     );
   }
   if (job.isHeldBack) {
-    lines.push(`It is held back: its client has ${job.unreadBytes} bytes of results to read first.`);
+    lines.push(
+      `It is held back: its client has ${plural(job.unreadBytes, 'byte')} of results to read first.`,
+    );
   }
   if (job.folds !== null && job.folds.pages > 1) {
     const { pages, underWay } = job.folds;
     lines.push(
-      `Its results are folded: ${pages} values so far, ${underWay.size} folds of them are under way.`,
+      `Its results are folded: ${pages} values so far, ${plural(underWay.size, 'fold')} of them under way.`,
     );
   }
   lines.push(...explainPlaces(state, job), ...explainLeases(job));
@@ -305,7 +308,7 @@ function explainPlaces(state: State, job: Job): string[] {
   if (state.drones === 0) return ['No Drone is connected. Start one: npx -y pnpm@12 drone'];
   const slots = state.fittingSlots(job);
   if (slots === 0) return whyNobodyFits(state, job);
-  const lines = [`${slots} slots fit it.`];
+  const lines = [`${plural(slots, 'slot fits', 'slots fit')} it.`];
   const { node, nodeId } = job.labels;
   if (node !== undefined || nodeId !== undefined) lines.push(`It runs on the node ${node ?? nodeId} only.`);
   let free = 0;
@@ -314,7 +317,7 @@ function explainPlaces(state: State, job: Job): string[] {
   }
   if (free === 0 && job.readyTasks > 0) {
     lines.push(
-      `All of them are busy; jobs of higher priority (this one has ${job.priority}) and those with less slot time so far come first.`,
+      `${slots === 1 ? 'It is' : 'All of them are'} busy; jobs of higher priority (this one has ${job.priority}) and those with less slot time so far come first.`,
     );
   }
   return lines;
@@ -342,11 +345,11 @@ function explainLeases(job: Job): string[] {
   let shown = 0;
   for (const lease of job.leases) {
     if (shown++ === 10) {
-      lines.push(`… and ${job.leases.size - 10} more leases.`);
+      lines.push(`… and ${plural(job.leases.size - 10, 'more lease')}.`);
       break;
     }
     lines.push(
-      `Lease ${lease.number} on ${lease.drone.name} is ${lease.state}: ${lease.done} of ${lease.end} tasks reported.`,
+      `Lease ${lease.number} on ${lease.drone.name} is ${lease.state}: ${lease.done} of ${plural(lease.end, 'task')} reported.`,
     );
   }
   return lines;
