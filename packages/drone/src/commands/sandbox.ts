@@ -34,17 +34,25 @@ export class CommandSandbox {
   readonly #terms: SandboxTerms | null;
 
   /**
-   * @param readable folders that can be read inside, besides what the operator allows
+   * @param readable folders of the Drone's own programs, which can be read inside besides what the operator allows; not in
+   * docker, where programs are the image's, and such a folder might cover theirs
    * @throws TaskFailure when the wish makes no sense, or this Drone cannot fulfil it
    */
   constructor(wish: unknown, slot: KindSlot, readable: readonly string[] = []) {
-    this.#setup = slot.sandbox === null ? null : showing(slot.sandbox, readable);
+    const { sandbox } = slot;
+    this.#terms = termsOf(readWish(wish), sandbox);
+    const isShown = sandbox !== null && this.#terms?.level !== 'docker';
+    this.#setup = isShown ? showing(sandbox, readable) : sandbox;
     this.#slot = slot;
-    this.#terms = termsOf(readWish(wish), slot.sandbox);
   }
 
   get level(): SandboxLevel {
     return this.#terms?.level ?? 'none';
+  }
+
+  /** Of docker. */
+  get image(): string | null {
+    return this.#terms?.image ?? null;
   }
 
   /** Programs are not those that the Drone sees, and are looked for inside. */

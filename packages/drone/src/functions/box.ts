@@ -18,6 +18,7 @@ import { CommandSandbox, type Entered } from '../commands/sandbox.ts';
 import { Workplace } from '../commands/workplace.ts';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot, Task } from '../kinds/kind.ts';
+import { LAUNCH_FAILED } from '../sandbox/launcher.ts';
 import { type BoxAnswer, BoxReader, boxFrame } from './box-wire.ts';
 import { bundleFile } from './modules.ts';
 import type { FunctionParams } from './params.ts';
@@ -29,6 +30,9 @@ const CHILD = fileURLToPath(
 );
 /** As much of what a process says on its way out as is told. */
 const LAST_WORDS = 1_600;
+
+/** With these ends `docker run` where there is no container; where its program cannot be executed; where it is not there. */
+const NO_PROGRAM: readonly number[] = [LAUNCH_FAILED, 126, 127];
 
 /** What comes of a call. */
 export type BoxOutcome = Extract<BoxAnswer, { type: 'result' | 'finish' | 'thrown' }>;
@@ -217,6 +221,7 @@ export class FunctionBox {
     signal: NodeJS.Signals | null,
   ): void {
     const call = this.#call;
+    const isLoading = this.#running?.task === '';
     this.#running = null;
     this.#call = null;
     // What it has left running goes with it.
@@ -225,7 +230,19 @@ export class FunctionBox {
     const number = signal === null ? null : constants.signals[signal];
     const cut = entered.leave({ exitCode, signal: number, usage: null });
     if (call === null) return;
-    call.reject(this.#failureOf(call.task, cut, exitCode, signal));
+    const noImage = isLoading && exitCode !== null ? this.#imageProblem(exitCode) : null;
+    call.reject(noImage ?? this.#failureOf(call.task, cut, exitCode, signal));
+  }
+
+  /** A container that did not get as far as running our script. */
+  #imageProblem(exitCode: number): TaskFailure | null {
+    const { image } = this.#sandbox;
+    if (image === null || !NO_PROGRAM.includes(exitCode)) return null;
+    const text =
+      exitCode === LAUNCH_FAILED
+        ? `docker could not start the image "${image}": ${this.#printedLast.trim().split('\n')[0]}`
+        : `The image "${image}" has no program "node" that could be started. For functions it needs Node, version 22 or newer: name another image, or ask the operator of the Drone for one.`;
+    return new TaskFailure('noSandbox', text, true);
   }
 
   #failureOf(

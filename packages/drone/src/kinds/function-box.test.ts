@@ -1,15 +1,22 @@
 /** Functions in processes of their own, in real sandboxes: as in a thread, and what ends one costs one task. */
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { decodeHiveJs } from '@hive/shared';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { removeCgroups } from '../sandbox/cgroups.ts';
 import { type OpenSandbox, openSandbox } from '../sandbox/setup.ts';
+import { type DockerEngineOfTest, IMAGE, NODE_IMAGE, tryEngine } from '../testing/docker-engine.ts';
+import { until } from '../testing/sandboxed.ts';
 import { SlotDriver, type SlotOutcome } from '../testing/slot-driver.ts';
 
 const drone = `test${randomBytes(6).toString('hex')}`;
-const POLICY = { minimum: 'none', images: [], network: false, limits: {}, readable: [], hidden: [] } as const;
-const sandbox: OpenSandbox = openSandbox(POLICY, { drone, environment: process.env });
+const engine: DockerEngineOfTest | string = await tryEngine();
+if (typeof engine !== 'string') await engine.makeNodeImage();
+const images = typeof engine === 'string' ? [] : [NODE_IMAGE, IMAGE];
+const environment = typeof engine === 'string' ? process.env : { ...process.env, ...engine.env };
+const POLICY = { minimum: 'none', images, network: false, limits: {}, readable: [], hidden: [] } as const;
+const sandbox: OpenSandbox = openSandbox(POLICY, { drone, environment });
 const { machine } = sandbox;
 
 /** As a client bundles it. */
@@ -30,6 +37,7 @@ export default task(async (what, context) => {
   if (what === 'spin') for (;;);
   if (what === 'quota') throw new QuotaError('no room', { cause: new Error('deep') });
   if (what === 'write') { context.write('ab'); context.write('cd'); return; }
+  if (what === 'node') return { node: process.execPath, isShown: (await import('node:fs')).existsSync(context.params.folder) };
   if (what === 'files') return (await import('node:fs')).readFileSync('/proc/self/environ', 'utf8');
   if (what?.bytes) { let sum = 0; for await (const chunk of what) for (const byte of chunk) sum += byte; return sum; }
   if (what === 'finish') context.finish('the end');
@@ -46,21 +54,35 @@ beforeEach(async () => {
   await driver.blobCache.adopt(incoming, hash, []);
 });
 afterEach(() => driver.close());
-afterAll(() => {
+afterAll(async () => {
   if (machine.cgroups !== null) removeCgroups(machine.cgroups);
-});
+  if (typeof engine !== 'string') await engine.close();
+}, 60_000);
 
-const specOf = (level: string, more: object = {}) => ({
+const specOf = (level: string | object, more: object = {}) => ({
   kind: 'function',
   encoding: 'hive-js' as const,
   params: { module: hash, file: 'a.task.ts', sandbox: level, params: { by: 7 }, ...more } as never,
 });
-async function run(level: string, inputs: readonly unknown[], more: object = {}): Promise<SlotOutcome> {
+async function run(
+  level: string | object,
+  inputs: readonly unknown[],
+  more: object = {},
+): Promise<SlotOutcome> {
   await driver.start(specOf(level, more), inputs);
   return driver.outcome();
 }
 
-const levels = (['limits', 'bwrap'] as const).map((level) => {
+const inDocker = machine.docker.isThere ? test : test.skip;
+inDocker('a container ends with its slot', async () => {
+  const docker = (...args: string[]) => (engine as DockerEngineOfTest).docker(...args);
+  await run('docker', ['a']);
+  expect(await docker('ps', '--quiet')).not.toBe('');
+  await driver.close();
+  await until('it is gone', async () => (await docker('ps', '--all', '--quiet')) === '');
+});
+
+const levels = (['limits', 'bwrap', 'docker'] as const).map((level) => {
   const found = machine[level];
   if (!found.isThere) console.warn(`Functions in "${level}" are skipped: ${found.why}`);
   return [level, found.isThere ? test : test.skip] as const;
@@ -80,8 +102,8 @@ describe.each(levels)('a function in %s', (level, check) => {
     const { values, failures } = await run(level, ['a', 'exit', 'b', 'abort', 'outside', 'c']);
     expect(failures).toMatchObject([
       { position: 1, outcome: 'crashed', code: 'exit' },
-      // Inside of bwrap, a signal shows as an exit code.
-      { position: 3, outcome: 'crashed', code: level === 'bwrap' ? 'exit' : 'signal' },
+      // Inside of bwrap and docker, a signal shows as an exit code.
+      { position: 3, outcome: 'crashed', code: level === 'limits' ? 'signal' : 'exit' },
       { position: 4, outcome: 'crashed', code: 'uncaught' },
     ]);
     expect(failures[0]!.message).toContain('exit code 3.\nIt had printed:\nabout to exit');
@@ -139,6 +161,21 @@ describe.each(levels)('a function in %s', (level, check) => {
     driver.slot.obey({ type: 'deliverChunk', slot: 0, run: driver.run, ...chunk });
     expect((await driver.outcome()).values).toEqual([6]);
   });
+});
+
+inDocker('in docker, Node is that of the image, and nothing of the Drone is shown', async () => {
+  const { values } = await run('docker', ['node'], { params: { folder: dirname(process.execPath) } });
+  expect(values).toEqual([{ node: '/bin/node', isShown: false }]);
+});
+inDocker('an image without Node is named, with what it needs', async () => {
+  const { failures } = await run({ level: 'docker', image: IMAGE }, ['a']);
+  expect(failures).toMatchObject([
+    {
+      outcome: 'failed',
+      code: 'noSandbox',
+      message: expect.stringContaining(`"${IMAGE}" has no program "node"`),
+    },
+  ]);
 });
 
 const inBox = machine.bwrap.isThere ? test : test.skip;

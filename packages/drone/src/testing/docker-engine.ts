@@ -1,13 +1,13 @@
 /**
  * A real Docker engine for a test: its own socket and data, no bridge, no firewall rules, and one image that is a
- * busybox. Nothing is fetched. Needs root, dockerd and a static busybox (Debian's docker.io and busybox-static).
+ * busybox, or, where it is asked for, another one with the Node that runs the test. Nothing is fetched. Needs root, dockerd and a static busybox (Debian's docker.io and busybox-static).
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, createWriteStream, existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -15,6 +15,7 @@ const run = promisify(execFile);
 const START_MILLIS = 60_000;
 const LOOK_MILLIS = 50;
 export const IMAGE = 'hive-test';
+export const NODE_IMAGE = 'hive-test-node';
 /** Ends the engine when its standard input ends, so that none outlives its test, however that ends. */
 const KEEPER = `file=$1; shift; { dockerd "$@"; echo dockerd-has-ended; } &
 read -r _; kill "$(cat "$file")"; wait`;
@@ -113,7 +114,23 @@ export class DockerEngineOfTest {
       .split('\n')
       .filter((name) => name !== '' && name !== 'busybox');
     for (const name of names) symlinkSync('busybox', join(root, 'bin', name));
+    await this.#import(root, IMAGE);
+  }
+
+  /** The image NODE_IMAGE: the same with this process's Node, and the libraries that it is linked with. */
+  async makeNodeImage(): Promise<void> {
+    const root = join(this.#folder, 'root');
+    copyFileSync(process.execPath, join(root, 'bin/node'));
+    const { stdout } = await run('ldd', [process.execPath]);
+    for (const [library] of stdout.matchAll(/\/\S+/g)) {
+      mkdirSync(join(root, dirname(library)), { recursive: true });
+      copyFileSync(library, join(root, library));
+    }
+    await this.#import(root, NODE_IMAGE);
+  }
+
+  async #import(root: string, image: string): Promise<void> {
     await run('tar', ['-C', root, '-cf', join(this.#folder, 'image.tar'), '.']);
-    await this.docker('import', join(this.#folder, 'image.tar'), IMAGE);
+    await this.docker('import', join(this.#folder, 'image.tar'), image);
   }
 }
