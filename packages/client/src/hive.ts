@@ -29,6 +29,7 @@ import type {
   DroneInfo,
   JobInfo,
   JobsPage,
+  JobsPlace,
   KeyGenerations,
   NodeInfo,
   Overview,
@@ -260,24 +261,20 @@ export class Hive implements AsyncDisposable {
   }: {
     limit?: number;
     hidden?: boolean;
-    /** Also those that other nodes own, as far as this one has heard of them. */
+    /** Those of all nodes of a mesh; of one that is away, what was heard last, with `lastKnownAt`. */
     everywhere?: boolean;
   } = {}): Promise<readonly JobInfo[]> {
     const jobs: JobInfo[] = [];
-    const elsewhere: JobInfo[] = [];
     let page: JobsPage | null = null;
     // A Queen tells of so many at once.
     while (jobs.length < limit && (page === null || page.next !== undefined)) {
       const before = page === null ? {} : { before: page.next! };
-      const others = page === null ? { everywhere } : {};
-      page = await this.jobsPage({ limit: limit - jobs.length, hidden, ...before, ...others });
+      page = await this.jobsPage({ limit: limit - jobs.length, hidden, everywhere, ...before });
       for (const job of page.jobs) jobs.push(job);
-      elsewhere.push(...(page.elsewhere ?? []));
     }
-    if (elsewhere.length === 0) return jobs;
-    return [...jobs, ...elsewhere].sort(newestFirst).slice(0, limit);
+    return jobs;
   }
-  /** So many of the newest jobs, at most 1,000; with `next` of a page as `before`, those that are older. */
+  /** So many of the newest jobs, at most 1,000, or fewer; with `next` of a page as `before`, those that are older. */
   async jobsPage({
     limit = 100,
     hidden,
@@ -286,16 +283,21 @@ export class Hive implements AsyncDisposable {
   }: {
     readonly limit?: number | undefined;
     readonly hidden?: boolean | undefined;
-    readonly before?: number | undefined;
+    readonly before?: JobsPlace | undefined;
+    /** Those of all nodes of a mesh; of one that is away, what was heard last, with `lastKnownAt`. */
     readonly everywhere?: boolean | undefined;
   } = {}): Promise<JobsPage> {
     const details: Partial<Message<'Query'>> = {
       limit: Math.min(limit, LIMITS.answerEntriesMax),
       ...(hidden === undefined ? {} : { hidden }),
-      ...(before === undefined ? {} : { before }),
+      ...(before === undefined ? {} : typeof before === 'number' ? { before } : { olderThan: before }),
       ...(everywhere === undefined ? {} : { everywhere }),
     };
-    return (await this.#router.query('jobs', details)) as unknown as JobsPage;
+    const answer = (await this.#router.query('jobs', details)) as unknown as JobsPage & {
+      readonly older?: string;
+    };
+    const { older, ...page } = answer;
+    return older === undefined ? page : { ...page, next: older };
   }
   /** Rejects with UsageError 'unknownJob'. */
   async job(id: string): Promise<JobInfo> {
@@ -440,7 +442,6 @@ export class Hive implements AsyncDisposable {
   }
 }
 
-const newestFirst = (a: JobInfo, b: JobInfo): number => (a.createdAt < b.createdAt ? 1 : -1);
 /** An id for `submit`, if it must be known before: a UUID of version 7. */
 export const newJobId = (): JobId => jobId(v7());
 

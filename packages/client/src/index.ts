@@ -60,6 +60,7 @@ export type {
   DroneInfo,
   JobInfo,
   JobsPage,
+  JobsPlace,
   KeyGenerations,
   NodeInfo,
   Overview,

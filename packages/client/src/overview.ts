@@ -95,10 +95,10 @@ export type JobInfo = More & {
 /** So many of the newest jobs; `next` is there when there are older ones, and asks for those. */
 export interface JobsPage {
   readonly jobs: readonly JobInfo[];
-  readonly next?: number;
-  /** The newest jobs of other nodes, if they were asked for. */
-  readonly elsewhere?: readonly JobInfo[];
+  readonly next?: JobsPlace;
 }
+/** Where a page of jobs ended: a number in a list of one Queen's, a text in one of all nodes'. */
+export type JobsPlace = number | string;
 
 /** Bounded in size, whatever the cluster's: the newest jobs and the first Drones. */
 export type Overview = More & {

@@ -1,5 +1,5 @@
 /** The Queen: owns jobs, leases and the store. */
-export type { AskElsewhere } from './elsewhere.ts';
+export type { AskElsewhere, ListElsewhere } from './elsewhere.ts';
 export { HeapPolicy } from './heap-policy.ts';
 export type { DiscoveryChoice } from './presence.ts';
 export * from './queen.ts';

@@ -24,7 +24,7 @@ import {
 } from '@hive/shared/node';
 import { BlobShelf } from './blobs/shelf.ts';
 import { DroneDialler } from './dialler.ts';
-import type { AskElsewhere } from './elsewhere.ts';
+import type { OtherNodes } from './elsewhere.ts';
 import { type DiscoveryChoice, type Presence, startPresence } from './presence.ts';
 import { Runtime } from './runtime.ts';
 import type { NodeEvent, Notice } from './scheduler/index.ts';
@@ -87,7 +87,7 @@ export interface Queen {
   readonly keys: Keyring | null;
   /** For a node: what is known of it and of the others; and how they are asked about jobs that are not here. */
   tellOfNodes(event: NodeEvent): void;
-  askElsewhere(ask: AskElsewhere): void;
+  askElsewhere(others: OtherNodes): void;
   /** Whether everybody may come in. */
   readonly isInsecure: boolean;
   /** What she tells the network; null when she does not. */
@@ -194,8 +194,8 @@ function maybePresent(
 function nodeDoor(runtime: Runtime): Pick<Queen, 'tellOfNodes' | 'askElsewhere'> {
   return {
     tellOfNodes: (event) => runtime.push(event),
-    askElsewhere: (ask) => {
-      runtime.elsewhere.ask = ask;
+    askElsewhere: (others) => {
+      runtime.elsewhere.others = others;
     },
   };
 }

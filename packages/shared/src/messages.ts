@@ -202,6 +202,7 @@ const SCHEMAS = {
     index: optional(u53),
     limit: optional(u32),
     before: optional(u53),
+    olderThan: optional(text),
     hidden: optional(bool),
     everywhere: optional(bool),
   },

@@ -25,6 +25,24 @@ async function three(): Promise<{ nodes: TestNode[]; clients: Hive[] }> {
 }
 const submit = (hive: Hive, count: number) =>
   hive.submit({ kind: 'hash', range: { start: 0, step: 1, count }, attached: false });
+interface Listed {
+  readonly job_id: string;
+  readonly command?: string;
+  readonly target_node: string;
+  readonly last_known?: boolean;
+}
+/** All jobs that an API lists, two at a time. */
+async function listed(api: string): Promise<Listed[]> {
+  const jobs: Listed[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const more: string = cursor === '' ? '' : `&cursor=${cursor}`;
+    const answer = await fetch(`${api}/jobs?limit=2${more}`);
+    const page = (await answer.json()) as { jobs: Listed[]; next_cursor: string | null };
+    jobs.push(...page.jobs);
+    cursor = page.next_cursor;
+  }
+  return jobs;
+}
 const stateOf = (name: string, state: string) => (known: readonly { name: string; state: string }[]) =>
   known.some((node) => node.name === name && node.state === state);
 
@@ -103,7 +121,7 @@ describe('three nodes on one machine', () => {
       const jobs = await Promise.all(clients.map((hive, n) => submit(hive, counts[n]!)));
       const lost = jobs[2]!;
       // What the others remember is what they have heard, twice a second.
-      for (const hive of [a, b]) await mesh.heardOf(hive, lost.id);
+      for (const node of nodes.slice(0, 2)) await mesh.heardOf(node, lost.id);
       victim.running.child.kill('SIGKILL');
       await victim.running.ended;
       await mesh.nodes(b, stateOf(victim.name, 'FAILED'));
@@ -193,10 +211,29 @@ test(
       return job['status'] === 'JOB_COMPLETED' ? job : null;
     });
     expect(done).toMatchObject({ target_node: a.name, result: { stdout: 'Hello from the mesh!\n' } });
-    await mesh.heardOf(hive, id);
+    // Any node lists the jobs of all, page by page.
+    await fetch(`${b.api}/jobs`, { method: 'POST', body: JSON.stringify({ command: 'echo of b' }) });
+    await fetch(`${a.api}/jobs`, { method: 'POST', body: JSON.stringify({ command: 'echo of a' }) });
+    for (const api of [a.api, b.api]) {
+      const jobs = await listed(api);
+      expect(jobs.map(({ command }) => command)).toEqual([
+        'echo of a',
+        'echo of b',
+        'echo Hello from the mesh!',
+      ]);
+      expect(jobs.map(({ target_node }) => target_node)).toEqual([a.name, b.name, a.name]);
+      expect(jobs.every((job) => job.last_known === undefined)).toBe(true);
+    }
+    await mesh.heardOf(b, id);
     a.running.child.kill('SIGKILL');
     await mesh.nodes(hive, stateOf(a.name, 'FAILED'));
     expect(await seen()).toMatchObject({ job_id: id, last_known: true });
+    const left = await listed(b.api);
+    expect(left).toContainEqual(expect.objectContaining({ job_id: id, last_known: true }));
+    expect(left.find(({ command }) => command === 'echo of b')!.last_known).toBeUndefined();
+    const table = mesh.processes.hive(['jobs', '--queen', b.address]);
+    expect(await table.ended).toBe(0);
+    expect(table.text).toContain(`(${a.name})`);
     // What only its node can do has to wait for it.
     for (const [method, path] of [
       ['DELETE', ''],

@@ -1,6 +1,7 @@
 /** For tests: nodes in processes of their own, clients of them, and conditions that are waited for. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Hive, type JobInfo, type NodeInfo } from '@hive/client';
 import { Processes, type Running, type RunOptions } from './processes.ts';
@@ -98,11 +99,19 @@ export class TestMesh {
     );
   }
 
-  /** Waits until a node has heard of a job of another. */
-  heardOf(hive: Hive, id: string): Promise<true> {
+  /** Waits until a node remembers a job of another: while its owner is there, only the node's store tells. */
+  heardOf({ name }: TestNode, id: string): Promise<true> {
+    const number = name.slice(name.lastIndexOf('-') + 1);
+    const path = join(this.data, `node-${number}`, 'hive.db');
     return until(async () => {
-      const jobs = await hive.jobs({ everywhere: true });
-      return jobs.some((job) => job.id === id && job.lastKnownAt !== undefined) ? true : null;
+      const database = new DatabaseSync(path, { readOnly: true });
+      try {
+        return database.prepare('SELECT 1 FROM jobs_elsewhere WHERE id = ?').get(id) === undefined
+          ? null
+          : true;
+      } finally {
+        database.close();
+      }
     });
   }
 

@@ -1,5 +1,5 @@
 /** Jobs and their tasks: lists, one, its story, its end. */
-import type { AttemptInfo, JobInfo } from '@hive/client';
+import type { AttemptInfo, JobInfo, JobsPlace } from '@hive/client';
 import type { Static } from '@sinclair/typebox';
 import type { Caller } from '../access/callers.ts';
 import { hasEnded, isSingle, jobView } from '../job-view.ts';
@@ -38,20 +38,23 @@ function addList(app: App, context: Context): void {
       const hive = await session.hive();
       const { jobs, next } = await hive.jobsPage({
         limit,
+        everywhere: true,
         ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
       });
       const shown = jobs.map(async (info): Promise<JobBody> => {
-        return jobView(info, nodeName, null, await exitCodeOf(context, info));
+        const view = jobView(info, nodeName, null, await exitCodeOf(context, info));
+        return info.lastKnownAt === undefined ? view : { ...view, last_known: true };
       });
       return { jobs: await Promise.all(shown), next_cursor: next === undefined ? null : cursorOf(next) };
     },
   );
 }
 
-const cursorOf = (place: number): string => Buffer.from(`before ${place}`).toString('base64url');
-function placeOf(cursor: string): number {
-  const [, place] = /^before (\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
-  if (place !== undefined) return Number(place);
+const PLACE = /^before (\d{4}-\d\d-\d\dT[\d:.]{8,20}Z [0-9a-f-]{36})$/;
+const cursorOf = (place: JobsPlace): string => Buffer.from(`before ${place}`).toString('base64url');
+function placeOf(cursor: string): JobsPlace {
+  const [, place] = PLACE.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  if (place !== undefined) return place;
   throw new Problem(400, 'bad_cursor', 'This is no cursor; take next_cursor of the page before.');
 }
 

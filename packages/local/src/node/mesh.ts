@@ -3,7 +3,14 @@
  * each, tells its own Queen what it hears, and answers her when she asks about a job that is not hers. There is no
  * coordinator: every node does the same.
  */
-import type { AskElsewhere, NodeFacts, NodeState, Queen } from '@hive/queen';
+import {
+  type AskElsewhere,
+  entriesOfEach,
+  type NodeFacts,
+  type NodePage,
+  type NodeState,
+  type Queen,
+} from '@hive/queen';
 import { type KnownQueen, LIMITS, type Message, type Plain } from '@hive/shared';
 import {
   type Access,
@@ -40,6 +47,10 @@ export type MeshEvent = {
 /** Summaries of jobs that did not come with an overview, which has the newest only, are asked for this often. */
 const JOBS_MILLIS = 10_000;
 const SWEEP_MILLIS = 1_000;
+/** A node that does not give its page of a list in this time is taken for away. */
+const LIST_MILLIS = 1_000;
+/** Jobs on a page, unless it is said. */
+const JOBS_LISTED = 100;
 
 export class Mesh implements PeerHost {
   readonly peer = randomPeerId();
@@ -70,7 +81,7 @@ export class Mesh implements PeerHost {
     void this.#seeker?.start().catch(() => {});
     for (const address of named) this.#links.add(new PeerLink(this, [address], null));
     this.#timer = setInterval(() => this.#sweep(), SWEEP_MILLIS);
-    queen.askElsewhere((request) => this.#ask(request));
+    queen.askElsewhere({ ask: (request) => this.#ask(request), list: (query) => this.#list(query) });
     this.#tellQueens();
   }
 
@@ -206,6 +217,27 @@ export class Mesh implements PeerHost {
     });
     return Promise.any(replies).catch(() => null);
   };
+
+  /** Every node gives a page of its own jobs; a list does not wait long for one that may be frozen. */
+  async #list(query: Message<'Query'>): Promise<readonly NodePage[]> {
+    const asked = [...this.#links].filter((link) => link.isOpen && link.queen !== null);
+    const limit = entriesOfEach(query.limit ?? JOBS_LISTED, asked.length);
+    const pages = asked.map(async (link): Promise<NodePage[]> => {
+      const reply = await link.ask({ ...query, limit }, LIST_MILLIS);
+      if (reply?.type !== 'Answer') return [];
+      const { jobs, older } = reply.body as { jobs: readonly Body[]; older?: string };
+      const own = jobs.filter(({ node }) => node === link.queen);
+      const place = placeOf(link, this.#names.get(link.queen!) ?? '');
+      return [
+        {
+          node: link.queen!,
+          jobs: own.map((job) => ({ ...job, ...place })),
+          hasMore: older !== undefined,
+        },
+      ];
+    });
+    return (await Promise.all(pages)).flat();
+  }
 }
 
 /** An answer about a job says where its node is reached from here. */
@@ -216,11 +248,13 @@ function withPlace(
 ): Message<'Answer' | 'Refused'> {
   const body = reply.type === 'Answer' ? (reply.body as Body) : null;
   if (reply.type !== 'Answer' || body?.['node'] === undefined) return reply;
-  return {
-    ...reply,
-    body: { ...body, nodeName, nodeAddresses: link.addresses.map(formatAddress) } as unknown as Plain,
-  };
+  return { ...reply, body: { ...body, ...placeOf(link, nodeName) } as unknown as Plain };
 }
+
+const placeOf = (link: PeerLink, nodeName: string): Body => ({
+  nodeName,
+  nodeAddresses: link.addresses.map(formatAddress),
+});
 
 const STATES: readonly unknown[] = ['IDLE', 'BUSY', 'DRAINING'];
 

@@ -94,12 +94,12 @@ export class PeerLink {
   }
 
   /** Her answer; null when she cannot be reached, or does not answer in time. */
-  ask(message: Request & { readonly job?: JobId }): Promise<Reply | null> {
+  ask(message: Request & { readonly job?: JobId }, withinMillis = ANSWER_MILLIS): Promise<Reply | null> {
     const state = this.#state;
     if (state.at !== 'open') return Promise.resolve(null);
     const request = ++this.#requests;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => done(null), ANSWER_MILLIS);
+      const timer = setTimeout(() => done(null), withinMillis);
       const done = (reply: Reply | null) => {
         clearTimeout(timer);
         this.#asked.delete(request);

@@ -191,12 +191,11 @@ function ownerOf(state: State, { node }: HeardJob): Body {
   return facts === undefined ? {} : { nodeName: facts.name, nodeAddresses: [...facts.addresses] };
 }
 
-/** The newest jobs of other nodes. */
-export function jobsElsewhere(state: State, limit: number): Body[] {
-  return [...state.elsewhere]
-    .sort(([, a], [, b]) => (createdAtOf(a) < createdAtOf(b) ? 1 : -1))
-    .slice(0, limit)
-    .map(([id]) => lastKnown(state, id)!);
+/** What was heard last of other nodes' jobs, but for those nodes that speak for themselves. */
+export function jobsElsewhere(state: State, present: ReadonlySet<string>): Body[] {
+  const jobs: Body[] = [];
+  for (const [id, { node }] of state.elsewhere) if (!present.has(node)) jobs.push(lastKnown(state, id)!);
+  return jobs;
 }
 
 /** Why nothing more can be said of a job whose node is away. */

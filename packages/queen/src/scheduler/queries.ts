@@ -6,10 +6,11 @@ import { type JobId, type JobState, LIMITS, type Message, type Plain } from '@hi
 import { leaseLength } from './assign.ts';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
+import { jobsOf, jobsPage } from './job-lists.ts';
+import { summaryOf } from './job-summary.ts';
 import { describeKeys } from './keys.ts';
 import { whyNoLabels } from './missing-labels.ts';
-import { explainAway, jobsElsewhere, lastKnown, nodesOf, selfOf } from './nodes.ts';
-import { paramsBytes, TOLD_PARAMS_BYTES_MAX } from './params.ts';
+import { explainAway, lastKnown, nodesOf, selfOf } from './nodes.ts';
 import { plural } from './plural.ts';
 import type { PeerSession, State } from './state.ts';
 
@@ -36,10 +37,7 @@ function bodyOf(state: State, message: Message<'Query'>, isForNode: boolean): Bo
     case 'drones':
       return { drones: dronesOf(state, limit) };
     case 'jobs':
-      return {
-        ...jobsPage(state, limit, message.hidden === true, message.before),
-        ...(message.everywhere === true ? { elsewhere: jobsElsewhere(state, limit) } : {}),
-      };
+      return jobsPage(state, message, limit, isForNode);
     case 'nodes':
       return { nodes: nodesOf(state) };
     default:
@@ -170,60 +168,6 @@ function droneBody(state: State, drone: DroneState): Body {
     tasksDone: drone.tasksDone,
     tasksPerSecond: drone.throughput.perSecond(state.now),
   };
-}
-
-/** The newest ones, newest first. */
-function newestJobs(
-  state: State,
-  limit: number,
-  withHidden: boolean,
-  before = Number.POSITIVE_INFINITY,
-): Job[] {
-  const jobs: Job[] = [];
-  for (const job of state.jobs.values())
-    if ((withHidden || !job.isHidden) && job.order < before) jobs.push(job);
-  jobs.sort((a, b) => b.order - a.order);
-  return jobs.slice(0, limit);
-}
-
-export function jobsOf(state: State, limit: number, withHidden: boolean): Body[] {
-  return newestJobs(state, limit, withHidden).map((job) => summaryOf(state, job));
-}
-
-/** `next` is the place in the order of submission from which on older ones follow, whatever is removed meanwhile. */
-function jobsPage(state: State, limit: number, withHidden: boolean, before?: number): Body {
-  const found = newestJobs(state, limit + 1, withHidden, before);
-  const jobs = found.slice(0, limit);
-  const next = found.length > limit ? jobs.at(-1)?.order : undefined;
-  return { jobs: jobs.map((job) => summaryOf(state, job)), ...(next === undefined ? {} : { next }) };
-}
-
-export function summaryOf(state: State, job: Job): Body {
-  return {
-    id: job.id,
-    name: job.label,
-    kind: job.kind,
-    encoding: job.spec.encoding,
-    ...(job.spec.reduce === undefined ? {} : { reduce: { ...job.spec.reduce } }),
-    state: job.state,
-    counts: { ...job.counts },
-    sealed: job.isSealed,
-    attached: job.isAttached,
-    priority: job.priority,
-    node: state.identity.queen,
-    nodeEpoch: job.nodeEpoch,
-    ...(job.spec.parent === undefined ? {} : { parent: job.spec.parent }),
-    createdAt: state.identity.formatTime(job.submittedAt),
-    ...(job.endedAt === null ? {} : { endedAt: state.identity.formatTime(job.endedAt) }),
-    elapsedMillis: Math.round((job.endedAt ?? state.now) - job.submittedAt),
-    ...(job.message === null ? {} : { message: job.message }),
-    ...(Object.keys(job.labels).length === 0 ? {} : { labels: { ...job.labels } }),
-    ...toldParams(job),
-  };
-}
-
-function toldParams({ spec: { params } }: Job): Body {
-  return params === undefined || paramsBytes(params) > TOLD_PARAMS_BYTES_MAX ? {} : { params };
 }
 
 /** Where one task stands. */

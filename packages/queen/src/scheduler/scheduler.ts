@@ -24,6 +24,7 @@ import { releaseDependents } from './conditions.ts';
 import type { DroneState } from './drone.ts';
 import { expireEnded } from './ending.ts';
 import { graphAdvanced } from './graph-jobs.ts';
+import { jobsGathered } from './job-lists.ts';
 import { keysRetired } from './keys.ts';
 import { taskOutput, watchOutput } from './live-output.ts';
 import { manage } from './manage.ts';
@@ -137,6 +138,9 @@ export class Scheduler {
       case 'nodeLeft':
       case 'keysRevoked':
         nodeSaid(state, event);
+        break;
+      case 'jobsGathered':
+        jobsGathered(state, event);
         break;
       case 'timePassed':
         state.deadlines.fire(state.now);

@@ -17,6 +17,7 @@ import type {
   Spec,
   Streamed,
 } from '@hive/shared';
+import type { NodePage } from './job-lists.ts';
 import type { NodeEvent, NodeFacts } from './nodes.ts';
 
 /** Everything that can happen to the scheduler. `settled` closes a turn: leases, results and progress go out then. */
@@ -49,6 +50,13 @@ export type SchedulerEvent =
       readonly message: string;
     }
   | NodeEvent
+  /** A client has asked for the jobs of all nodes, and these are the pages of those that are there. */
+  | {
+      readonly type: 'jobsGathered';
+      readonly session: SessionNumber;
+      readonly message: Message<'Query'>;
+      readonly pages: readonly NodePage[];
+    }
   | { readonly type: 'timePassed' }
   | { readonly type: 'settled' };
 

@@ -95,7 +95,11 @@ export class Stage {
     if (asks) this.say(session, { type: 'TaskRequest', slots });
     return session;
   }
-  #join(role: 'client' | 'drone', peer: PeerId, more: Partial<Message<'Hello'>>): SessionNumber {
+  /** Another node, which asks and watches. */
+  node(peer: PeerId = peerId('e'.repeat(32))): SessionNumber {
+    return this.#join('node', peer, {});
+  }
+  #join(role: 'client' | 'drone' | 'node', peer: PeerId, more: Partial<Message<'Hello'>>): SessionNumber {
     const session = sessionNumber(this.#next++);
     this.#sessions.add(session);
     const hello: Message<'Hello'> = {
