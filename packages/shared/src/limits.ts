@@ -155,6 +155,10 @@ export const LIMITS = {
   openJobsMax: 100_000,
   /** Summaries of other nodes' jobs that a node remembers. */
   jobsElsewhereMax: 1_000,
+  /** A new job is told to the nodes that watch after this time; so many at once; and what each adds until the next time. */
+  newsMillis: 20,
+  newsJobsMax: 16,
+  newsMillisPerJob: 5,
   /** Entries in one answer to Query. */
   answerEntriesMax: 1_000,
   /** Progress and Overview are sent at most this often. */

@@ -126,8 +126,12 @@ export class Mesh implements PeerHost {
 
   overview(link: PeerLink, body: Plain): void {
     const { status, jobs } = body as { status?: Body; jobs?: readonly Plain[] };
-    const facts = factsOf(link, status?.['node'] as Body | undefined);
-    const revoked = Number((status?.['node'] as Body | undefined)?.['revokedKeys'] ?? 0);
+    if (link.queen !== null && status === undefined)
+      this.#options.queen.tellOfNodes({ type: 'jobsHeard', node: link.queen, jobs: jobs ?? [] });
+    const node = status?.['node'] as Body | undefined;
+    if (node === undefined) return;
+    const facts = factsOf(link, node);
+    const revoked = Number(node['revokedKeys'] ?? 0);
     if (revoked !== link.revokedKeys) void this.#learnRevoked(link, revoked);
     if (facts !== null) this.#options.queen.tellOfNodes({ type: 'nodeHeard', facts, jobs: jobs ?? [] });
   }

@@ -23,6 +23,7 @@ const APPLIERS: Appliers = {
       job.isSealed = true;
     }
     state.jobs.set(id, job);
+    state.news.add(job);
     state.jobCount = Math.max(state.jobCount, order);
   },
 

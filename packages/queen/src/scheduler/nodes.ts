@@ -50,6 +50,8 @@ export interface HeardJob {
 export type NodeEvent =
   | { readonly type: 'selfTold'; readonly self: NodeSelf }
   | { readonly type: 'nodeHeard'; readonly facts: NodeFacts; readonly jobs: readonly Plain[] }
+  /** Jobs that it has just accepted. */
+  | { readonly type: 'jobsHeard'; readonly node: string; readonly jobs: readonly Plain[] }
   /** Its connection is gone without a word, or it is silent. */
   | { readonly type: 'nodeFailed'; readonly node: string }
   /** Keys that were revoked at another node: they are worth nothing anywhere. */
@@ -64,6 +66,7 @@ const TIMEOUT_MILLIS = 30_000;
 export function nodeSaid(state: State, event: NodeEvent): void {
   if (event.type === 'selfTold') state.self = event.self;
   else if (event.type === 'nodeHeard') heard(state, event.facts, event.jobs);
+  else if (event.type === 'jobsHeard') newJobsHeard(state, event.node, event.jobs);
   else if (event.type === 'nodeFailed') failed(state, event.node);
   else if (event.type === 'keysRevoked') revokedElsewhere(state, event.keyIds);
   else if (state.nodes.has(event.node)) state.commit({ type: 'nodeDropped', node: event.node });
@@ -78,6 +81,11 @@ function heard(state: State, facts: NodeFacts, jobs: readonly Plain[]): void {
     state.commit({ type: 'nodeNoted', facts, at: state.now });
   for (const job of jobs) jobHeard(state, facts.node, job as Body);
   state.deadlines.setEarlier(state.nodesDeadline, state.now + timeoutOf(state));
+}
+
+function newJobsHeard(state: State, node: string, jobs: readonly Plain[]): void {
+  if (!state.nodes.has(node)) return;
+  for (const job of jobs) jobHeard(state, node, job as Body);
 }
 
 function failed(state: State, node: string): void {

@@ -152,6 +152,7 @@ export function sessionClosed(
   state.deadlines.clear(peer.silence);
   state.acks.delete(session);
   if (peer.watch !== null) state.deadlines.clear(peer.watch.deadline);
+  state.news.watchers.delete(peer);
   unwatchAll(state, peer);
   taskLeft(state, peer);
   if (peer.drone !== null) droneLeft(state, peer.drone, reason, isProcessLost);

@@ -317,7 +317,9 @@ function nextLengths(state: State, job: Job): string {
 export function watch(state: State, client: PeerSession, { everyMillis }: Message<'Watch'>): void {
   if (client.watch !== null) state.deadlines.clear(client.watch.deadline);
   client.watch = null;
+  state.news.watchers.delete(client);
   if (everyMillis === 0) return;
+  if (client.role === 'node') state.news.watchers.add(client);
   const every = Math.max(LIMITS.progressMillis, everyMillis);
   const deadline = state.deadlines.create((now) => {
     sendOverview(state, client);

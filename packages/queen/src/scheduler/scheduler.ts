@@ -29,6 +29,7 @@ import { keysRetired } from './keys.ts';
 import { taskOutput, watchOutput } from './live-output.ts';
 import { manage } from './manage.ts';
 import { endChildren, mayTaskSay } from './nested.ts';
+import { planNews, tellNews } from './news.ts';
 import { dropSilentNodes, nodeSaid, nodesRecovered } from './nodes.ts';
 import { answerDrone, bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
 import { query, watch } from './queries.ts';
@@ -67,6 +68,7 @@ export class Scheduler {
         // The turn that it wakes does the telling.
         waiting: () => {},
         nodes: () => dropSilentNodes(this.#state),
+        news: () => tellNews(this.#state),
       },
       (job, first, count, failures) => graphAdvanced(this.#state, job, first, count, failures),
     );
@@ -134,6 +136,7 @@ export class Scheduler {
         break;
       case 'selfTold':
       case 'nodeHeard':
+      case 'jobsHeard':
       case 'nodeFailed':
       case 'nodeLeft':
       case 'keysRevoked':
@@ -166,6 +169,7 @@ export class Scheduler {
     if (flushJobs(state)) assignLeases(state);
     watchForImbalance(state);
     tellWhatWaits(state);
+    planNews(state);
     if (state.dirtyProgress.size > 0 && state.progressDeadline.heapPosition < 0) {
       state.deadlines.set(state.progressDeadline, state.now + LIMITS.progressMillis);
     }

@@ -20,6 +20,7 @@ import { type DroneState, Profile, Throughput } from './drone.ts';
 import { canonical, type Job } from './job.ts';
 import type { Lease } from './lease.ts';
 import type { Children, TaskPass } from './nested.ts';
+import { News } from './news.ts';
 import type { HeardJob, KnownNode, NodeSelf } from './nodes.ts';
 import { ReadyJobs } from './ready-jobs.ts';
 import {
@@ -79,7 +80,7 @@ export interface PeerSession {
 
 /** What happens at the deadlines that belong to the state as a whole. */
 type Due = Record<
-  'progress' | 'rebalance' | 'rejoin' | 'retention' | 'waiting' | 'nodes',
+  'progress' | 'rebalance' | 'rejoin' | 'retention' | 'waiting' | 'nodes' | 'news',
   (now: Millis) => void
 >;
 
@@ -131,6 +132,8 @@ export class State {
   readonly elsewhere = new Map<JobId, HeardJob>();
   /** When the next node that is not heard of is dropped. */
   readonly nodesDeadline: Deadline;
+  /** Jobs that other nodes are to hear of. */
+  readonly news: News;
   /** After a restart: Drones that are awaited before held tasks are given to others. */
   readonly missingDrones = new Set<PeerId>();
   /** Those among them that have said what they run; what they have finished follows. */
@@ -173,6 +176,7 @@ export class State {
     this.rebalanceDeadline = this.deadlines.create(due.rebalance);
     this.nodesDeadline = this.deadlines.create(due.nodes);
     this.waitingDeadline = this.deadlines.create(due.waiting);
+    this.news = new News(this.deadlines.create(due.news));
   }
 
   /** The only door for durable facts: applied here and now, durable before any `afterCommit` send that follows. */
