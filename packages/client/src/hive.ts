@@ -399,12 +399,12 @@ export class Hive implements AsyncDisposable {
   }
 
   /** A session with the node that owns a job, if that is not the one that is asked: what a job gives comes from its owner. */
-  async #owner({ node, nodeName, nodeAddresses, lastKnownAt }: JobInfo): Promise<Hive | null> {
+  async #owner({ node, nodeName, nodeAddresses, lastKnownAt, state }: JobInfo): Promise<Hive | null> {
     if (node === undefined || node === this.#router.welcome?.queen) return null;
     const isAway = lastKnownAt !== undefined || nodeAddresses === undefined || nodeAddresses.length === 0;
     if (isAway || this.#connectTo === null) {
       throw new UsageError(
-        `The job belongs to the node ${nodeName ?? node}, which is away; its results can be had when that is back.`,
+        `The job belongs to the node ${nodeName ?? node}, which is away; it goes on, and its results can be had, when that is back.${lastKnownAt === undefined ? '' : ` Last known, at ${lastKnownAt}: it was ${state}.`}`,
         'nodeAway',
       );
     }

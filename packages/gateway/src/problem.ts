@@ -15,6 +15,8 @@ export interface FieldProblem {
 export interface ProblemOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly errors?: readonly FieldProblem[];
+  /** Members of the document beyond those of every problem, for programs. */
+  readonly members?: Readonly<Record<string, string>>;
 }
 
 export class Problem extends Error {
@@ -24,23 +26,25 @@ export class Problem extends Error {
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly errors: readonly FieldProblem[];
+  readonly members: Readonly<Record<string, string>>;
 
   constructor(
     status: number,
     code: string,
     detail: string,
-    { headers = {}, errors = [] }: ProblemOptions = {},
+    { headers = {}, errors = [], members = {} }: ProblemOptions = {},
   ) {
     super(detail);
     this.status = status;
     this.code = code;
     this.headers = headers;
     this.errors = errors;
+    this.members = members;
   }
 
   /** The document, for the request with this path. */
   body(instance: string): Readonly<Record<string, unknown>> {
-    const { status, code, message, errors } = this;
+    const { status, code, message, errors, members } = this;
     return {
       type: `urn:hive:problem:${code}`,
       title: TITLES[status] ?? 'Error',
@@ -48,6 +52,7 @@ export class Problem extends Error {
       detail: message,
       instance,
       code,
+      ...members,
       ...(errors.length === 0 ? {} : { errors }),
     };
   }
@@ -88,6 +93,7 @@ const STATUS: Readonly<Record<string, number>> = {
   tooLarge: 413,
   storeLow: 507,
   damagedStore: 500,
+  nodeAway: 503,
   noQueen: 503,
   closed: 503,
   stopping: 503,

@@ -31,6 +31,8 @@ export const Problem = object('Problem', {
   detail: text('What is wrong, and what to do'),
   instance: text('The path that was asked for'),
   code: text('The problem for programs'),
+  node_id: opt(text('Of node_away: the node that has the job')),
+  last_heartbeat: opt(time('Of node_away: when that node was heard of last')),
   errors: opt(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
 });
 

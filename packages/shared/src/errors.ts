@@ -15,6 +15,7 @@ export const REFUSAL_CODES = [
   'stopping',
   'replaced',
   'unknownJob',
+  'nodeAway',
   'unknownKind',
   'jobDiffers',
   'jobEnded',

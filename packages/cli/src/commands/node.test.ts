@@ -240,8 +240,29 @@ test(
       ['GET', '/results'],
       ['GET', '/tasks/0'],
     ] as const) {
-      expect((await fetch(`${b.api}/jobs/${id}${path}`, { method })).status).toBe(503);
+      const refused = await fetch(`${b.api}/jobs/${id}${path}`, { method });
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+      const problem = (await refused.json()) as Record<string, string>;
+      expect(problem).toMatchObject({
+        code: 'node_away',
+        node_id: a.name,
+        instance: `/api/v1/jobs/${id}${path}`,
+      });
+      expect(Date.parse(problem['last_heartbeat']!)).toBeGreaterThan(0);
+      expect(problem['detail']).toMatch(
+        new RegExp(
+          `belongs to the node ${a.name}, which is away, last heard of at .*Z. .*ask again when it is back`,
+        ),
+      );
     }
+    await expect(hive.cancel(id)).rejects.toMatchObject({
+      code: 'nodeAway',
+      message: expect.stringMatching(`belongs to the node ${a.name}, which is away, last heard of`),
+    });
+    await expect(hive.retry(id)).rejects.toMatchObject({ code: 'nodeAway' });
+    const waiting = mesh.processes.hive(['wait', id, '--queen', b.address]);
+    expect(await waiting.ended).not.toBe(0);
+    expect(waiting.text).toContain(`belongs to the node ${a.name}, which is away; it goes on`);
     const peers = (await (await fetch(`${b.api}/peers`)).json()) as {
       peers: { node_id: string; status: string }[];
     };

@@ -56,7 +56,23 @@ export async function findJob({ session }: Caller, id: string): Promise<JobInfo>
 export async function findLiveJob(caller: Caller, id: string): Promise<JobInfo> {
   const info = await findJob(caller, id);
   if (info.lastKnownAt === undefined) return info;
-  throw new Problem(503, 'node_away', 'The node that has this job is away. Try again when it is back.', {
-    headers: { 'retry-after': '1' },
+  const known = (await (await caller.session.hive()).nodes()).find((node) => node.id === info.node);
+  throw nodeAway(info, known?.name ?? info.nodeName ?? info.node ?? '', known?.lastHeardAt);
+}
+
+/** Seconds after which a node that is away is asked for again: it may be starting, or have its network back. */
+const AWAY_SECONDS = 5;
+
+/** @param lastHeardAt of the node; absent when it has been away for so long that it was forgotten */
+function nodeAway(
+  { id, state, lastKnownAt }: JobInfo,
+  node: string,
+  lastHeardAt: string | undefined,
+): Problem {
+  const heard = lastHeardAt === undefined ? '' : `, last heard of at ${lastHeardAt}`;
+  const detail = `Job ${id} belongs to the node ${node}, which is away${heard}. The job is safe with it: ask again when it is back. Until then ${PREFIX}/jobs/${id} tells what was known at ${lastKnownAt}: it was ${state}.`;
+  return new Problem(503, 'node_away', detail, {
+    headers: { 'retry-after': String(AWAY_SECONDS) },
+    members: { node_id: node, ...(lastHeardAt === undefined ? {} : { last_heartbeat: lastHeardAt }) },
   });
 }

@@ -22,6 +22,7 @@ import { pageCost } from './input-directory.ts';
 import { canonical, type Job } from './job.ts';
 import { summaryOf } from './job-summary.ts';
 import { adopt, nestedProblem } from './nested.ts';
+import { notHere } from './nodes.ts';
 import { paramsBytes } from './params.ts';
 import { noteAppended } from './queue-limit.ts';
 import { record } from './record.ts';
@@ -243,7 +244,8 @@ export function cancel(state: State, client: PeerSession, message: Message<'Canc
   const { request, job: id } = message;
   const job = state.jobs.get(id);
   if (job === undefined) {
-    state.refuse(client.session, 'unknownJob', `There is no job ${id} here.`, { request });
+    const { code, text } = notHere(state, id, client.role);
+    state.refuse(client.session, code, text, { request });
     return;
   }
   if (message.indices === undefined) cancelJob(state, job, message.reason ?? 'cancelled');

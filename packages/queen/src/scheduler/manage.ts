@@ -10,6 +10,7 @@ import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
 import { summaryOf } from './job-summary.ts';
 import { requestKeys, revokeKey } from './keys.ts';
+import { notHere } from './nodes.ts';
 import { queueAnew } from './queue-waits.ts';
 import type { PeerSession, State } from './state.ts';
 import type { PageSplit } from './types.ts';
@@ -44,9 +45,9 @@ const ACTIONS: Readonly<Record<Message<'Manage'>['action'], Action>> = {
 };
 
 /** Tasks of an ended job that did not succeed run again, with their attempts counted from zero. */
-function retry(state: State, { job: id }: Message<'Manage'>): Outcome {
+function retry(state: State, { job: id }: Message<'Manage'>, client: PeerSession): Outcome {
   const job = id === undefined ? undefined : state.jobs.get(id);
-  if (job === undefined) return { code: 'unknownJob', text: `There is no job ${id ?? ''} here.` };
+  if (job === undefined) return notHere(state, id, client.role);
   if (job.isActive)
     return {
       code: 'badSpec',
@@ -153,10 +154,9 @@ function findDrone(state: State, wanted: string): DroneState | string {
   return `No Drone "${wanted}" is connected. "hive drones" lists those that are.`;
 }
 
-function collect(state: State, { job: id }: Message<'Manage'>): Outcome {
+function collect(state: State, { job: id }: Message<'Manage'>, client: PeerSession): Outcome {
   const job = id === undefined ? undefined : state.jobs.get(id);
-  if (id !== undefined && job === undefined)
-    return { code: 'unknownJob', text: `There is no job ${id} here.` };
+  if (id !== undefined && job === undefined) return notHere(state, id, client.role);
   if (job?.isActive) return { code: 'badSpec', text: 'The job has not ended. Cancel it first.' };
   let removed = 0;
   for (const each of job === undefined ? [...state.ended] : [job]) {

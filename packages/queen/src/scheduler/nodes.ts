@@ -3,7 +3,7 @@
  * watches them, kept in her store, and dropped when nothing was heard for too long. None of it decides anything here; it
  * answers questions, also while the node that owns a job is away.
  */
-import { isJobId, type JobId, LIMITS, type Millis, type Plain } from '@hive/shared';
+import { isJobId, type JobId, LIMITS, type Millis, type Plain, type RefusalCode } from '@hive/shared';
 import { revokedElsewhere } from './keys.ts';
 import type { State } from './state.ts';
 
@@ -116,10 +116,13 @@ export function dropSilentNodes(state: State): void {
 const timeoutOf = ({ self }: State): Millis => self?.peerTimeoutMillis ?? TIMEOUT_MILLIS;
 
 /** Only what its owner says of it counts, and only when it has changed. */
-function jobHeard(state: State, node: string, body: Body): void {
-  const { id, createdAt } = body;
+function jobHeard(state: State, node: string, heard: Body): void {
+  const { id, createdAt } = heard;
   if (typeof id !== 'string' || !isJobId(id) || typeof createdAt !== 'string') return;
-  if (body['node'] !== node || state.jobs.has(id)) return;
+  if (heard['node'] !== node || state.jobs.has(id)) return;
+  // Its name is remembered with the job: the node itself is forgotten when it stays away.
+  const name = state.nodes.get(node)?.facts.name;
+  const body = name === undefined ? heard : { ...heard, nodeName: name };
   const known = state.elsewhere.get(id);
   if (known !== undefined && canonical(changing(known.body)) === canonical(changing(body))) return;
   state.commit({ type: 'jobHeard', id, node, body: JSON.stringify(body), at: state.now });
@@ -206,13 +209,27 @@ export function jobsElsewhere(state: State, present: ReadonlySet<string>): Body[
   return jobs;
 }
 
-/** Why nothing more can be said of a job whose node is away. */
+/** Why nothing more can be said of a job whose node is away, and what to do; null when nothing was heard of it. */
 export function explainAway(state: State, job: JobId): string[] | null {
   const heardOf = state.elsewhere.get(job);
   if (heardOf === undefined) return null;
-  const name = state.nodes.get(heardOf.node)?.facts.name ?? heardOf.node;
+  const known = state.nodes.get(heardOf.node);
+  const name = known?.facts.name ?? String(heardOf.body['nodeName'] ?? heardOf.node);
+  const { formatTime } = state.identity;
+  const lastHeard = known === undefined ? '' : `, last heard of at ${formatTime(known.heardAt)}`;
   return [
-    `The job belongs to the node ${name}, which is away; it goes on when that is back.`,
-    `Last known, at ${state.identity.formatTime(heardOf.at)}: it was ${String(heardOf.body['state'])}.`,
+    `The job belongs to the node ${name}, which is away${lastHeard}; it goes on when that is back. Ask again then.`,
+    `Last known, at ${formatTime(heardOf.at)}: it was ${String(heardOf.body['state'])}.`,
   ];
+}
+
+/** What to say to who wants something of a job that is not here. A node is not told of others' jobs. */
+export function notHere(
+  state: State,
+  job: JobId | undefined,
+  role: string,
+): { readonly code: RefusalCode; readonly text: string } {
+  const lines = job === undefined || role === 'node' ? null : explainAway(state, job);
+  if (lines !== null) return { code: 'nodeAway', text: lines.join(' ') };
+  return { code: 'unknownJob', text: `There is no job ${job ?? ''} here.` };
 }

@@ -2,7 +2,7 @@
  * What people and dashboards ask: plain data, bounded in size whatever the cluster's. Reading only; nothing here may
  * change the state.
  */
-import { type JobId, type JobState, LIMITS, type Message, type Plain } from '@hive/shared';
+import { type JobId, type JobState, LIMITS, type Message, type Plain, type RefusalCode } from '@hive/shared';
 import { leaseLength } from './assign.ts';
 import type { DroneState } from './drone.ts';
 import type { Job } from './job.ts';
@@ -10,7 +10,7 @@ import { jobsOf, jobsPage } from './job-lists.ts';
 import { summaryOf } from './job-summary.ts';
 import { describeKeys } from './keys.ts';
 import { whyNoLabels } from './missing-labels.ts';
-import { explainAway, lastKnown, nodesOf, selfOf } from './nodes.ts';
+import { explainAway, lastKnown, nodesOf, notHere, selfOf } from './nodes.ts';
 import { plural } from './plural.ts';
 import type { PeerSession, State } from './state.ts';
 
@@ -22,14 +22,24 @@ export function query(state: State, client: PeerSession, message: Message<'Query
     answerKeys(state, client, request);
     return;
   }
-  const answer = bodyOf(state, message, client.role === 'node');
-  if (typeof answer !== 'string' && message.about === 'task') sendStory(state, client, message, answer);
-  else if (typeof answer === 'string') state.refuse(client.session, 'unknownJob', answer, { request });
+  const answer = bodyOf(state, message, client.role);
+  if (answer instanceof Refusal) state.refuse(client.session, answer.code, answer.text, { request });
+  else if (message.about === 'task') sendStory(state, client, message, answer);
   else state.sendAfterCommit(client.session, { type: 'Answer', request, body: answer });
 }
 
-/** The answer's body, or the sentence with which the question is refused. */
-function bodyOf(state: State, message: Message<'Query'>, isForNode: boolean): Body | string {
+/** The question is not answered, and why. */
+class Refusal {
+  readonly code: RefusalCode;
+  readonly text: string;
+  constructor({ code, text }: Pick<Refusal, 'code' | 'text'>) {
+    this.code = code;
+    this.text = text;
+  }
+}
+const no = (text: string): Refusal => new Refusal({ code: 'unknownJob', text });
+
+function bodyOf(state: State, message: Message<'Query'>, role: PeerSession['role']): Body | Refusal {
   const limit = Math.min(message.limit ?? 100, LIMITS.answerEntriesMax);
   switch (message.about) {
     case 'status':
@@ -37,11 +47,11 @@ function bodyOf(state: State, message: Message<'Query'>, isForNode: boolean): Bo
     case 'drones':
       return { drones: dronesOf(state, limit) };
     case 'jobs':
-      return jobsPage(state, message, limit, isForNode);
+      return jobsPage(state, message, limit, role === 'node');
     case 'nodes':
       return { nodes: nodesOf(state) };
     default:
-      return aboutJob(state, message, isForNode);
+      return aboutJob(state, message, role);
   }
 }
 
@@ -70,26 +80,27 @@ function sendStory(
 function aboutJob(
   state: State,
   { about, job: id, index }: Message<'Query'>,
-  isForNode: boolean,
-): Body | string {
-  if (id === undefined) return 'This question needs a job id.';
+  role: PeerSession['role'],
+): Body | Refusal {
+  if (id === undefined) return no('This question needs a job id.');
   const job = state.jobs.get(id);
-  // A node asks for what is the case; what it may have been, it knows itself.
-  if (job === undefined) return isForNode ? `There is no job ${id} here.` : notHere(state, about, id);
+  if (job === undefined) {
+    // A node asks for what is the case; what it may have been, it knows itself.
+    const known = role === 'node' ? null : remembered(state, about, id);
+    return known ?? new Refusal(notHere(state, id, role));
+  }
   if (about === 'job') return summaryOf(state, job);
   if (about === 'explain') return { job: job.id, lines: explain(state, job) };
-  if (index === undefined) return 'This question needs the index of a task.';
-  if (index >= job.appended) return `Job ${id} has no task ${index}; it has ${job.appended}.`;
+  if (index === undefined) return no('This question needs the index of a task.');
+  if (index >= job.appended) return no(`Job ${id} has no task ${index}; it has ${job.appended}.`);
   return { job: job.id, name: job.label, ...taskOf(job, index) };
 }
 
-/** A job of another node that cannot be asked now, or of nobody. */
-function notHere(state: State, about: Message<'Query'>['about'], id: JobId): Body | string {
-  const summary = about === 'job' ? lastKnown(state, id) : null;
-  if (summary !== null) return summary;
-  const lines = explainAway(state, id);
-  if (lines === null) return `There is no job ${id} here.`;
-  return about === 'explain' ? { job: id, lines } : lines.join(' ');
+/** What can be said of a job of another node without that; null: nothing. */
+function remembered(state: State, about: Message<'Query'>['about'], id: JobId): Body | null {
+  if (about === 'job') return lastKnown(state, id);
+  const lines = about === 'explain' ? explainAway(state, id) : null;
+  return lines === null ? null : { job: id, lines };
 }
 
 export function statusOf(state: State): Body {
