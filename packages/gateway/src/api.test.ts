@@ -11,6 +11,7 @@ afterAll(() => api[Symbol.asyncDispose]());
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 interface Problem {
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
   readonly code: string;
   readonly detail: string;
 }
@@ -200,6 +201,15 @@ describe('any kind of job', () => {
     ]);
   });
 
+  test('of which every input is a command has no one command, whatever its name', async () => {
+    const inputs = ['true', 'true'];
+    for (const more of [{}, { name: 'two of them' }]) {
+      const accepted = await submit({ kind: 'command', inputs, ...more });
+      expect(accepted).not.toHaveProperty('command');
+      expect(await api.ended(accepted['job_id']!)).not.toHaveProperty('command');
+    }
+  });
+
   test('comes in batches, each accepted or refused for itself', async () => {
     const jobs = [{ command: 'true' }, { kind: 'none', input: 1 }, { kind: 'echo', inputs: [1, 2] }, {}];
     const answer = await api.json<{ jobs: Record<string, unknown>[] }>(200, 'POST', 'jobs/batch', { jobs });
@@ -335,6 +345,34 @@ describe('what cannot be is a problem', () => {
   ])('%s: %i', async (what, status, method, path, body) => {
     const headers = what === 'an upload of no kind' ? ndjson : {};
     expect((await refused(status, method, path, body, headers)).detail).toMatch(/\.$/);
+  });
+
+  test.each([
+    ['a command of the wrong type', { command: 5 }, 'body/command must be string, or must be array.'],
+    [
+      'a command of no words',
+      { command: [] },
+      'body/command must be string, or must NOT have fewer than 1 items.',
+    ],
+    ['an id that is none', { command: 'true', job_id: 'x' }, 'body/job_id must be a UUID, in small letters.'],
+    ['nothing at all', '', 'Send the job as JSON: {"command": "echo hello"}.'],
+  ])('%s is named in a sentence', async (_, body, sentence) => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    expect((await refused(400, 'POST', 'jobs', body, headers)).detail).toBe(sentence);
+  });
+
+  test('every field that is wrong is told of, once', async () => {
+    const body = { command: 5, priority: 'high', nmae: 'x', after: [{ job_id: 'x' }] };
+    const { errors } = await refused(400, 'POST', 'jobs', body);
+    expect(errors).toEqual(
+      expect.arrayContaining([
+        { pointer: '', detail: 'must NOT have additional properties (nmae)' },
+        { pointer: '/command', detail: 'must be string, or must be array' },
+        { pointer: '/priority', detail: 'must be integer' },
+        { pointer: '/after/0', detail: 'must be string' },
+        { pointer: '/after/0/job_id', detail: 'must be a UUID, in small letters' },
+      ]),
+    );
   });
 
   test('a method that is not allowed says which are', async () => {

@@ -128,8 +128,10 @@ function setHooks(app: FastifyInstance, context: Context, routes: readonly Route
         'A key of the role observer may look, and change nothing. Use one of the role client.',
       );
     const type = request.headers['content-type'];
-    if (hasBody(request) && (type === undefined || NO_TYPES.test(type)))
-      request.raw.headers['content-type'] = 'application/json';
+    if (type === undefined || NO_TYPES.test(type)) {
+      if (hasBody(request)) request.raw.headers['content-type'] = 'application/json';
+      else delete request.raw.headers['content-type'];
+    }
   });
   app.addHook('onResponse', async (request, reply) => {
     if (request.caller !== null) request.caller.session.active--;

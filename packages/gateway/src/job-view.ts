@@ -69,11 +69,14 @@ export function jobView(
   };
 }
 
-/** Its line or words; of one whose parameters are too long to be told, its name. Null: it is no command. */
+/**
+ * Its line or words; of one whose parameters are too long to be told, its name. Null: it is no command, or one whose
+ * every input is a command of its own.
+ */
 export function commandOf({ kind, params, name }: Pick<JobInfo, 'kind' | 'params' | 'name'>): string | null {
   if (kind !== 'command') return null;
-  const line = params?.['line'];
-  const argv = params?.['argv'];
+  if (params === undefined) return name === kind ? null : name;
+  const { line, argv } = params;
   if (typeof line === 'string') return line;
-  return Array.isArray(argv) ? argv.join(' ') : name;
+  return Array.isArray(argv) ? argv.join(' ') : null;
 }

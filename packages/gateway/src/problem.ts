@@ -4,6 +4,8 @@
  */
 import { UsageError } from '@hive/shared';
 
+/** Of ids in JSON and in paths. */
+export const UUID = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 /** One field that is wrong, by its JSON pointer in what was sent. */
@@ -123,6 +125,7 @@ interface FastifyLike {
   readonly statusCode?: number;
   readonly message: string;
   readonly validation?: readonly {
+    readonly keyword?: string;
     readonly instancePath: string;
     readonly message?: string;
     readonly params?: Readonly<Record<string, unknown>>;
@@ -132,10 +135,7 @@ interface FastifyLike {
 
 function ofFastify({ code, statusCode = 500, message, validation, validationContext }: FastifyLike): Problem {
   if (validation !== undefined) {
-    const errors = validation.map(({ instancePath, message: text = 'is wrong', params = {} }) => {
-      const name = params['additionalProperty'] ?? params['missingProperty'];
-      return { pointer: instancePath, detail: name === undefined ? text : `${text} (${name})` };
-    });
+    const errors = fieldsOf(validation);
     const [{ pointer, detail }] = errors as [FieldProblem];
     const where = `${validationContext ?? 'request'}${pointer}`;
     return new Problem(400, 'invalid_request', `${where} ${detail}.`, { errors });
@@ -152,6 +152,30 @@ function ofFastify({ code, statusCode = 500, message, validation, validationCont
     return new Problem(400, 'bad_json', 'The body is not JSON that can be taken.');
   if (statusCode < 500) return new Problem(statusCode, 'bad_request', sentence(message));
   return new Problem(500, 'internal', 'The gateway failed at this request; its log says why.');
+}
+
+type Failing = NonNullable<FastifyLike['validation']>[number];
+
+/** What may be one of several things, and is none of them, is one problem that names them all. */
+function fieldsOf(validation: readonly Failing[]): FieldProblem[] {
+  const unions = new Set(validation.filter(isUnion).map(({ instancePath }) => instancePath));
+  const fields: { pointer: string; detail: string }[] = [];
+  for (const failing of validation) {
+    if (isUnion(failing)) continue;
+    const { instancePath: pointer } = failing;
+    const before = unions.has(pointer) ? fields.find((field) => field.pointer === pointer) : undefined;
+    if (before === undefined) fields.push({ pointer, detail: detailOf(failing) });
+    else before.detail += `, or ${detailOf(failing)}`;
+  }
+  return fields;
+}
+
+const isUnion = ({ keyword }: Failing): boolean => keyword === 'anyOf';
+
+function detailOf({ message = 'is wrong', params = {} }: Failing): string {
+  const name = params['additionalProperty'] ?? params['missingProperty'];
+  const text = params['pattern'] === UUID ? 'must be a UUID, in small letters' : message;
+  return name === undefined ? text : `${text} (${name})`;
 }
 
 const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);

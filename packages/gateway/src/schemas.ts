@@ -3,6 +3,7 @@
  * Names are snake_case; times are RFC 3339; lengths of time are in seconds.
  */
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
+import { UUID } from './problem.ts';
 
 /** Named schemas become components of the OpenAPI document, by their title. */
 const object = <T extends Record<string, TSchema>>(title: string, fields: T, more: object = {}): TObject<T> =>
@@ -15,7 +16,6 @@ const seconds = (description: string) => Type.Number({ exclusiveMinimum: 0, maxi
 const time = (description: string) => Type.String({ format: 'date-time', description });
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-const UUID = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
 export const JOBS_MAX = 1_000;
 
 export const JobStatus = Type.String({

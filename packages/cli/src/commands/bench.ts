@@ -3,7 +3,7 @@ import type { CommandModule } from 'yargs';
 
 export const benchCommand: CommandModule = {
   command: 'bench',
-  describe: 'Measure a Hive of its own: echo, call, hash, api',
+  describe: 'Measure a Hive of its own: echo, call, function, hash, command, api, …',
   builder: async (yargs) => {
     const { benchCommand: bench } = await import('@hive/bench');
     return (bench.builder as (argv: typeof yargs) => typeof yargs)(yargs);

@@ -224,7 +224,7 @@ function sayWhereItIs(node: Node, argv: NodeArguments, journal: Journal): void {
   const hive = commandName('hive');
   const key = node.queen.isInsecure
     ? ''
-    : `; on another machine, "HIVE_KEY=$(${hive} key --role node)" comes first`;
+    : `; on another machine, put before it the line that "${hive} key --role node" prints on this one`;
   journal.say(`   More of them join by themselves: "${hive} node" again${key}.`, 'hint');
 }
 

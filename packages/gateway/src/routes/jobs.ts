@@ -138,7 +138,6 @@ function addStories(app: App): void {
       },
     },
     async ({ caller, params: { id } }) => {
-      await findLiveJob(caller, id);
       return { job_id: id, lines: [...(await (await caller.session.hive()).explain(id))] };
     },
   );

@@ -216,10 +216,12 @@ export function explainAway(state: State, job: JobId): string[] | null {
   const known = state.nodes.get(heardOf.node);
   const name = known?.facts.name ?? String(heardOf.body['nodeName'] ?? heardOf.node);
   const { formatTime } = state.identity;
+  const jobState = String(heardOf.body['state']);
+  const verb = jobState === 'succeeded' || jobState === 'failed' ? 'had' : 'was';
   const lastHeard = known === undefined ? '' : `, last heard of at ${formatTime(known.heardAt)}`;
   return [
     `The job belongs to the node ${name}, which is away${lastHeard}; it goes on when that is back. Ask again then.`,
-    `Last known, at ${formatTime(heardOf.at)}: it was ${String(heardOf.body['state'])}.`,
+    `Last known, at ${formatTime(heardOf.at)}: it ${verb} ${jobState}.`,
   ];
 }
 
