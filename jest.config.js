@@ -1,7 +1,10 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 // No test may look for Queens outside of itself.
 process.env['DISCOVERY_PORT'] ??= '0';
+// Hundreds of processes are started, and each loads its TypeScript in half the time when its first file is kept compiled as well.
+process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache');
 
 /** @type {import('jest').Config} */
 export default {

@@ -12,7 +12,8 @@ hideKey();
 enterPersonsFolder();
 traceCommand(process.argv.slice(2));
 try {
-  await createParser(process.argv.slice(2)).parseAsync();
+  const parser = await createParser(process.argv.slice(2));
+  await parser.parseAsync();
 } catch (error) {
   reportFatal(error);
 }

@@ -1,69 +1,18 @@
 /**
- * The grammar of the command line: all commands, strict about what it does not know, and ready with a hint.
+ * The grammar of the command line: strict about what it does not know, and ready with a hint.
  *
- * Cost: every `hive` reads all of this, so commands import what is large (a Queen, a Drone, benchmarks) when they run.
+ * Cost: every `hive` reads this and the file of its command, so commands import what is large (a Queen, a Drone, benchmarks)
+ * when they run.
  */
 import { UsageError } from '@hive/shared';
-import yargs, { type Argv, type CommandModule } from 'yargs';
-import { benchCommand } from './commands/bench.ts';
-import { cancelCommand } from './commands/cancel.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { drainCommand } from './commands/drain.ts';
-import { droneCommand } from './commands/drone.ts';
-import { dronesCommand } from './commands/drones.ts';
-import { explainCommand } from './commands/explain.ts';
-import { gatewayCommand } from './commands/gateway.ts';
-import { gcCommand } from './commands/gc.ts';
-import { hashCommand } from './commands/hash.ts';
-import { jobCommand } from './commands/job.ts';
-import { jobsCommand } from './commands/jobs.ts';
-import { keyCommand } from './commands/key.ts';
-import { logsCommand } from './commands/logs.ts';
-import { mapCommand } from './commands/map.ts';
-import { nodeCommand } from './commands/node.ts';
-import { nodesCommand } from './commands/nodes.ts';
-import { queenCommand } from './commands/queen.ts';
-import { resultsCommand } from './commands/results.ts';
-import { retryCommand } from './commands/retry.ts';
-import { runCommand } from './commands/run.ts';
-import { statusCommand } from './commands/status.ts';
-import { submitCommand } from './commands/submit.ts';
-import { taskCommand } from './commands/task.ts';
-import { upCommand } from './commands/up.ts';
-import { waitCommand } from './commands/wait.ts';
+import yargs, { type Argv } from 'yargs';
+import { COMMAND_NAMES, loadCommands } from './commands.ts';
 import { readInsecure } from './insecure.ts';
 import { nearest } from './nearest.ts';
 
-const COMMANDS = [
-  upCommand,
-  queenCommand,
-  droneCommand,
-  gatewayCommand,
-  nodeCommand,
-  hashCommand,
-  mapCommand,
-  submitCommand,
-  waitCommand,
-  resultsCommand,
-  logsCommand,
-  statusCommand,
-  dronesCommand,
-  nodesCommand,
-  drainCommand,
-  jobsCommand,
-  jobCommand,
-  taskCommand,
-  explainCommand,
-  cancelCommand,
-  retryCommand,
-  gcCommand,
-  doctorCommand,
-  keyCommand,
-  benchCommand,
-] as readonly CommandModule[];
 const HELP_WIDTH_MAX = 110;
 
-export function createParser(written: readonly string[]): Argv {
+export async function createParser(written: readonly string[]): Promise<Argv> {
   // What follows `run` has a grammar of its own and is read there.
   const isRun = written[0] === 'run';
   const args = isRun ? written : readInsecure(written);
@@ -76,8 +25,7 @@ export function createParser(written: readonly string[]): Argv {
       'dot-notation': false,
       'boolean-negation': false,
     });
-  for (const command of COMMANDS) parser.command(command);
-  parser.command(runCommand(args.slice(1)));
+  for (const command of await loadCommands(args)) parser.command(command);
   return parser
     .example('$0 up', 'A Queen and Drones on this machine, to try things')
     .example('$0 hash -r photos', 'What sha256sum prints, for every file in photos')
@@ -100,7 +48,7 @@ function fail(
   args: readonly string[],
 ): never {
   if (error !== undefined && error.name !== 'YError') throw error;
-  const command = COMMANDS.map(nameOf).find((name) => name === args[0]);
+  const command = COMMAND_NAMES.find((name) => name === args[0]);
   const hint = optionHint(parser, args) ?? commandHint(command, args);
   const more = command === undefined ? '' : ` See "hive ${command} --help".`;
   throw new UsageError(
@@ -113,14 +61,10 @@ function sentence(text: string): string {
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
-function nameOf(command: CommandModule): string {
-  return String(command.command).split(' ')[0]!;
-}
-
 function commandHint(command: string | undefined, args: readonly string[]): string | null {
   const written = args[0];
   if (command !== undefined || written === undefined || written.startsWith('-')) return null;
-  const near = nearest(written, [...COMMANDS.map(nameOf), 'run']);
+  const near = nearest(written, COMMAND_NAMES);
   return near.length > 0 ? ` Did you mean "hive ${near[0]}"?` : ' "hive --help" lists the commands.';
 }
 
