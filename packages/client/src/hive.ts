@@ -16,6 +16,7 @@ import { MapResults } from './map-results.ts';
 import {
   type CallOptions,
   callKey,
+  type FoldOptions,
   type MapOptions,
   type RangeStep,
   type ReduceOptions,
@@ -146,12 +147,21 @@ export class Hive implements AsyncDisposable {
     inputs: Inputs<InputOf<M>>,
     options?: MapOptions,
   ): MapResults<OutputOf<M>>;
-  /** With `reduce`: the results are folded into one value on the Drones, in their order; await it. */
+  /**
+   * With `reduce`: the results are folded into one value on the Drones, in their order; await it. With a reducer the value of
+   * no tasks is undefined.
+   */
+  map<In, T>(
+    task: Task<In, NoInfer<T>>,
+    inputs: Inputs<SentAs<In>>,
+    options: FoldOptions<T>,
+  ): Reduction<T | undefined>;
+  map<T>(file: string | URL, inputs: Inputs, options: FoldOptions<T>): Reduction<T | undefined>;
   map<T = unknown>(task: Target, inputs: Inputs, options: ReduceOptions): Reduction<T>;
   map(
     target: Target,
     inputs: Inputs,
-    options: MapOptions | ReduceOptions = {},
+    options: MapOptions | ReduceOptions | FoldOptions<unknown> = {},
   ): MapResults<unknown> | Reduction {
     return this.#resultsOf(this.#jobOf({ ...options, kind: target, inputs }), options);
   }
@@ -175,6 +185,18 @@ export class Hive implements AsyncDisposable {
     options?: MapOptions & RangeStep,
   ): MapResults<OutputOf<M>>;
   /** With `reduce`: the results are folded into one value on the Drones, in their order; await it. */
+  range<T>(
+    start: number,
+    end: number,
+    task: Task<number, NoInfer<T>>,
+    options: FoldOptions<T> & RangeStep,
+  ): Reduction<T | undefined>;
+  range<T>(
+    start: number,
+    end: number,
+    file: string | URL,
+    options: FoldOptions<T> & RangeStep,
+  ): Reduction<T | undefined>;
   range<T = unknown>(
     start: number,
     end: number,
@@ -185,13 +207,16 @@ export class Hive implements AsyncDisposable {
     start: number,
     end: number,
     target: Target,
-    { step = 1, ...options }: (MapOptions | ReduceOptions) & RangeStep = {},
+    { step = 1, ...options }: (MapOptions | ReduceOptions | FoldOptions<unknown>) & RangeStep = {},
   ): MapResults<unknown> | Reduction {
     const job = this.#jobOf({ ...options, kind: target, range: rangeOf(start, end, step) });
     return this.#resultsOf(job, options);
   }
 
-  #resultsOf(job: Job | Promise<Job>, options: MapOptions | ReduceOptions): MapResults<unknown> | Reduction {
+  #resultsOf(
+    job: Job | Promise<Job>,
+    options: MapOptions | ReduceOptions | FoldOptions<unknown>,
+  ): MapResults<unknown> | Reduction {
     if ('reduce' in options && options.reduce !== undefined) return new Reduction(job, options.signal);
     const { ordered = true, streams = false, signal } = options as MapOptions;
     return new MapResults(job, { ordered, signal, streams });

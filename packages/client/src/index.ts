@@ -19,6 +19,7 @@ export { type EncodedResults, EncodedValues } from './encoded.ts';
 export { TaskError } from './errors.ts';
 export type { Inputs } from './feeder.ts';
 export type { FunctionOptions, Target } from './functions/functions.ts';
+export { type Reducer, type ReducerFile, reducer, registeredReducer } from './functions/reducer.ts';
 export {
   type InputOf,
   type InputStream,
@@ -44,6 +45,7 @@ export { MapResults } from './map-results.ts';
 export type {
   After,
   CallOptions,
+  FoldOptions,
   HaltOn,
   JobOptions,
   MapOptions,

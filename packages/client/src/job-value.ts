@@ -24,9 +24,11 @@ export function valueOfJob(
       'noValue',
     );
   }
+  if (value === undefined && reduce!.op === 'function') return { value: undefined, isEarly: false };
   if (value === undefined) return { value: operatorOf(reduce!).result(null), isEarly: false };
   const plain = readValue(value, 0, value.length, encoding);
   if (finish || reduce === undefined) return { value: plain, isEarly: true };
+  if (reduce.op === 'function') return { value: plain, isEarly: false };
   const operator = operatorOf(reduce);
   return { value: operator.result(operator.unpack(plain)), isEarly: false };
 }

@@ -17,6 +17,7 @@ import {
 import { type Duration, millisOf } from './duration.ts';
 import type { Inputs } from './feeder.ts';
 import type { FunctionOptions, Target } from './functions/functions.ts';
+import type { Reducer, ReducerFile } from './functions/reducer.ts';
 
 /** How tasks are treated. */
 export interface TaskOptions extends FunctionOptions {
@@ -67,12 +68,13 @@ export type HaltOn = number | string | { readonly failures?: number; readonly sh
  * How the results of all tasks become one value, in the order of the tasks:
  * `count` (of tasks), `sum` (exact for integers, a BigInt where that takes one; compensated for floats), `min` and `max` (the first
  * of several), `concat` (texts, lists or bytes), `merge` (sorted lists), `{ op: 'top', k }` (the k largest). `by` names the
- * entry of a map by which `min`, `max`, `top` and `merge` compare.
+ * entry of a map by which `min`, `max`, `top` and `merge` compare. Or the file of a reducer, as `./words.task.ts#merge`.
  */
 export type ReduceWith =
   | Exclude<Reduce['op'], 'top' | 'function'>
   | { readonly op: 'min' | 'max' | 'merge'; readonly by?: string }
-  | { readonly op: 'top'; readonly k: number; readonly by?: string };
+  | { readonly op: 'top'; readonly k: number; readonly by?: string }
+  | ReducerFile;
 
 /** How jobs are treated. */
 export interface JobOptions extends TaskOptions {
@@ -95,11 +97,17 @@ export interface MapOptions extends JobOptions {
   readonly signal?: AbortSignal;
   /** Outputs over 1 MiB as an `OutputStream` each, instead of fetched whole (up to 512 MiB). */
   readonly streams?: boolean;
+  /** With one, the results are folded: see `ReduceOptions` and `FoldOptions`. */
+  readonly reduce?: never;
 }
 
 /** Of a `map` or `range` whose results are folded. */
-export interface ReduceOptions extends Omit<MapOptions, 'ordered' | 'streams'> {
+export interface ReduceOptions extends Omit<MapOptions, 'ordered' | 'streams' | 'reduce'> {
   readonly reduce: ReduceWith;
+}
+/** The same, folded with a function that its file exports: `reducer((left, right) => …)`. */
+export interface FoldOptions<T> extends Omit<MapOptions, 'ordered' | 'streams' | 'reduce'> {
+  readonly reduce: Reducer<T>;
 }
 export interface RangeStep {
   /** From one integer to the next; default 1. */
@@ -112,7 +120,8 @@ export interface SubmitOptions extends JobOptions {
   /** One task each; pulled only as fast as the Queen takes them. */
   readonly inputs?: Inputs;
   /** Folds the results into one value, the job's, on the Drones. The results themselves are not kept. */
-  readonly reduce?: ReduceWith;
+  // biome-ignore lint/suspicious/noExplicitAny: any reducer will do
+  readonly reduce?: ReduceWith | Reducer<any>;
   /** Instead of inputs: task i gets the integer start + i x step, computed where it is used. */
   readonly range?: { readonly start: number; readonly step: number; readonly count: number };
   /** Whether the job ends with this client (default). A detached one outlives it once it is sealed. */
@@ -208,8 +217,8 @@ function addSandbox(spec: Record<string, unknown>, option: unknown): void {
 }
 
 /** What makes no sense is said here, in the caller's words. @throws UsageError 'badSpec' */
-function reduceOf(reduce: ReduceWith): Reduce {
-  const spec = (typeof reduce === 'string' ? { op: reduce } : reduce) as Reduce;
+function reduceOf(reduce: ReduceWith | Reducer): Reduce {
+  const spec = (typeof reduce === 'string' ? { op: reduce } : reduce) as unknown as Reduce;
   const wrong = reduceSpec.problem(spec) ?? reduceProblem(spec);
   if (wrong === null) return spec;
   throw new UsageError(wrong.startsWith('reduce') ? wrong : `reduce: this cannot be: ${wrong}.`, 'badSpec');

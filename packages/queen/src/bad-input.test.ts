@@ -6,6 +6,9 @@ import { TestPeer } from './testing/peer.ts';
 
 const ID = jobId('01890000-0000-7000-8000-000000000001');
 const OTHER = jobId('01890000-0000-7000-8000-000000000002');
+const MODULE = 'a'.repeat(64);
+const REGISTERED = { op: 'function', name: 'words' } as const;
+const FUNCTION = { kind: 'function', encoding: 'hive-js' } as const;
 const SPEC: Message<'Submit'>['spec'] = { kind: 'echo', encoding: 'msgpack' };
 const three = { first: 0, count: 3, sizes: 1, data: Uint8Array.of(1, 2, 3) };
 
@@ -139,11 +142,11 @@ describe('a client', () => {
     ['an operator without what it needs', 'badSpec', { encoding: 'msgpack', reduce: { op: 'top' } }],
     ['a fold of raw bytes', 'badSpec', { encoding: 'raw', reduce: { op: 'concat' } }],
     ['a fold of a graph', 'badSpec', { encoding: 'msgpack', reduce: { op: 'sum' }, graph: 'runChildren' }],
-    [
-      'a fold with a function',
-      'unsupported',
-      { encoding: 'msgpack', reduce: { op: 'function', module: 'a'.repeat(64) } },
-    ],
+    ['a reducer of what is no function', 'badSpec', { encoding: 'hive-js', reduce: REGISTERED }],
+    ['a reducer without its blob', 'badSpec', { ...FUNCTION, reduce: { op: 'function', module: MODULE } }],
+    ['a reducer that is two', 'badSpec', { ...FUNCTION, reduce: { ...REGISTERED, module: MODULE } }],
+    ['a reducer of a graph', 'badSpec', { ...FUNCTION, reduce: REGISTERED, graph: 'runChildren' }],
+    ['a built-in operator with a module', 'badSpec', { reduce: { op: 'sum', module: MODULE } }],
   ])('is refused %s', async (_, code, more) => {
     const peer = await client();
     peer.send({ type: 'Submit', job: ID, spec: { ...SPEC, ...more } });

@@ -145,6 +145,8 @@ export const LIMITS = {
   foldBytesMax: MiB,
   /** A slot that folds reports at least this often while it finishes tasks, in milliseconds. */
   foldMillis: 50,
+  /** Time that a user's function has for one fold, unless the job limits its attempts, in milliseconds. */
+  foldMillisMax: 300_000,
   /** Entries in one list that a peer may send. */
   listMax: 131_072,
   /** Bytes of a job's parameters. */

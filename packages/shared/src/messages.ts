@@ -86,6 +86,9 @@ export const reduce = struct('Reduce', {
   k: optional(between(1, LIMITS.topMax)),
   by: optional(name),
   module: optional(hex(64)),
+  name: optional(name),
+  export: optional(name),
+  file: optional(name),
 });
 /** What a client says of a job. Fields that a Queen does not enforce yet are kept and passed on. */
 export const jobSpec = struct('Spec', {

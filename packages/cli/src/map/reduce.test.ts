@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { parseReduce } from './reduce.ts';
 
@@ -10,6 +11,13 @@ test('ways to fold are written with colons', () => {
     { op: 'top', k: 3 },
     { op: 'top', k: 3, by: 'size' },
   ]);
+});
+
+test('a reducer is named by its file, or by its export alone', () => {
+  const file = fileURLToPath(import.meta.url);
+  expect(parseReduce(`${file}#merge`)).toBe(`${import.meta.url}#merge`);
+  expect(parseReduce('#merge')).toBe('#merge');
+  expect(() => parseReduce('absent.task.ts#merge')).toThrow('There is no task file absent.task.ts.');
 });
 
 test.each(['', 'avg', 'sum:x', 'top', 'top:0', 'top:x', 'top:1:a:b', 'max:a:b'])(

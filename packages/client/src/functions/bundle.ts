@@ -17,8 +17,10 @@ export interface Bundle {
 }
 
 const SOURCE_MAP = /\n\/\/# sourceMappingURL=data:application\/json;base64,([A-Za-z0-9+/=]+)\s*$/;
-const OWN_TASKS = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? './task.ts' : './task.js', import.meta.url),
+const OWN_FILES = new Set(
+  ['task', 'reducer'].map((name) =>
+    fileURLToPath(new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)),
+  ),
 );
 const BUILT_IN: ReadonlySet<string> = new Set(builtinModules);
 /** Packages that only those with native parts depend on. */
@@ -92,8 +94,8 @@ const standIn: Plugin = {
       namespace: 'hive-client',
     }));
     // The same where this package's own sources are imported by their path.
-    build.onResolve({ filter: /task\.[jt]s$/ }, ({ path, resolveDir }) =>
-      path.startsWith('.') && resolve(resolveDir, path) === OWN_TASKS
+    build.onResolve({ filter: /(?:task|reducer)\.[jt]s$/ }, ({ path, resolveDir }) =>
+      path.startsWith('.') && OWN_FILES.has(resolve(resolveDir, path))
         ? { path: '@hive/client', namespace: 'hive-client' }
         : undefined,
     );

@@ -8,6 +8,7 @@ import { UsageError } from '@hive/shared';
 import type { Blobs } from '../blobs.ts';
 import type { SpecOptions } from '../options.ts';
 import type { Bundle } from './bundle.ts';
+import { isFolding, isReducer, type Reducer, type ReducerFile, reduceOf } from './reducer.ts';
 import { isTask, type Task } from './task.ts';
 
 /** A kind's name, the file of a task (path or URL, `#name` for one of several exports), or a task that was imported. */
@@ -29,14 +30,22 @@ export interface FunctionOptions {
   readonly memoryMiB?: number;
 }
 
-/** Where a task's code is. */
+/** Where the code of a task or a reducer is. */
 interface Source {
   readonly path: string;
   readonly export: string | null;
-  readonly task: Task | null;
+  readonly made: Task | Reducer | null;
 }
-interface Bundled extends Bundle {
-  readonly exportName: string | null;
+/** The code on the wire: what the params of a function, and a reduce, have in common. */
+interface Code {
+  readonly params: {
+    readonly module?: string;
+    readonly name?: string;
+    readonly file?: string;
+    readonly export?: string;
+  };
+  readonly blobs: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 const TASK_FILE = /^file:|\.[cm]?[jt]sx?(?:#[\w$]+)?$/;
@@ -50,7 +59,8 @@ export const isFunction = (target: Target): boolean => typeof target !== 'string
 
 export class Functions {
   readonly #blobs: Blobs;
-  readonly #bundles = new Map<string, Promise<Bundled>>();
+  /** By path. */
+  readonly #bundles = new Map<string, Promise<Bundle>>();
   readonly #numbers = new WeakMap<object, number>();
   #numbered = 0;
 
@@ -81,73 +91,84 @@ export class Functions {
     const { concurrency, maxCallsPerThread, memoryMiB, params, ...rest } = options;
     const settings = isTask(target) ? target.settings : {};
     const own = { ...settings, ...defined({ concurrency, maxCallsPerThread, memoryMiB }) };
-    const common = {
+    const given = { ...own, ...(params === undefined ? {} : { params }) };
+    const code = await this.#codeOf(sourceOf(target));
+    const folds = isFolding(options.reduce)
+      ? await this.#codeOf(reducerSource(options.reduce, target))
+      : null;
+    return {
       ...rest,
       kind: 'function',
       encoding: 'hive-js' as const,
       ...(own.concurrency === undefined ? {} : { concurrency: own.concurrency }),
-    };
-    const given = { ...own, ...(params === undefined ? {} : { params }) };
-    if (isTask(target) && target.registered !== null) {
-      const name = target.registered;
-      const labels = { ...options.labels, [`task:${name}`]: 'yes' };
-      return { ...common, labels, params: { name, ...given } } as unknown as T & { kind: string };
-    }
-    const source = sourceOf(target);
-    const { code, exportName } = await this.#bundled(source);
-    const module = await this.#blobs.ensure(code);
-    return {
-      ...common,
-      blobs: [module, ...(options.blobs ?? [])],
-      params: {
-        module,
-        file: nameOf(source.path),
-        ...(exportName === null ? {} : { export: exportName }),
-        ...given,
-      },
+      ...(folds === null ? {} : { reduce: reduceOf(folds.params) }),
+      // A reducer is in its task's file, as a rule.
+      ...lists([...new Set([...code.blobs, ...(folds?.blobs ?? [])])], options.blobs),
+      ...labelled({ ...options.labels, ...code.labels, ...folds?.labels }),
+      params: { ...code.params, ...given },
     } as unknown as T & { kind: string };
   }
 
-  #bundled(source: Source): Promise<Bundled> {
-    const key = `${source.path}#${source.task === null ? (source.export ?? '') : this.keyOf(source.task)}`;
-    let bundled = this.#bundles.get(key);
+  /** Offers it to the Queen, if it travels. Rejects with UsageError. */
+  async #codeOf(source: Source | Registered): Promise<Code> {
+    if ('registered' in source) {
+      const { registered, export: own } = source;
+      const params = { name: registered, ...(own === null ? {} : { export: own }) };
+      return { params, blobs: [], labels: { [`task:${registered}`]: 'yes' } };
+    }
+    const { code, exports } = await this.#bundled(source.path);
+    const own = source.export ?? (await nameAmong(exports, source));
+    const module = await this.#blobs.ensure(code);
+    const params = { module, file: nameOf(source.path), ...(own === null ? {} : { export: own }) };
+    return { params, blobs: [module], labels: {} };
+  }
+
+  #bundled(path: string): Promise<Bundle> {
+    let bundled = this.#bundles.get(path);
     if (bundled === undefined) {
-      bundled = bundleOf(source);
-      this.#bundles.set(key, bundled);
+      bundled = import('./bundle.ts').then(({ bundle }) => bundle(path));
+      this.#bundles.set(path, bundled);
       // Whoever mends the file may try again.
-      bundled.catch(() => this.#bundles.delete(key));
+      bundled.catch(() => this.#bundles.delete(path));
     }
     return bundled;
   }
 }
 
 /** Refuses what only functions have. @throws UsageError 'badOption' */
-export function mustBePlain(options: FunctionOptions): void {
+export function mustBePlain(options: FunctionOptions & { readonly reduce?: unknown }): void {
+  if (isFolding(options.reduce)) {
+    throw new UsageError(
+      'Only what functions give is folded with a reducer: use a built-in one such as "sum", or fold in a task of your own.',
+      'badOption',
+    );
+  }
   const option = FUNCTION_OPTIONS.find((name) => options[name] !== undefined);
   if (option !== undefined) throw new UsageError(`Only functions have the option "${option}".`, 'badOption');
 }
 
-async function bundleOf(source: Source): Promise<Bundled> {
-  const { bundle } = await import('./bundle.ts');
-  const made = await bundle(source.path);
-  return { ...made, exportName: source.export ?? (await nameAmong(made.exports, source)) };
-}
-
-/** Which export of its module a task is; null if that is clear. */
-async function nameAmong(exports: readonly string[], { task, path }: Source): Promise<string | null> {
-  if (task === null || exports.length < 2) return null;
-  const module = (await import(task.file?.startsWith('file:') ? task.file : pathToFileURL(path).href)) as {
+/** Which export of its module it is; null if that is clear. */
+async function nameAmong(exports: readonly string[], { made, path }: Source): Promise<string | null> {
+  if (made === null || exports.length < 2) return null;
+  const module = (await import(made.file?.startsWith('file:') ? made.file : pathToFileURL(path).href)) as {
     readonly [name: string]: unknown;
   };
-  return exports.find((name) => module[name] === task) ?? null;
+  return exports.find((name) => module[name] === made) ?? null;
 }
 
-function sourceOf(target: Target): Source {
-  if (isTask(target)) {
-    if (target.file === null) {
-      throw new UsageError('It is not known which file this task is in; give the file instead.', 'badTask');
-    }
-    return { path: pathOf(target.file), export: null, task: target };
+/** A file that the operators of Drones have registered. */
+interface Registered {
+  readonly registered: string;
+  readonly export: string | null;
+}
+
+function sourceOf(target: Target | Reducer): Source | Registered {
+  if (isTask(target) || isReducer(target)) {
+    const { file, registered } = target;
+    if (registered !== null) return { registered, export: 'export' in target ? target.export : null };
+    if (file !== null) return { path: pathOf(file), export: null, made: target };
+    const what = isTask(target) ? 'task' : 'reducer';
+    throw new UsageError(`It is not known which file this ${what} is in; give the file instead.`, 'badTask');
   }
   const text = target instanceof URL ? target.href : target;
   if (typeof text !== 'string') {
@@ -157,8 +178,19 @@ function sourceOf(target: Target): Source {
     );
   }
   const [, file = text, name = null] = /^(.*?)(?:#([\w$]+))?$/.exec(text) ?? [];
-  return { path: pathOf(file), export: name, task: null };
+  return { path: pathOf(file), export: name, made: null };
 }
+
+/** `#merge` is in the file of the task. */
+function reducerSource(reduce: Reducer | ReducerFile, target: Target): Source | Registered {
+  if (typeof reduce !== 'string' || !reduce.startsWith('#')) return sourceOf(reduce);
+  return { ...sourceOf(target), export: reduce.slice(1), made: null };
+}
+
+const labelled = (labels: Readonly<Record<string, string>>): object =>
+  Object.keys(labels).length === 0 ? {} : { labels };
+const lists = (own: readonly string[], given: readonly string[] = []): { blobs?: readonly string[] } =>
+  own.length + given.length === 0 ? {} : { blobs: [...own, ...given] };
 
 const pathOf = (file: string): string =>
   file.startsWith('file:') ? fileURLToPath(new URL(file).href.replace(/[?#].*$/, '')) : resolve(file);

@@ -6,6 +6,9 @@ export const STAND_IN = `
 const mark = Symbol.for('hive.task');
 exports.task = (run, settings = {}) => ({ run, settings, file: null, registered: null, [mark]: { run, settings } });
 exports.registeredTask = (name) => ({ registered: name });
+const fold = Symbol.for('hive.reducer');
+exports.reducer = (run) => ({ run, file: null, registered: null, export: null, [fold]: { run } });
+exports.registeredReducer = (name, own = null) => ({ registered: name, export: own, [fold]: { run: null } });
 exports.NonRetryableError = class NonRetryableError extends Error {
   name = 'NonRetryableError';
   retryable = false;

@@ -9,6 +9,7 @@ import type { SpecOptions } from '../options.ts';
 import { Router } from '../router.ts';
 import { finderFor } from '../search.ts';
 import { defined, type Target, type Targets } from './functions.ts';
+import { isFolding, reduceOf } from './reducer.ts';
 
 /** The way to the Queen, and the lease in whose name the session is. */
 export interface TaskLine {
@@ -68,6 +69,7 @@ class TaskTargets implements Targets {
       throw new UsageError('A function takes any value of JavaScript: leave its encoding out.', 'badOption');
     }
     const { params, blobs, labels, concurrency } = this.#specOf(target);
+    const folds = isFolding(options.reduce) ? this.#specOf(options.reduce) : null;
     const {
       concurrency: wished = concurrency,
       maxCallsPerThread,
@@ -81,8 +83,10 @@ class TaskTargets implements Targets {
       kind: 'function',
       encoding: 'hive-js' as const,
       ...(wished === undefined ? {} : { concurrency: wished }),
-      blobs: [...blobs, ...(options.blobs ?? [])],
-      labels: { ...options.labels, ...labels },
+      ...(folds === null ? {} : { reduce: reduceOf(folds.params) }),
+      // Both are of one file, as a rule.
+      blobs: [...new Set([...blobs, ...(folds?.blobs ?? []), ...(options.blobs ?? [])])],
+      labels: { ...options.labels, ...labels, ...folds?.labels },
       params: { ...params, ...defined(given) },
     } as unknown as T & { kind: string };
   }

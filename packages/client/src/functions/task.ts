@@ -6,6 +6,8 @@ import { UsageError } from '@hive/shared';
 import type { Inputs } from '../feeder.ts';
 import type { CallOptions, JobOptions, RangeStep, ReduceWith } from '../options.ts';
 import type { StreamSource } from '../streams.ts';
+import { callerFile } from './caller.ts';
+import type { Reducer } from './reducer.ts';
 
 /** The second argument of a task's function. */
 export interface TaskContext {
@@ -45,7 +47,12 @@ export interface TaskHive {
     options?: JobOptions,
   ): Promise<Awaited<Out>[]>;
   map<T = unknown>(kind: string, inputs: Inputs, options?: JobOptions): Promise<T[]>;
-  /** The results, folded into one value. */
+  /** The results, folded into one value: with a reducer, which its own file exports, too, or with a built-in operator. */
+  map<In, T>(
+    task: Task<In, NoInfer<T>>,
+    inputs: Inputs<SentAs<In>>,
+    options: JobOptions & FoldedBy<T>,
+  ): Promise<T | undefined>;
   map<T = unknown>(task: AnyTask, inputs: Inputs, options: JobOptions & Folded): Promise<T>;
   range<Out>(
     start: number,
@@ -53,6 +60,12 @@ export interface TaskHive {
     task: Task<number, Out>,
     options?: JobOptions & RangeStep,
   ): Promise<Awaited<Out>[]>;
+  range<T>(
+    start: number,
+    end: number,
+    task: Task<number, NoInfer<T>>,
+    options: JobOptions & RangeStep & FoldedBy<T>,
+  ): Promise<T | undefined>;
   range<T = unknown>(
     start: number,
     end: number,
@@ -64,6 +77,9 @@ export interface TaskHive {
 type AnyTask = string | Task<any, any>;
 interface Folded {
   readonly reduce: ReduceWith;
+}
+interface FoldedBy<T> {
+  readonly reduce: Reducer<T>;
 }
 
 /** What a task gets for an input that was sent as a stream (`fileStream(path)`): bytes of any length. */
@@ -152,20 +168,3 @@ export type OutputOf<T> =
         ? Awaited<Out>
         : unknown
       : unknown;
-
-interface CallSite {
-  getFileName(): string | null;
-}
-
-/** The file of whoever called `task`. */
-function callerFile(): string | null {
-  const holder = Error as unknown as { prepareStackTrace?: unknown };
-  const { prepareStackTrace } = holder;
-  try {
-    holder.prepareStackTrace = (_: unknown, sites: readonly CallSite[]) => sites;
-    const sites = new Error().stack as unknown as readonly CallSite[];
-    return sites[2]?.getFileName() ?? null;
-  } finally {
-    holder.prepareStackTrace = prepareStackTrace;
-  }
-}

@@ -72,6 +72,8 @@ export interface SlotReport {
 export interface RunningTask {
   readonly position: number;
   readonly runningMillis: number;
+  /** For so long a user's function has folded what it gave; absent: it does not. */
+  readonly foldingMillis?: number;
 }
 
 export type AgentEvent =

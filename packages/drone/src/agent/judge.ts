@@ -12,10 +12,16 @@ type Running = Extract<Lease['stage'], { at: 'running' }>;
 export function judge(lease: Lease, { task }: Running, now: Millis): Kill | 'unwanted' | null {
   if (lease.cancelledAt !== null && now >= lease.cancelledAt + LIMITS.killMillis) return 'unwanted';
   if (task === null) return null;
-  const { position, since } = task;
+  const { position, since, foldingSince } = task;
   const timeout = lease.spec.attemptTimeoutMillis;
   if (timeout !== undefined && now >= since + timeout) {
-    const message = `The attempt took longer than its limit of ${timeout} ms.`;
+    const where = foldingSince === null ? '' : ' By then it was in the reducer.';
+    const message = `The attempt took longer than its limit of ${timeout} ms.${where}`;
+    return { position, outcome: 'timedOut', message };
+  }
+  if (timeout === undefined && foldingSince !== null && now >= foldingSince + LIMITS.foldMillisMax) {
+    const seconds = LIMITS.foldMillisMax / 1_000;
+    const message = `The reducer did not give a value within ${seconds} s. If it needs longer, set the job's attemptTimeout.`;
     return { position, outcome: 'timedOut', message };
   }
   const abort = lease.aborts.get(position);

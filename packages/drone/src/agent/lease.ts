@@ -18,13 +18,27 @@ import {
   type Spec,
   type Streamed,
 } from '@hive/shared';
-import type { OutputFile, RunNumber, SlotNumber } from './events.ts';
+import type { OutputFile, RunNumber, RunningTask, SlotNumber } from './events.ts';
 
 /** Why and when the agent ends a thread, and the task that is to blame, if that is still the one that runs. */
 export interface Kill {
   readonly position: number;
   readonly outcome: 'timedOut' | 'cancelled';
   readonly message: string;
+}
+
+/** A task that runs. */
+export interface TaskSeen {
+  readonly position: number;
+  readonly since: number;
+  /** Since when a user's function folds; null: it does not. */
+  readonly foldingSince: number | null;
+}
+
+/** A sample of a slot. */
+export function taskSeen({ position, runningMillis, foldingMillis }: RunningTask, now: number): TaskSeen {
+  const foldingSince = foldingMillis === undefined ? null : now - foldingMillis;
+  return { position, since: now - runningMillis, foldingSince };
 }
 
 export type Stage =
@@ -35,7 +49,7 @@ export type Stage =
       readonly slot: SlotNumber;
       readonly startedAt: number;
       /** The task that the last sample saw, and since when it has run. */
-      task: { readonly position: number; readonly since: number } | null;
+      task: TaskSeen | null;
       sampleAt: number;
       isPaused: boolean;
       kill: Kill | 'unwanted' | null;

@@ -10,7 +10,7 @@ import { completionsOf, emptyCompletion, type Finished } from './completions.ts'
 import { type AgentEvent, type OutputFile, outputFile, type SlotFailure, type SlotNumber } from './events.ts';
 import type { Journal } from './journal.ts';
 import { blame, deathReason, isBeingEnded, judge, killOrder, sampleAtOf } from './judge.ts';
-import { indexAt, type Lease, leaseOf, partsOf, positionOf, slotsOf } from './lease.ts';
+import { indexAt, type Lease, leaseOf, partsOf, positionOf, slotsOf, taskSeen } from './lease.ts';
 import { costOf, keyOf } from './outbox.ts';
 import type { Place, Places } from './places.ts';
 import type { AgentSession, Queen, Queens, Turn } from './queens.ts';
@@ -202,7 +202,7 @@ export class Work {
     if (running === null) return;
     const { now } = this.#turn;
     const { lease, stage } = running;
-    stage.task = event.task && { position: event.task.position, since: now - event.task.runningMillis };
+    stage.task = event.task && taskSeen(event.task, now);
     stage.sampleAt = sampleAtOf(lease, stage, now);
     const kill = isBeingEnded(lease, stage) ? null : judge(lease, stage, now);
     if (kill !== null) this.#turn.effects.push(killOrder(stage, kill));

@@ -2,7 +2,7 @@
  * What a slot of a reduced job has finished, folded: one value for every run of adjacent tasks that have succeeded. Runs in the
  * slot's thread as it goes, and on the main thread for what a thread has left behind when it died.
  */
-import { type Encoding, foldValues, LIMITS, type Operator } from '@hive/shared';
+import { type Encoding, foldValues, LIMITS, type Operator, PageCutter, sizeAt } from '@hive/shared';
 import type { SlotFailure, SlotFold, SlotReport } from '../agent/events.ts';
 import { rangeEnd } from '../agent/lease.ts';
 
@@ -23,29 +23,56 @@ export function foldTaken(
   ranges: readonly number[],
   taken: Taken,
 ): Folding {
-  const { at, count, sizes, data, finish } = taken;
+  const { at, count, sizes, data } = taken;
   const page = { first: 0, count, sizes, data };
+  return foldingOf(taken, (first, end, folds, failures) =>
+    foldRanges(ranges, first, end, (from, to) => {
+      let position = from;
+      for (const folded of foldValues(operator, encoding, page, from - at, to - at)) {
+        if (folded.data !== null) folds.push({ position, count: folded.count, data: folded.data });
+        else {
+          const { code, message } = folded;
+          failures.push({ position, outcome: 'failed', code, message, retryable: false });
+        }
+        position += folded.count;
+      }
+    }),
+  );
+}
+
+/** The same where nothing folds: every value for itself, as the folded value of one task. */
+export function takenOneByOne(taken: Taken): Folding {
+  return foldingOf(taken, (from, to, folds) => folds.push(...onesOf(taken, from, to)));
+}
+
+/** The values of tasks [from, to), which have all succeeded, one by one. */
+export function onesOf({ at, count, sizes, data }: Taken, from: number, to: number): SlotFold[] {
+  const page = { first: 0, count, sizes, data };
+  const cutter = new PageCutter(page);
+  const folds: SlotFold[] = [];
+  for (let position = from; position < to; position++) {
+    const offset = cutter.offsetOf(position - at);
+    const value = data.slice(offset, offset + sizeAt(page, position - at));
+    folds.push({ position, count: 1, data: value });
+  }
+  return folds;
+}
+
+type FoldPart = (from: number, to: number, folds: SlotFold[], failures: SlotFailure[]) => void;
+
+/** @param fold adds the folds of tasks [from, to), which have all succeeded with values that can be folded */
+export function foldingOf(taken: Taken, fold: FoldPart): Folding {
+  const { at, count, finish } = taken;
   const folds: SlotFold[] = [];
   const failures: SlotFailure[] = [];
-  const fold = (from: number, to: number) => {
-    let position = from;
-    for (const folded of foldValues(operator, encoding, page, from - at, to - at)) {
-      if (folded.data !== null) folds.push({ position, count: folded.count, data: folded.data });
-      else {
-        const { code, message } = folded;
-        failures.push({ position, outcome: 'failed', code, message, retryable: false });
-      }
-      position += folded.count;
-    }
-  };
   let from = at;
   for (const { position, failure, value } of exceptions(taken)) {
-    foldRanges(ranges, from, position, fold);
+    if (position > from) fold(from, position, folds, failures);
     if (failure !== null) failures.push(failure);
     else if (value !== null) folds.push({ position, count: 1, data: value });
     from = position + 1;
   }
-  foldRanges(ranges, from, at + count, fold);
+  if (at + count > from) fold(from, at + count, folds, failures);
   return { at, count, folds, failures, ...(finish === undefined ? {} : { finish }) };
 }
 

@@ -1,10 +1,16 @@
 /**
- * The operator of a reduced job, in a Drone. The built-in ones come from @hive/shared. The seam for folding with a user's
- * function is here: what it gives must fold values that the job's kind has made, synchronously, in the slot's thread.
+ * How a Drone folds: with an operator that is built in (they come from @hive/shared), or with a user's function, in the
+ * slot's thread, or in a process of its own where a sandbox is asked for or demanded.
  */
-import { type Encoding, foldedInput, type Operator, operatorOf, type Reduce, UsageError } from '@hive/shared';
+import { encodeFolded, foldedInput, type Operator, operatorOf, type Reduce, UsageError } from '@hive/shared';
+import { FunctionBox } from '../functions/box.ts';
+import { readParams } from '../functions/params.ts';
+import { Printed, printFor } from '../functions/printer.ts';
+import { withOwn } from '../functions/thrown.ts';
 import { TaskFailure } from '../kinds/failure.ts';
-import type { Runner } from '../kinds/kind.ts';
+import type { KindSlot, Runner, Task } from '../kinds/kind.ts';
+import type { ThreadJob } from '../slots/control-block.ts';
+import { misfolded, reducerFailure, reducerSource, ThreadReducer } from './reducer.ts';
 
 /** @throws TaskFailure when this Drone cannot fold so */
 export function folderOf(reduce: Reduce): Operator {
@@ -15,16 +21,83 @@ export function folderOf(reduce: Reduce): Operator {
   }
 }
 
-/** Runs leases that fold: the task's input is the list of the values of neighbours. */
-export function foldRunner(reduce: Reduce, encoding: Encoding): Runner {
-  const operator = folderOf(reduce);
-  return (task) => {
-    try {
-      task.put(foldedInput(operator, encoding, task.value()));
-    } catch (error) {
-      throw failureOf(error);
-    }
+/**
+ * The user's function that folds a job's results in this thread; null: it is none, or runs in a sandbox, and never here.
+ * @throws TaskFailure when its sandbox cannot be had
+ */
+export function threadReducer(job: ThreadJob, slot: KindSlot): ThreadReducer | null {
+  if (job.reduce?.op !== 'function' || boxOf(job, slot) !== null) return null;
+  return new ThreadReducer(reducerSource(job.reduce), slot);
+}
+
+/** A user's function is there before the first task that it folds. */
+export function withReducer(run: Runner, reducer: ThreadReducer): Runner {
+  const own: Runner = (task) => (reducer.isLoaded ? run(task) : loadAndRun(task));
+  const loadAndRun = async (task: Task): Promise<void> => {
+    await reducer.load();
+    return run(task);
   };
+  if (run.several !== undefined) own.several = run.several;
+  return own;
+}
+
+/** Runs leases that fold: the task's input is the list of the values of neighbours. @throws TaskFailure */
+export function foldRunner(job: ThreadJob, slot: KindSlot): Runner {
+  const reduce = job.reduce!;
+  if (reduce.op !== 'function') {
+    const operator = folderOf(reduce);
+    return (task) => put(task, job, operator);
+  }
+  const box = boxOf(job, slot);
+  if (box !== null) return (task) => foldInBox(task, job, box, slot);
+  const reducer = new ThreadReducer(reducerSource(reduce), slot);
+  const operator = operatorOf(reduce, reducer.fold);
+  return withReducer((task) => printing(task, slot, () => put(task, job, operator)), reducer);
+}
+
+function put(task: Task, { encoding }: ThreadJob, operator: Operator): void {
+  try {
+    task.put(foldedInput(operator, encoding, task.value()));
+  } catch (error) {
+    throw failureOf(error);
+  }
+}
+
+function printing(task: Task, slot: KindSlot, run: () => void): void {
+  const printed = new Printed(slot, task.position);
+  printFor(printed);
+  try {
+    run();
+  } finally {
+    printed.end();
+    printFor(null);
+  }
+}
+
+/** What the operator has registered is trusted by the operator. */
+function boxOf({ job, reduce, params }: ThreadJob, slot: KindSlot): FunctionBox | null {
+  const { module, file } = reducerSource(reduce!);
+  if (module === null) return null;
+  const { sandbox, memoryMiB } = params;
+  const own = { module, file, sandbox, ...(memoryMiB === undefined ? {} : { memoryMiB }) };
+  return FunctionBox.for(job, readParams(own), slot);
+}
+
+async function foldInBox(task: Task, job: ThreadJob, box: FunctionBox, slot: KindSlot): Promise<void> {
+  const source = reducerSource(job.reduce!);
+  const printed = new Printed(slot, task.position);
+  slot.group.isFolding = true;
+  try {
+    const outcome = await box.fold(task, printed, source, task.value() as unknown[]);
+    if (outcome.type === 'misfolded') throw misfolded(source, outcome.problem);
+    if (outcome.type === 'thrown') throw reducerFailure(source, withOwn(outcome));
+    task.put(encodeFolded(job.encoding, outcome.value));
+  } catch (error) {
+    throw failureOf(error);
+  } finally {
+    slot.group.isFolding = false;
+    printed.end();
+  }
 }
 
 /** Folding the same values again would fail in the same way. */

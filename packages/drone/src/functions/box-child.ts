@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 
 const TASK_MARK = Symbol.for('hive.task');
+const REDUCER_MARK = Symbol.for('hive.reducer');
 const HEADER_BYTES = 4;
 
 interface BoxCall {
@@ -23,8 +24,15 @@ interface BoxCall {
   readonly attempt: number;
   readonly params: object;
 }
-type Order = { readonly type: 'load'; readonly path: string } | BoxCall;
+interface BoxFold {
+  readonly type: 'fold';
+  readonly reducer: string;
+  /** Those of neighbours, in their order. */
+  readonly values: readonly unknown[];
+}
+type Order = { readonly type: 'load'; readonly path: string } | BoxCall | BoxFold;
 type Run = (input: unknown, context: object) => unknown;
+type Fold = (left: unknown, right: unknown) => unknown;
 type Tasks = Map<string, { readonly run: Run; readonly settings: object }>;
 
 class Finish {
@@ -38,6 +46,7 @@ class Finish {
 const CLASSES = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError] as const;
 
 const tasks: Tasks = new Map();
+const reducers = new Map<string, Fold>();
 
 function say(answer: object): void {
   const body = serialize(answer);
@@ -51,10 +60,13 @@ async function load(path: string): Promise<void> {
   try {
     const module = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
     for (const [name, value] of Object.entries(module)) {
-      if (typeof value === 'object' && value !== null && TASK_MARK in value)
+      if (typeof value !== 'object' || value === null) continue;
+      if (TASK_MARK in value)
         tasks.set(name, (value as { [TASK_MARK]: { run: Run; settings: object } })[TASK_MARK]);
+      if (REDUCER_MARK in value)
+        reducers.set(name, (value as { [REDUCER_MARK]: { run: Fold } })[REDUCER_MARK].run);
     }
-    say({ type: 'loaded', tasks: [...tasks.keys()] });
+    say({ type: 'loaded', tasks: [...tasks.keys()], reducers: [...reducers.keys()] });
   } catch (error) {
     say({ type: 'broken', message: error instanceof Error ? error.message : String(error) });
   }
@@ -88,6 +100,33 @@ async function call({ task, input, stream, index, attempt, params }: BoxCall): P
     if (error instanceof Finish) say({ type: 'finish', value: error.value });
     else say(thrown(error));
   }
+}
+
+function fold({ reducer, values }: BoxFold): void {
+  try {
+    const run = reducers.get(reducer)!;
+    let folded = values[0];
+    for (let i = 1; i < values.length; i++) {
+      const result = run(folded, values[i]);
+      const problem = misfoldOf(folded, values[i], result);
+      if (problem !== null) {
+        if (problem === 'promise') Promise.resolve(result).catch(() => {});
+        say({ type: 'misfolded', problem });
+        return;
+      }
+      folded = result;
+    }
+    say({ type: 'result', value: folded, hasWritten: false });
+  } catch (error) {
+    say(thrown(error));
+  }
+}
+
+/** As in folds/reducer.ts. */
+function misfoldOf(left: unknown, right: unknown, result: unknown): 'promise' | 'nothing' | null {
+  if (result === undefined) return left === undefined || right === undefined ? null : 'nothing';
+  if (typeof result !== 'object' || result === null) return null;
+  return typeof (result as { then?: unknown }).then === 'function' ? 'promise' : null;
 }
 
 function streamOf({ path, bytes }: { readonly path: string; readonly bytes: number }): object {
@@ -158,7 +197,9 @@ process.stdin
       if (waiting.length < end) return;
       const order = deserialize(waiting.subarray(HEADER_BYTES, end)) as Order;
       waiting = waiting.subarray(end);
-      void (order.type === 'load' ? load(order.path) : call(order));
+      if (order.type === 'load') void load(order.path);
+      else if (order.type === 'fold') fold(order);
+      else void call(order);
     }
   })
   // The slot's thread is gone.

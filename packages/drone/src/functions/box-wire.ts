@@ -5,10 +5,13 @@
 import { deserialize, serialize } from 'node:v8';
 
 export type BoxAnswer =
-  | { readonly type: 'loaded'; readonly tasks: readonly string[] }
+  /** What the module exports. */
+  | { readonly type: 'loaded'; readonly tasks: readonly string[]; readonly reducers: readonly string[] }
   | { readonly type: 'broken'; readonly message: string }
   | { readonly type: 'result'; readonly value: unknown; readonly hasWritten: boolean }
   | { readonly type: 'finish'; readonly value: unknown }
+  /** A reducer gave what is no folded value. */
+  | { readonly type: 'misfolded'; readonly problem: 'promise' | 'nothing' }
   | {
       readonly type: 'thrown';
       readonly error: unknown;

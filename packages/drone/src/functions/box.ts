@@ -21,9 +21,9 @@ import type { KindSlot, Task } from '../kinds/kind.ts';
 import { LAUNCH_FAILED } from '../sandbox/launcher.ts';
 import { type BoxAnswer, BoxReader, boxFrame } from './box-wire.ts';
 import { bundleFile } from './modules.ts';
-import type { FunctionParams } from './params.ts';
+import type { CodeSource, FunctionParams } from './params.ts';
 import type { Printed } from './printer.ts';
-import { chooseTask } from './task-module.ts';
+import { chooseReducer, chooseTask } from './task-module.ts';
 
 const CHILD = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './box-child.ts' : './box-child.js', import.meta.url),
@@ -36,11 +36,15 @@ const NO_PROGRAM: readonly number[] = [LAUNCH_FAILED, 126, 127];
 
 /** What comes of a call. */
 export type BoxOutcome = Extract<BoxAnswer, { type: 'result' | 'finish' | 'thrown' }>;
+/** What comes of a fold. */
+export type FoldOutcome = Extract<BoxAnswer, { type: 'result' | 'misfolded' | 'thrown' }>;
 
 interface Running {
   readonly child: ChildProcessWithoutNullStreams;
   readonly entered: Entered;
-  readonly task: string;
+  /** What its module exports. */
+  readonly tasks: readonly string[];
+  readonly reducers: readonly string[];
 }
 interface Call {
   readonly task: Task;
@@ -52,6 +56,10 @@ interface Call {
 /** A thread has one folder for its boxes, and one process at a time: that of the job that it runs. */
 let place: Workplace | null = null;
 let active: FunctionBox | null = null;
+/** What calls a job's tasks folds what they give, too. */
+const boxes = new Map<string, FunctionBox>();
+/** Boxes that are remembered; those without a process are next to nothing. */
+const BOXES_MAX = 64;
 
 export class FunctionBox {
   readonly #params: FunctionParams;
@@ -60,6 +68,7 @@ export class FunctionBox {
   readonly #place: Workplace;
   #running: Running | null = null;
   #call: Call | null = null;
+  #who: 'task' | 'reducer' = 'task';
   #printedLast = '';
   #uncaught: string | null = null;
 
@@ -73,15 +82,52 @@ export class FunctionBox {
   }
 
   /** Null: neither the job nor the operator asks for a sandbox. @throws TaskFailure when it cannot be had here */
-  static for(params: FunctionParams, slot: KindSlot): FunctionBox | null {
+  static for(job: string, params: FunctionParams, slot: KindSlot): FunctionBox | null {
+    const key = JSON.stringify([job, params.module, params.memoryMiB, params.sandbox ?? null]);
+    const known = boxes.get(key);
+    if (known !== undefined) return known;
     const readable = [dirname(realpathSync(process.execPath))];
     const own = Object.create(slot, { folder: { value: join(slot.folder, 'box') } }) as KindSlot;
     const sandbox = new CommandSandbox(params.sandbox, own, readable);
-    return sandbox.level === 'none' ? null : new FunctionBox(params, own, sandbox);
+    if (sandbox.level === 'none') return null;
+    const box = new FunctionBox(params, own, sandbox);
+    boxes.set(key, box);
+    for (const [oldest, { isActive }] of boxes) {
+      if (boxes.size > BOXES_MAX && !isActive) boxes.delete(oldest);
+    }
+    return box;
   }
 
   /** Runs one task. @throws TaskFailure when the process ends under it */
-  async call(task: Task, printed: Printed): Promise<BoxOutcome> {
+  call(task: Task, printed: Printed, { export: own, file, params }: FunctionParams): Promise<BoxOutcome> {
+    this.#who = 'task';
+    return this.#run<BoxOutcome>(task, printed, async ({ tasks }) => {
+      const { index, attempt } = task;
+      const input = await this.#inputOf(task);
+      return { type: 'call', task: chooseTask(tasks, own, file), ...input, index, attempt, params };
+    });
+  }
+
+  /** Folds the values of neighbours, in their order. @throws TaskFailure when the process ends under it */
+  fold(
+    task: Task,
+    printed: Printed,
+    { export: own, file }: CodeSource,
+    values: readonly unknown[],
+  ): Promise<FoldOutcome> {
+    this.#who = 'reducer';
+    return this.#run<FoldOutcome>(task, printed, async ({ reducers }) => ({
+      type: 'fold',
+      reducer: chooseReducer(reducers, own, file),
+      values,
+    }));
+  }
+
+  async #run<T extends BoxAnswer>(
+    task: Task,
+    printed: Printed,
+    orderOf: (running: Running) => Promise<object>,
+  ): Promise<T> {
     const { group } = this.#slot;
     group.starting(this.#sandbox.level === 'bwrap');
     try {
@@ -91,15 +137,16 @@ export class FunctionBox {
       if (handle !== null && handle.diskBytes !== null) this.#slot.limitDisk(task.position, handle);
       // The main thread may have looked for the process before there was one.
       if (group.verdict(task.position) !== null) signalGroup(running.child.pid!, 'SIGKILL');
-      const input = await this.#inputOf(task);
-      const { index, attempt } = task;
-      const { params } = this.#params;
-      const order = { type: 'call', task: running.task, ...input, index, attempt, params };
-      return (await this.#ask(running, order, task, printed)) as BoxOutcome;
+      return (await this.#ask(running, await orderOf(running), task, printed)) as T;
     } finally {
       group.ended();
       this.#call = null;
     }
+  }
+
+  /** It is the one that may have a process. */
+  get isActive(): boolean {
+    return active === this;
   }
 
   /** Another job has the slot. */
@@ -144,14 +191,14 @@ export class FunctionBox {
     const child = this.#spawn(entered);
     this.#slot.group.started(child.pid!);
     this.#place.noteGroup(child.pid!);
-    const running: Running = { child, entered, task: '' };
+    const running: Running = { child, entered, tasks: [], reducers: [] };
     this.#running = running;
     const loaded = await this.#ask(running, { type: 'load', path: module }, task, printed);
     const { file } = this.#params;
     if (loaded.type === 'broken')
       throw new TaskFailure('badModule', `${file} could not be loaded: ${loaded.message}`);
-    const names = loaded.type === 'loaded' ? loaded.tasks : [];
-    this.#running = { ...running, task: chooseTask(names, this.#params.export, file) };
+    const { tasks, reducers } = loaded.type === 'loaded' ? loaded : running;
+    this.#running = { ...running, tasks, reducers };
     return this.#running;
   }
 
@@ -269,10 +316,10 @@ export class FunctionBox {
   ): readonly [string, string] {
     const isHeap = /JavaScript heap out of memory|Allocation failed/.test(this.#printedLast);
     if (cut !== null || isHeap)
-      return ['outOfMemory', cut ?? 'The task needed more than the memory of its process.'];
+      return ['outOfMemory', cut ?? `The ${this.#who} needed more than the memory of its process.`];
     if (this.#uncaught !== null)
       return ['uncaught', `An error was thrown outside of the task's promise: ${this.#uncaught}`];
-    if (signal !== null) return ['signal', `The process of the task was ended by ${signal}.`];
-    return ['exit', `The task has ended its process: exit code ${exitCode}.`];
+    if (signal !== null) return ['signal', `The process of the ${this.#who} was ended by ${signal}.`];
+    return ['exit', `The ${this.#who} has ended its process: exit code ${exitCode}.`];
   }
 }

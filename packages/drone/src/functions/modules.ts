@@ -9,12 +9,13 @@ import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { FoldFunction } from '@hive/shared';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot } from '../kinds/kind.ts';
 import { CLIENT_LOADER } from './client.ts';
-import type { FunctionParams } from './params.ts';
+import type { CodeSource } from './params.ts';
 import { registeredTasks } from './registered.ts';
-import { type LoadedTask, taskOf } from './task-module.ts';
+import { type LoadedTask, reducerOf, taskOf } from './task-module.ts';
 
 type Module = Readonly<Record<string, unknown>>;
 
@@ -32,19 +33,29 @@ const STAND_IN = new URL(import.meta.url.endsWith('.ts') ? './stand-in.ts' : './
 const loaded = new Map<string, Promise<Module>>();
 
 /** The task of a job. @throws TaskFailure */
-export async function loadTask(params: FunctionParams, slot: KindSlot): Promise<FoundTask> {
+export async function loadTask(source: CodeSource, slot: KindSlot): Promise<FoundTask> {
+  const module = await loadModule(source, slot);
+  return { ...taskOf(module, source.export, source.file), exports: module };
+}
+
+/** What folds the results of a job. @throws TaskFailure */
+export async function loadReducer(source: CodeSource, slot: KindSlot): Promise<FoldFunction> {
+  return reducerOf(await loadModule(source, slot), source.export, source.file);
+}
+
+async function loadModule(source: CodeSource, slot: KindSlot): Promise<Module> {
   prepareThread();
-  mustBeAllowed(params, slot);
+  mustBeAllowed(source, slot);
   const module =
-    params.module === null
-      ? await loadRegistered(params.name!, slot)
-      : await once(params.module, () => loadBundle(params.module!, params.file, slot));
+    source.module === null
+      ? await loadRegistered(source.name!, slot)
+      : await once(source.module, () => loadBundle(source.module!, source.file, slot));
   if (loaded.size >= MODULES_MAX) slot.renew();
-  return { ...taskOf(module, params.export, params.file), exports: module };
+  return module;
 }
 
 /** The file of a job's code, for who wants to run it elsewhere. @throws TaskFailure */
-export async function bundleFile(params: FunctionParams, slot: KindSlot): Promise<string> {
+export async function bundleFile(params: CodeSource, slot: KindSlot): Promise<string> {
   mustBeAllowed(params, slot);
   if (params.module !== null) return slot.blob(params.module);
   throw new TaskFailure(
@@ -54,7 +65,7 @@ export async function bundleFile(params: FunctionParams, slot: KindSlot): Promis
   );
 }
 
-function mustBeAllowed(params: FunctionParams, slot: KindSlot): void {
+function mustBeAllowed(params: CodeSource, slot: KindSlot): void {
   if (params.module !== null && slot.tasks.areAll) {
     throw new TaskFailure(
       'notAllowed',

@@ -1,15 +1,19 @@
 /** The params of a job of the kind `function` (docs/PROTOCOL.md), checked. */
 import { TaskFailure } from '../kinds/failure.ts';
 
-export interface FunctionParams {
-  /** The bundle's hash; null: a task that this Drone's operator has registered. */
+/** Where code is: a task's, or a reducer's. */
+export interface CodeSource {
+  /** The bundle's hash; null: a file that this Drone's operator has registered. */
   readonly module: string | null;
-  /** Of a registered task. */
+  /** Of a registered one. */
   readonly name: string | null;
   /** Which of the module's exports. */
   readonly export: string | null;
   /** How people call its file. */
   readonly file: string;
+}
+
+export interface FunctionParams extends CodeSource {
   readonly concurrency: number | null;
   readonly maxCallsPerThread: number | null;
   /** Run in a process of its own, in a sandbox; as commands have it. */

@@ -13,6 +13,10 @@ import type { FunctionParams } from './params.ts';
 import { TASK_MARK, type TaskSettings } from './task-module.ts';
 import { ThrownError } from './thrown.ts';
 
+/** A task; or a reducer, which has no settings. */
+interface Marked {
+  readonly [TASK_MARK]?: { readonly settings: TaskSettings };
+}
 type Source = Pick<FunctionParams, 'module' | 'name' | 'file'>;
 
 export class TaskHive {
@@ -66,11 +70,12 @@ export class TaskHive {
     return client;
   }
 
-  /** A bundle does not travel on from here: what is submitted is in the same one, or registered. */
+  /** Of a task, or a reducer. A bundle does not travel on from here: what is submitted is in the same one, or registered. */
   #specOf(target: unknown): TaskSpec {
-    const registered = (target as { registered?: unknown } | null)?.registered;
+    const { registered, export: own } = (target ?? {}) as { registered?: unknown; export?: unknown };
     if (typeof registered === 'string') {
-      return { params: { name: registered }, blobs: [], labels: { [`task:${registered}`]: 'yes' } };
+      const params = { name: registered, ...(typeof own === 'string' ? { export: own } : {}) };
+      return { params, blobs: [], labels: { [`task:${registered}`]: 'yes' } };
     }
     const name = Object.keys(this.#exports).find((key) => this.#exports[key] === target);
     if (name === undefined || typeof target !== 'object') {
@@ -81,13 +86,12 @@ export class TaskHive {
         ),
       );
     }
-    const { module, name: own, file } = this.#source;
-    const { settings } = (target as { [TASK_MARK]: { settings: TaskSettings } })[TASK_MARK];
-    const { concurrency } = settings;
+    const { module, name: registeredAs, file } = this.#source;
+    const concurrency = (target as Marked)[TASK_MARK]?.settings.concurrency;
     return {
-      params: { ...(module === null ? { name: own } : { module, file }), export: name },
+      params: { ...(module === null ? { name: registeredAs } : { module, file }), export: name },
       blobs: module === null ? [] : [module],
-      labels: module === null ? { [`task:${own}`]: 'yes' } : {},
+      labels: module === null ? { [`task:${registeredAs}`]: 'yes' } : {},
       ...(concurrency === undefined ? {} : { concurrency }),
     };
   }

@@ -35,7 +35,7 @@ class Functions implements Several {
   limit = 1;
 
   /** @throws TaskFailure */
-  constructor({ encoding, params }: KindJob, slot: KindSlot) {
+  constructor({ job, encoding, params }: KindJob, slot: KindSlot) {
     if (encoding !== 'hive-js')
       throw badInput('function takes any value of JavaScript; submit its job with the encoding "hive-js".');
     this.#params = readParams(params);
@@ -47,7 +47,7 @@ class Functions implements Several {
       );
     }
     // What the operator registered is trusted by the operator.
-    this.#box = this.#params.name === null ? FunctionBox.for(this.#params, slot) : null;
+    this.#box = this.#params.name === null ? FunctionBox.for(job, this.#params, slot) : null;
     const runner: Runner = (task) => (this.#task === null ? this.#loadAndRun(task) : this.#call(task));
     runner.several = this;
     this.runner = this.#box === null ? runner : (task) => this.#callInBox(this.#box!, task);
@@ -70,7 +70,7 @@ class Functions implements Several {
   async #callInBox(box: FunctionBox, task: Task): Promise<void> {
     const printed = new Printed(this.#slot, task.position);
     try {
-      const outcome = await box.call(task, printed);
+      const outcome = await box.call(task, printed, this.#params);
       if (outcome.type === 'thrown') throw thrownBy(withOwn(outcome));
       if (outcome.type === 'finish') give(task, new Finish(outcome.value));
       else put(task, outcome.value, outcome);

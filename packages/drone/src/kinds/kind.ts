@@ -17,6 +17,8 @@ import { hash } from './hash.ts';
 import { sleep } from './sleep.ts';
 
 export interface KindJob {
+  /** Its id. */
+  readonly job: string;
   readonly encoding: Encoding;
   readonly params: Readonly<Record<string, unknown>>;
 }

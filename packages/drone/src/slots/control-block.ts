@@ -50,6 +50,8 @@ export const WORD = {
   isWatched: 17,
   /** 1 if the process is a sandbox that must not be asked to end itself, but what runs in it (sandbox/run.ts). */
   isBox: 18,
+  /** 1 while a user's function folds. */
+  isFolding: 19,
 } as const;
 /** Even: what follows is aligned to eight bytes. */
 const WORDS = 20;
@@ -167,6 +169,7 @@ export interface TaskLine {
 export const RENEWED = 86;
 /** What the thread must know of a job. */
 export interface ThreadJob {
+  readonly job: JobId | '';
   readonly kind: string;
   readonly encoding: 'raw' | 'msgpack' | 'hive-js';
   readonly params: Readonly<Record<string, unknown>>;

@@ -13,6 +13,8 @@ export interface LastWords {
   readonly folder: string;
   readonly run: number;
   readonly position: number;
+  /** It was in the reducer. */
+  readonly isFolding: boolean;
 }
 
 /** Bytes of what was printed that are worth telling. */
@@ -31,18 +33,19 @@ export function deathOf(
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return { message: thrown === null ? `the thread ended with exit code ${exitCode}` : message };
   }
-  const { code, text } = reasonOf(thrown, exitCode, heapMiB);
+  const who = words.isFolding ? 'The reducer' : 'The task';
+  const { code, text } = reasonOf(who, thrown, exitCode, heapMiB);
   const printed = lastPrinted(words);
   return { code, message: printed === '' ? text : `${text}\nIt had printed:\n${printed}` };
 }
 
-function reasonOf(thrown: unknown, exitCode: number, heapMiB: number | undefined) {
+function reasonOf(who: string, thrown: unknown, exitCode: number, heapMiB: number | undefined) {
   if (thrown === null) {
-    return { code: 'exit', text: `The task has ended its thread: process.exit(${exitCode}).` };
+    return { code: 'exit', text: `${who} has ended its thread: process.exit(${exitCode}).` };
   }
   if ((thrown as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') {
     const limit = heapMiB === undefined ? 'the memory of its thread' : `the ${heapMiB} MiB of its thread`;
-    return { code: 'outOfMemory', text: `The task needed more than ${limit}.` };
+    return { code: 'outOfMemory', text: `${who} needed more than ${limit}.` };
   }
   const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   return { code: 'uncaught', text: `An error was thrown outside of the task's promise: ${userPart(text)}` };

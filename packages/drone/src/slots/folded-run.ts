@@ -1,17 +1,18 @@
-/** A run of a reduced job as the main thread sees it: what its thread has folded, and what a dead thread has left to fold. */
+/** A run of a reduced job as the main thread sees it: what its thread has folded, and what a dead thread has left. */
 import { type Operator, operatorOf } from '@hive/shared';
 import type { LeaseOrder } from '../agent/events.ts';
-import { type Folding, foldTaken, type Taken } from '../folds/fold-taken.ts';
+import { type Folding, foldTaken, type Taken, takenOneByOne } from '../folds/fold-taken.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
 export class FoldedRun {
-  readonly #operator: Operator;
+  /** Null: a user's function folds, and never on this thread. */
+  readonly #operator: Operator | null;
   readonly #order: Pick<LeaseOrder, 'spec' | 'ranges'>;
   /** What the agent has not been told yet. */
   #folded: Folding[] = [];
 
-  constructor(operator: Operator, order: Pick<LeaseOrder, 'spec' | 'ranges'>) {
+  constructor(operator: Operator | null, order: Pick<LeaseOrder, 'spec' | 'ranges'>) {
     this.#operator = operator;
     this.#order = order;
   }
@@ -24,7 +25,10 @@ export class FoldedRun {
   addRest(left: Taken): void {
     if (left.count === 0) return;
     const { spec, ranges } = this.#order;
-    this.#folded.push(foldTaken(this.#operator, spec.encoding, ranges, left));
+    const operator = this.#operator;
+    this.#folded.push(
+      operator === null ? takenOneByOne(left) : foldTaken(operator, spec.encoding, ranges, left),
+    );
   }
 
   /** All that was folded since the last time. `position`: where the next begins, if it is nothing. */
@@ -48,6 +52,7 @@ export class FoldedRun {
 export function foldedRunOf(order: LeaseOrder): FoldedRun | null {
   const { reduce } = order.spec;
   if (reduce === undefined || order.isFold) return null;
+  if (reduce.op === 'function') return new FoldedRun(null, order);
   try {
     return new FoldedRun(operatorOf(reduce), order);
   } catch {
@@ -55,3 +60,7 @@ export function foldedRunOf(order: LeaseOrder): FoldedRun | null {
     return null;
   }
 }
+
+/** Whether a user's function runs in it: its tasks, or what folds them. */
+export const runsFunction = ({ spec, isFold }: LeaseOrder): boolean =>
+  isFold ? spec.reduce?.op === 'function' : spec.kind === 'function';

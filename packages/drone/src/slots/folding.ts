@@ -2,10 +2,14 @@
  * A slot's thread folds what its tasks have given, as it goes: not task by task, but what stands in the ring every now and
  * then, so that the loop over the tasks is the same as ever. What is folded stays in the ring until the main thread has the
  * folded value: a thread that dies loses nothing, and the task that killed it is known.
+ *
+ * A user's function is called task by task, while the task is still at work (folds/fold-runs.ts).
  */
-import { LIMITS, type Operator } from '@hive/shared';
-import { type Folding, foldTaken } from '../folds/fold-taken.ts';
+import { type Encoding, LIMITS, type Reduce } from '@hive/shared';
+import { FoldRuns } from '../folds/fold-runs.ts';
+import { type Folding, foldTaken, type Taken, takenOneByOne } from '../folds/fold-taken.ts';
 import { folderOf } from '../folds/folder.ts';
+import type { ThreadReducer } from '../folds/reducer.ts';
 import {
   type ControlBlock,
   clock,
@@ -17,6 +21,8 @@ import {
 } from './control-block.ts';
 import { ResultReader } from './results.ts';
 
+type OnValue = (position: number, value: Uint8Array) => void;
+
 /** What a thread tells of a run: its tasks from `at` on, folded. */
 export interface ThreadFolding extends Folding {
   readonly run: number;
@@ -27,10 +33,9 @@ export class ThreadFolder {
   readonly #reader: ResultReader;
   readonly #input: () => ArrayBufferLike;
   readonly #tell: (folding: FromThread) => void;
-  #operator: Operator | null = null;
-  #encoding: ThreadJob['encoding'] = 'msgpack';
+  /** Null: this lease is not folded. */
+  #fold: ((taken: Taken) => Folding) | null = null;
   #run = 0;
-  #ranges: readonly number[] = [];
   #foldedAt = 0;
 
   constructor(
@@ -45,36 +50,49 @@ export class ThreadFolder {
     this.#tell = tell;
   }
 
-  /** A lease begins. */
-  begin({ reduce, encoding, isFold }: ThreadJob, run: number): void {
-    this.#operator = null;
-    if (reduce === null || isFold) return;
-    try {
-      this.#operator = folderOf(reduce);
-    } catch {
-      // Its tasks fail with that, each by itself.
-      return;
-    }
-    this.#encoding = encoding;
+  /**
+   * A lease begins.
+   * @param reducer the user's function, if that is to be called in this thread
+   * @returns what is to be called with each value before its task counts
+   */
+  begin({ reduce, encoding, isFold }: ThreadJob, run: number, reducer: ThreadReducer | null): OnValue | null {
+    this.#fold = null;
+    if (reduce === null || isFold) return null;
     this.#run = run;
-    this.#ranges = [...new Float64Array(this.#input(), 0, this.#block.words[WORD.ranges]! * 2)];
     this.#reader.restart();
     this.#foldedAt = clock();
+    const ranges = [...new Float64Array(this.#input(), 0, this.#block.words[WORD.ranges]! * 2)];
+    if (reducer !== null) {
+      const runs = new FoldRuns(reducer, encoding, ranges);
+      this.#fold = (taken) => runs.take(taken);
+      return (position, value) => runs.add(position, value);
+    }
+    this.#fold = reduce.op === 'function' ? takenOneByOne : foldWith(reduce, encoding, ranges);
+    return null;
   }
 
   /** Called now and then between two tasks. */
   maybeFold(now: number, unreadBytes: number): void {
-    if (this.#operator === null) return;
+    if (this.#fold === null) return;
     if (now - this.#foldedAt >= LIMITS.foldMillis || unreadBytes > RING_BYTES / 2) this.fold();
   }
 
   /** Folds all that has finished and tells the main thread. */
   fold(): void {
-    if (this.#operator === null) return;
+    if (this.#fold === null) return;
     this.#foldedAt = clock();
     const taken = this.#reader.take();
     if (taken.count === 0) return;
-    const folding = foldTaken(this.#operator, this.#encoding, this.#ranges, taken);
-    this.#tell({ ...folding, run: this.#run });
+    this.#tell({ ...this.#fold(taken), run: this.#run });
+  }
+}
+
+/** Null where it cannot be: its tasks fail with that, each by itself. */
+function foldWith(reduce: Reduce, encoding: Encoding, ranges: readonly number[]) {
+  try {
+    const operator = folderOf(reduce);
+    return (taken: Taken) => foldTaken(operator, encoding, ranges, taken);
+  } catch {
+    return null;
   }
 }

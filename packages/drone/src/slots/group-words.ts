@@ -50,6 +50,11 @@ export class GroupWords {
     return { why: REASONS[words[WORD.endWhy]!]!, message };
   }
 
+  /** Whether a user's function folds now, here or in its process. */
+  set isFolding(is: boolean) {
+    Atomics.store(this.#words, WORD.isFolding, is ? 1 : 0);
+  }
+
   // The main thread's side
 
   /** A new lease begins; the thread is at rest. */

@@ -6,7 +6,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { groupsFile, slotFolder } from '../commands/workplace.ts';
-import { folderOf, foldRunner } from '../folds/folder.ts';
+import { folderOf, foldRunner, threadReducer, withReducer } from '../folds/folder.ts';
+import type { ThreadReducer } from '../folds/reducer.ts';
 import { TaskFailure } from '../kinds/failure.ts';
 import {
   BUILT_IN,
@@ -48,6 +49,8 @@ type Limit = Extract<FromThread, { limitMillis: number } | { diskBytes: number |
 interface Prepared {
   readonly job: ThreadJob;
   readonly run: Runner;
+  /** The user's function that folds what its tasks give, in this thread. */
+  readonly reducer: ThreadReducer | null;
 }
 
 class Thread {
@@ -127,24 +130,24 @@ class Thread {
   }
 
   #prepare(id: number, job: ThreadJob): void {
-    let run: Runner;
     try {
-      run = this.#runnerOf(job);
+      this.#jobs.set(id, this.#prepared(job));
     } catch (error) {
-      run = () => {
+      const run = () => {
         throw error;
       };
+      this.#jobs.set(id, { job, run, reducer: null });
     }
-    this.#jobs.set(id, { job, run });
   }
 
-  #runnerOf(job: ThreadJob): Runner {
-    if (job.isFold) return foldRunner(job.reduce!, job.encoding);
+  #prepared(job: ThreadJob): Prepared {
+    if (job.isFold) return { job, run: foldRunner(job, this.#slot), reducer: null };
     const kind = this.#kinds.get(job.kind);
     if (kind === undefined) throw new TaskFailure('unknownKind', `There is no kind "${job.kind}" here.`);
     const run = kind.prepare(job, this.#slot);
-    if (job.reduce !== null) folderOf(job.reduce);
-    return run;
+    if (job.reduce !== null && job.reduce.op !== 'function') folderOf(job.reduce);
+    const reducer = threadReducer(job, this.#slot);
+    return { job, run: reducer === null ? run : withReducer(run, reducer), reducer };
   }
 
   #slotOf(
@@ -189,11 +192,11 @@ class Thread {
 
   #begin(number: number): void {
     this.#number = number;
-    const { job, run } = this.#jobs.get(this.#words[WORD.job]!)!;
+    const { job, run, reducer } = this.#jobs.get(this.#words[WORD.job]!)!;
     this.#run = run;
     this.#isSequential = job.isSequential === true;
     this.#task.begin(job, number, this.#attempts);
-    this.#folder.begin(job, number);
+    this.#task.onValue = this.#folder.begin(job, number, reducer);
     this.#attempts = null;
     this.#strideMax = this.#words[WORD.isTimed] === 1 ? 1 : STRIDE_MAX;
     this.#stride = 1;
@@ -289,8 +292,16 @@ class Thread {
   }
 
   #finish(thrown: { error: unknown } | null): void {
-    if (thrown === null) this.#task.succeeded();
-    else this.#task.failed(failureOf(thrown.error, this.#task.isAborted));
+    let error = thrown?.error;
+    if (thrown === null) {
+      try {
+        this.#task.succeeded();
+        return;
+      } catch (problem) {
+        error = problem;
+      }
+    }
+    this.#task.failed(failureOf(error, this.#task.isAborted));
   }
 
   #isMarked(position: number): boolean {

@@ -36,7 +36,7 @@ import {
   WORD,
 } from './control-block.ts';
 import { deathOf } from './death.ts';
-import { type FoldedRun, foldedRunOf } from './folded-run.ts';
+import { type FoldedRun, foldedRunOf, runsFunction } from './folded-run.ts';
 import type { ThreadFolding } from './folding.ts';
 import { GroupEnder } from './group-ender.ts';
 import type { Verdict } from './group-words.ts';
@@ -44,6 +44,7 @@ import { inputBytes, writeInput } from './input-writer.ts';
 import { passFor, type QueenWay } from './pass.ts';
 import { PrintedTail } from './printed-tail.ts';
 import { ResultReader } from './results.ts';
+import { RunningLook } from './running-look.ts';
 import { startThread, type ThreadOptions } from './start-thread.ts';
 
 export interface SlotOptions extends ThreadOptions {
@@ -77,7 +78,7 @@ interface Run {
   readonly ranges: readonly number[];
   /** Its tasks run as processes, which are ended in another way than threads. */
   readonly isCommand: boolean;
-  /** Several of its tasks may run at once. */
+  /** A user's function runs, of which several may be under way at once. */
   readonly isFunction: boolean;
   readonly spec: Spec;
   /** Positions from here on are not this slot's any more. */
@@ -90,8 +91,8 @@ interface Run {
   busyReported: number;
   /** Of a reduced job: its results, folded. */
   readonly folded: FoldedRun | null;
-  /** The task that the last look saw running, and when that was. */
-  seen: { position: number; at: number };
+  readonly isFold: boolean;
+  readonly look: RunningLook;
 }
 
 export class Slot {
@@ -208,7 +209,7 @@ export class Slot {
       pass: order.pass ?? null,
       ranges: order.ranges,
       isCommand: order.spec.kind === 'command' && !order.isFold,
-      isFunction: order.spec.kind === 'function' && !order.isFold,
+      isFunction: runsFunction(order),
       spec: order.spec,
       end: order.end,
       isPaused: false,
@@ -216,7 +217,8 @@ export class Slot {
       isParked: false,
       busyReported: 0,
       folded: foldedRunOf(order),
-      seen: { position: -1, at: 0 },
+      isFold: order.isFold,
+      look: new RunningLook(),
     };
     // The thread may prepare the job as soon as it hears of it.
     if (this.#run.isCommand) keepLibcLoaded();
@@ -226,6 +228,7 @@ export class Slot {
     words[WORD.job] = this.#jobNumber(order);
     words[WORD.isTimed] = order.spec.attemptTimeoutMillis === undefined ? 0 : 1;
     words[WORD.startedPosition] = -1;
+    words[WORD.isFolding] = 0;
     if (words[WORD.aborts] !== 0) this.#block.abortBits.fill(0);
     words[WORD.aborts] = 0;
     words[WORD.stopped] = 0;
@@ -235,8 +238,9 @@ export class Slot {
     this.#ender.reset();
     const { attempts = [] } = order;
     if (attempts.length > 0) this.#tell({ type: 'attempts', attempts });
-    words[WORD.isWatched] = order.isWatched ? 1 : 0;
-    this.#printed.begin(order.run, order.isWatched);
+    const isWatched = order.isWatched && !order.isFold;
+    words[WORD.isWatched] = isWatched ? 1 : 0;
+    this.#printed.begin(order.run, isWatched);
     Atomics.store(words, WORD.end, order.end);
     if (this.#isReady) this.#tell(order.run);
   }
@@ -254,7 +258,7 @@ export class Slot {
     this.#tell({ type: 'input', input: this.#input });
   }
 
-  #jobNumber({ spec, isFold }: LeaseOrder): number {
+  #jobNumber({ job: owner, spec, isFold }: LeaseOrder): number {
     const key = isFold ? (spec.reduce ?? spec) : spec;
     const known = this.#jobs.get(key);
     if (known !== undefined) return known;
@@ -268,7 +272,16 @@ export class Slot {
     const { kind, encoding, params = {}, range, reduce = null } = spec;
     const isSequential = this.#sequential.has(spec);
     const computed = isFold ? null : (range ?? null);
-    const job: ThreadJob = { kind, encoding, params, range: computed, isSequential, reduce, isFold };
+    const job: ThreadJob = {
+      job: owner,
+      kind,
+      encoding,
+      params,
+      range: computed,
+      isSequential,
+      reduce,
+      isFold,
+    };
     this.#tell({ type: 'job', id, job });
     return id;
   }
@@ -327,6 +340,8 @@ export class Slot {
 
   /** From the beginning of the task that runs, also if somebody has watched before. */
   #watch(run: Run, on: boolean): void {
+    // What a fold prints is no task's.
+    if (run.isFold) return;
     Atomics.store(this.#block.words, WORD.isWatched, on ? 1 : 0);
     if (!on) return;
     this.#take(run, false);
@@ -379,15 +394,7 @@ export class Slot {
   }
 
   #runningTask(run: Run): RunningTask | null {
-    const { words, times } = this.#block;
-    const completed = this.#completed;
-    if (!this.#isReady || Atomics.load(words, WORD.next) <= completed) return null;
-    const now = clock();
-    // The thread does not read the clock for every task; then the first look that saw this one has to do.
-    if (run.seen.position !== completed) run.seen = { position: completed, at: now };
-    const isKnown = Atomics.load(words, WORD.startedPosition) === completed;
-    const since = isKnown ? times[TIME.startedAt]! : run.seen.at;
-    return { position: completed, runningMillis: Math.max(0, now - since) };
+    return this.#isReady ? run.look.look(this.#block) : null;
   }
 
   #spawn(): Worker {
@@ -404,7 +411,8 @@ export class Slot {
 
   #receive(message: FromThread): void {
     if (message === SAYS.ready) {
-      this.#threadUp();
+      this.#isReady = true;
+      this.#emit({ type: 'slotReady', slot: this.number });
       return;
     }
     const run = this.#run;
@@ -445,11 +453,6 @@ export class Slot {
     }
   }
 
-  #threadUp(): void {
-    this.#isReady = true;
-    this.#emit({ type: 'slotReady', slot: this.number });
-  }
-
   /** The thread is gone. What it had finished stands in the memory; the task that it ran is the one to name. */
   #exited(code: number): void {
     if (this.#isClosed) return;
@@ -465,6 +468,7 @@ export class Slot {
       folder,
       run: run?.isFunction ? run.number : 0,
       position: position ?? this.#completed,
+      isFolding: Atomics.load(this.#block.words, WORD.isFolding) === 1,
     });
     if (run !== null && position !== null) {
       this.#options.outputs.drop(outputFile(this.number, run.number, position));

@@ -55,7 +55,15 @@ export class ThreadTask implements Task {
   #isFileEncoded = false;
   /** For inputs that are computed. */
   readonly #scratch = Buffer.alloc(16);
-  #job: ThreadJob = { kind: '', encoding: 'raw', params: {}, range: null, reduce: null, isFold: false };
+  #job: ThreadJob = {
+    job: '',
+    kind: '',
+    encoding: 'raw',
+    params: {},
+    range: null,
+    reduce: null,
+    isFold: false,
+  };
   #input: Buffer;
   #inputs: DataView;
 
@@ -80,6 +88,10 @@ export class ThreadTask implements Task {
   #isFinish = false;
   #written = 0;
   #unreported = 0;
+  /**
+   * Of a job that is folded by a user's function: given each value before it counts. What it throws is the task's failure.
+   */
+  onValue: ((position: number, value: Uint8Array) => void) | null = null;
   /** Set when the thread had to wait for room: that time is not work. */
   hasWaited = false;
 
@@ -282,6 +294,9 @@ export class ThreadTask implements Task {
     if (this.#output.isOpen) {
       this.#succeededWithFile();
       return;
+    }
+    if (this.onValue !== null && !this.#isFinish) {
+      this.onValue(this.position, this.out.subarray(this.#outputAt, this.#outputAt + this.#outputSize));
     }
     this.#commit(this.#outputSize, this.#isFinish ? this.#outputSize + FINISH_BIT : this.#outputSize);
     this.#isFinish = false;

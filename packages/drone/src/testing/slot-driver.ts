@@ -74,7 +74,7 @@ export class SlotDriver {
       slot: 0,
       run: ++this.#runs,
       queen: queenId('0'.repeat(32)),
-      job: jobId('00000000-0000-7000-8000-000000000000'),
+      job: jobId(`00000000-0000-7000-8000-${String(this.#runs).padStart(12, '0')}`),
       spec: this.spec,
       ranges: [0, inputs.length],
       end: inputs.length,

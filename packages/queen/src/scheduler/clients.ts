@@ -9,6 +9,7 @@ import {
   LIMITS,
   type Message,
   ProtocolError,
+  type Reduce,
   type RefusalCode,
   reduceProblem,
   type Spec,
@@ -119,18 +120,24 @@ function specProblem(
   return problem === null ? kindProblem(state, spec.kind) : { code: 'badSpec', text: problem };
 }
 
-function reduceRefusal({ reduce, graph, encoding }: Spec): { code: RefusalCode; text: string } | null {
+function reduceRefusal(spec: Spec): { code: RefusalCode; text: string } | null {
+  const { reduce, graph, encoding } = spec;
   if (reduce === undefined) return null;
-  if (reduce.op === 'function')
-    return {
-      code: 'unsupported',
-      text: 'This Queen cannot fold with functions yet; use a built-in operator.',
-    };
   if (graph !== undefined) return { code: 'badSpec', text: 'The results of a graph job cannot be folded.' };
   if (encoding === 'raw')
     return { code: 'badSpec', text: 'Raw bytes cannot be folded; use the encoding "msgpack".' };
-  const problem = reduceProblem(reduce);
+  const problem = reduceProblem(reduce) ?? reducerProblem(reduce, spec);
   return problem === null ? null : { code: 'badSpec', text: problem };
+}
+
+/** A Drone that takes no functions must not get one as a reducer either. */
+function reducerProblem({ op, module }: Reduce, { kind, blobs = [] }: Spec): string | null {
+  if (op !== 'function') return null;
+  if (kind !== 'function')
+    return 'Only what functions give is folded with a function: use a built-in operator, or fold in a task of your own.';
+  if (module !== undefined && !blobs.includes(module))
+    return 'reduce: its module must be among the blobs of the job.';
+  return null;
 }
 
 function kindProblem(state: State, kind: string): { code: RefusalCode; text: string } | null {

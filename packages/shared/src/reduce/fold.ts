@@ -79,12 +79,13 @@ export function foldedInput(operator: Operator, encoding: Encoding, list: unknow
   return encodeFolded(encoding, operator.pack(folded));
 }
 
-function encodeFolded(encoding: Encoding, value: unknown): Uint8Array {
+/** A folded value as it travels. @throws UsageError ('notReducible', 'tooLarge', 'badValue') when it cannot */
+export function encodeFolded(encoding: Encoding, value: unknown): Uint8Array {
   if (encoding === 'raw') throw new UsageError('raw bytes cannot be folded', 'notReducible');
   const bytes = encoding === 'hive-js' ? encodeHiveJs(value) : encodeMsgpack(value);
   if (bytes.length <= LIMITS.valueBytesMax) return bytes;
   throw new UsageError(
-    `the folded value has ${bytes.length} bytes, and at most ${LIMITS.valueBytesMax} are allowed. Read the results themselves instead`,
+    `the folded value has ${bytes.length} bytes, and at most ${LIMITS.valueBytesMax} are allowed. Fold into less (the largest only, counts by group), or read the results themselves instead`,
     'tooLarge',
   );
 }

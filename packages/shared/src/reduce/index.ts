@@ -1,3 +1,3 @@
 /** Folding results into one value. */
-export { type Folded, foldedInput, foldValues } from './fold.ts';
-export { type Operator, operatorOf, reduceProblem } from './operator.ts';
+export { encodeFolded, type Folded, foldedInput, foldValues } from './fold.ts';
+export { type FoldFunction, type Operator, operatorOf, reduceProblem } from './operator.ts';

@@ -30,8 +30,15 @@ export interface Operator<A = unknown> {
   result(folded: A | null): unknown;
 }
 
-/** The operator of a job. @throws UsageError 'badSpec' when it makes no sense */
-export function operatorOf(reduce: Reduce): Operator {
+/** What a user's function does: makes one value of two neighbours, in their order; may change the left one and give it back. */
+export type FoldFunction = (left: unknown, right: unknown) => unknown;
+
+/**
+ * The operator of a job.
+ * @param fold of an operator that is a function: that function
+ * @throws UsageError 'badSpec' when it makes no sense
+ */
+export function operatorOf(reduce: Reduce, fold?: FoldFunction): Operator {
   const problem = reduceProblem(reduce);
   if (problem !== null) throw new UsageError(problem, 'badSpec');
   const { op, k = 0, by } = reduce;
@@ -51,7 +58,9 @@ export function operatorOf(reduce: Reduce): Operator {
     case 'merge':
       return merge(by) as Operator;
     case 'function':
-      throw new UsageError('A reduce with a function of its own is not served here yet.', 'unsupported');
+      if (fold === undefined)
+        throw new UsageError('The function that folds is not known here.', 'unsupported');
+      return folding(fold);
     default:
       return assertNever(op);
   }
@@ -59,12 +68,27 @@ export function operatorOf(reduce: Reduce): Operator {
 
 const WITH_BY: ReadonlySet<Reduce['op']> = new Set(['min', 'max', 'top', 'merge']);
 
+/** The value of a task is a folded value already: that of one task. */
+const folding = (fold: FoldFunction): Operator => ({
+  isLooking: true,
+  of: (value) => value,
+  add: fold,
+  merge: fold,
+  pack: (folded) => folded,
+  unpack: (packed) => packed,
+  result: (folded) => (folded === null ? undefined : folded),
+});
+
 /** Why a `reduce` makes no sense, as a sentence, or null. */
-export function reduceProblem({ op, k, by, module }: Reduce): string | null {
+export function reduceProblem({ op, k, by, module, name, export: own, file }: Reduce): string | null {
   if ((op === 'top') !== (k !== undefined))
     return op === 'top' ? 'reduce: "top" needs k.' : `reduce: "${op}" has no k.`;
   if (by !== undefined && !WITH_BY.has(op)) return `reduce: "${op}" has no "by".`;
-  if ((op === 'function') !== (module !== undefined))
-    return op === 'function' ? 'reduce: a function needs its module.' : `reduce: "${op}" has no module.`;
+  if (op !== 'function') {
+    const isAny = [module, name, own, file].some((entry) => entry !== undefined);
+    return isAny ? `reduce: "${op}" is built in, and has no module.` : null;
+  }
+  if ((module === undefined) === (name === undefined))
+    return 'reduce: a function needs its module, or the name of a registered one.';
   return null;
 }

@@ -1,0 +1,250 @@
+/** Users' reducers in a real slot: what it reports of its tasks, leases that fold, and in whose process they run. */
+import { createHash, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { decodeHiveJs, encodeHiveJs, type Reduce, type Spec } from '@hive/shared';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import type { SlotReport } from '../agent/events.ts';
+import { removeCgroups } from '../sandbox/cgroups.ts';
+import { openSandbox } from '../sandbox/setup.ts';
+import { SlotDriver } from '../testing/slot-driver.ts';
+
+/** As a client bundles it. */
+const CODE = `
+const task = (run) => ({ [Symbol.for('hive.task')]: { run, settings: {} } });
+const reducer = (run) => ({ [Symbol.for('hive.reducer')]: { run } });
+export default task((what) => {
+  if (what === 'fails') throw new Error('it went wrong');
+  if (what === 'big') return 'x'.repeat(700000);
+  if (what === 'huge') return 'x'.repeat(2000000);
+  return what;
+});
+export const join = reducer((left, right) => {
+  if (right === 'throws') throw new RangeError('not this one');
+  if (right === 'exits') process.exit(5);
+  if (right === 'spins') for (;;);
+  if (right === 'memory') { const all = []; for (;;) all.push(new Array(100_000).fill(all.length)); }
+  return left + right;
+});
+/** Says who folds. */
+export const pids = reducer((left, right) => [...new Set([...[left].flat(), ...[right].flat(), process.pid])]);
+export const later = reducer(async (left) => left);
+export const nothing = reducer(() => {});
+`;
+const hash = createHash('sha256').update(CODE).digest('hex');
+const reduceWith = (own: string): Reduce => ({
+  op: 'function',
+  module: hash,
+  export: own,
+  file: 'a.task.ts',
+});
+const specOf = (own = 'join', params: object = {}): Partial<Spec> => ({
+  kind: 'function',
+  encoding: 'hive-js',
+  params: { module: hash, file: 'a.task.ts', ...params } as never,
+  reduce: reduceWith(own),
+});
+
+const POLICY = { minimum: 'none', images: [], network: false, limits: {}, readable: [], hidden: [] } as const;
+const drone = `test${randomBytes(6).toString('hex')}`;
+const sandbox = openSandbox(POLICY, { drone, environment: process.env });
+const { machine } = sandbox;
+const inLimits = machine.limits.isThere ? test : test.skip;
+
+let driver: SlotDriver;
+async function open(): Promise<void> {
+  driver = new SlotDriver(undefined, sandbox);
+  const incoming = await driver.blobCache.create();
+  writeFileSync(incoming.path, CODE);
+  await driver.blobCache.adopt(incoming, hash, []);
+}
+afterEach(() => driver.close());
+afterAll(() => {
+  if (machine.cgroups !== null) removeCgroups(machine.cgroups);
+});
+
+/** What the slot tells of a lease, up to its end or its thread's: folded values, and what has failed. */
+async function told(): Promise<{ folds: [number, number, unknown][]; failures: SlotReport['failures'] }> {
+  await driver.ended();
+  const reports = driver.events.filter((event) => event.type === 'slotReported');
+  const folds = reports.flatMap(({ folds: all = [] }) =>
+    all.map(({ position, count, data }): [number, number, unknown] => [position, count, decodeHiveJs(data)]),
+  );
+  return { folds, failures: reports.flatMap(({ failures }) => failures) };
+}
+/** Where intervals are cut depends on the machine: all of them joined, as far as they are adjacent. */
+function joined(folds: readonly [number, number, unknown][]): [number, number, string][] {
+  const all: [number, number, string][] = [];
+  for (const [position, count, value] of folds) {
+    const before = all.at(-1);
+    if (before === undefined || before[0] + before[1] !== position)
+      all.push([position, count, String(value)]);
+    else all[all.length - 1] = [before[0], before[1] + count, before[2] + String(value)];
+  }
+  return all;
+}
+async function fold(values: readonly unknown[], own = 'join', params: object = {}): Promise<void> {
+  const data = encodeHiveJs(values);
+  const order = { ranges: [7, 1], end: 1, sizes: data.length, data, isFold: true };
+  await driver.start(specOf(own, params), [], order);
+}
+
+describe('a slot whose tasks are folded by a function', () => {
+  test('reports one value for the tasks of a lease, a range of it at a time', async () => {
+    await open();
+    const inputs = [...'abcdefgh'];
+    await driver.start(specOf(), inputs, { ranges: [0, 3, 10, 5] });
+    const { folds, failures } = await told();
+    expect(failures).toEqual([]);
+    expect(folds.map(([, , value]) => value).join('')).toBe('abcdefgh');
+    expect(folds.some(([position, count]) => position < 3 && position + count > 3)).toBe(false);
+    expect(folds.length).toBeLessThan(8);
+  });
+
+  test('names the task at which the reducer threw, and loses nothing of the others', async () => {
+    await open();
+    await driver.start(specOf(), ['a', 'b', 'throws', 'c', 'fails', 'd', 'e']);
+    const { folds, failures } = await told();
+    expect(failures).toMatchObject([
+      {
+        position: 2,
+        code: 'RangeError',
+        message: expect.stringMatching(/^The reducer "join" of a\.task\.ts threw: not this one/),
+        retryable: false,
+      },
+      { position: 4, message: 'it went wrong' },
+    ]);
+    expect(decodeHiveJs(Buffer.from(failures[0]!.error!, 'base64'))).toBeInstanceOf(RangeError);
+    expect(joined(folds)).toEqual([
+      [0, 2, 'ab'],
+      [3, 1, 'c'],
+      [5, 2, 'de'],
+    ]);
+  });
+
+  test('names the task at which the reducer ended the thread; what was folded comes as it was', async () => {
+    await open();
+    await driver.start(specOf(), ['a', 'b', 'exits', 'c']);
+    expect(await driver.next('slotDied', false)).toMatchObject({
+      position: 2,
+      code: 'exit',
+      message: 'The reducer has ended its thread: process.exit(5).',
+    });
+    const { folds } = await told();
+    expect(joined(folds)).toEqual([[0, 2, 'ab']]);
+    expect(folds.every(([, count]) => count === 1)).toBe(true);
+  });
+
+  test('knows that it is the reducer which does not end', async () => {
+    await open();
+    await driver.start(specOf(), ['a', 'spins']);
+    for (;;) {
+      driver.sample();
+      const { task } = await driver.next('slotProgressed');
+      if (task?.foldingMillis !== undefined) {
+        expect(task.position).toBe(1);
+        break;
+      }
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    driver.kill('timedOut');
+    expect(await driver.next('slotDied', false)).toMatchObject({ position: 1 });
+    expect(joined((await told()).folds)).toEqual([[0, 1, 'a']]);
+  });
+
+  test('reports values one by one where together they are too large, and refuses one that is so alone', async () => {
+    await open();
+    await driver.start(specOf(), ['a', 'big', 'big', 'huge', 'b']);
+    const { folds, failures } = await told();
+    expect(folds.filter(([, , value]) => (value as string).length > 1_000)).toHaveLength(2);
+    expect(folds.map(([, count]) => count)).toEqual([1, 1, 1, 1]);
+    expect(failures).toMatchObject([{ position: 3, code: 'tooLarge' }]);
+  });
+
+  test('fails its tasks where there is no such reducer', async () => {
+    await open();
+    await driver.start(specOf('absent'), ['a']);
+    const message = 'a.task.ts exports no reducer "absent", only join, later, nothing, pids.';
+    expect((await told()).failures).toMatchObject([{ code: 'badModule', message, retryable: false }]);
+  });
+});
+
+describe('a lease that folds with a function', () => {
+  test('folds the values of neighbours in their order', async () => {
+    await open();
+    await fold(['ab', 'cd', 'e']);
+    expect((await driver.outcome()).values).toEqual(['abcde']);
+  });
+
+  test.each<[string, unknown[], RegExp]>([
+    ['join', ['a', 'throws'], /^The reducer "join" of a\.task\.ts threw: not this one/],
+    ['later', ['a', 'b'], /returned a promise/],
+    ['nothing', ['a', 'b'], /returned nothing/],
+    ['join', ['x'.repeat(700_000), 'y'.repeat(700_000)], /at most 1048576 are allowed/],
+  ])('fails for good where "%s" gives no value', async (own, values, message) => {
+    await open();
+    await fold(values, own);
+    const { failures } = await driver.outcome();
+    expect(failures).toMatchObject([{ message: expect.stringMatching(message), retryable: false }]);
+  });
+
+  test.each([
+    ['exits', 'exit', 'The reducer has ended its thread: process.exit(5).'],
+    ['spins', undefined, 'the thread'],
+  ])('costs its thread where the reducer %s', async (what, code, message) => {
+    await open();
+    await fold(['a', what]);
+    if (what === 'spins') {
+      await driver.untilRunning(0);
+      driver.kill('timedOut');
+    }
+    const died = await driver.next('slotDied', false);
+    if (code !== undefined) expect(died).toMatchObject({ position: 0, code, message });
+    else expect(died.position).toBe(0);
+  });
+});
+
+describe('in a sandbox', () => {
+  inLimits('neither tasks nor folds call a reducer in the process of the Drone', async () => {
+    await open();
+    await driver.start(specOf('pids', { sandbox: 'limits' }), [1, 2, 3]);
+    const { folds, failures } = await told();
+    expect(failures).toEqual([]);
+    expect(folds.flatMap(([, , value]) => value)).not.toContain(process.pid);
+    driver.events.splice(0);
+    driver.events.push({ type: 'slotReady', slot: 0 });
+    await fold([1, 2, 3], 'pids', { sandbox: 'limits' });
+    const { values } = await driver.outcome();
+    expect(values).toHaveLength(1);
+    expect(values[0]).not.toContain(process.pid);
+    expect((values[0] as number[]).slice(2)).toHaveLength(2);
+  });
+
+  inLimits.each<[string, RegExp]>([
+    ['throws', /^The reducer "join" of a\.task\.ts threw: not this one/],
+    ['exits', /^The reducer has ended its process: exit code 5\./],
+    ['memory', /^The reducer needed more than the memory of its process\./],
+  ])('a reducer that %s costs its fold, and the slot goes on', async (what, message) => {
+    await open();
+    const params = { sandbox: 'limits', memoryMiB: 64 };
+    await fold(['a', what], 'join', params);
+    expect((await driver.outcome()).failures).toMatchObject([{ message: expect.stringMatching(message) }]);
+    driver.events.splice(0);
+    driver.events.push({ type: 'slotReady', slot: 0 });
+    await fold(['a', 'b'], 'join', params);
+    expect((await driver.outcome()).values).toEqual(['ab']);
+  });
+
+  inLimits('a reducer that blocks is ended with its process, and the thread stays', async () => {
+    await open();
+    await fold(['a', 'spins'], 'join', { sandbox: 'limits' });
+    for (;;) {
+      driver.sample();
+      const { task } = await driver.next('slotProgressed');
+      if (task?.foldingMillis !== undefined) break;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    driver.kill('timedOut');
+    expect((await driver.outcome()).failures).toMatchObject([{ outcome: 'timedOut' }]);
+    expect(driver.events.some(({ type }) => type === 'slotDied')).toBe(false);
+  });
+});
