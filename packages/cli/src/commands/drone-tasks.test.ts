@@ -1,7 +1,7 @@
 /** Tasks that an operator has put into a folder, by way of `hive drone --tasks`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect, type Hive, registeredTask } from '@hive/client';
+import { connect, type Hive, registeredReducer, registeredTask } from '@hive/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Processes } from '../testing/processes.ts';
 
@@ -22,6 +22,13 @@ export default task(async (n: number, { hive }) => [
   ...(await hive.map(next, [n, n + 1])),
   await hive.call(registeredTask('double'), n),
 ]);
+`,
+  );
+  writeFileSync(
+    join(folder, 'lists.task.ts'),
+    `import { reducer, task } from '@hive/client';
+export default task((n: number) => [n]);
+export const join = reducer((left: number[], right: number[]) => [...left, ...right]);
 `,
   );
   const queen = processes.hive(['queen', '--port', '0']);
@@ -47,6 +54,23 @@ describe('a Drone that runs registered tasks only', () => {
       [2, 3, 2],
       [6, 7, 10],
     ]);
+  });
+
+  test('folds with their reducers', async () => {
+    const lists = registeredTask('lists');
+    const numbers = [1, 2, 3, 4, 5, 6, 7, 8];
+    expect(await hive.map(lists, numbers, { reduce: registeredReducer('lists') })).toEqual(numbers);
+    expect(await hive.map(lists, numbers, { reduce: registeredReducer('lists', 'join') })).toEqual(numbers);
+    expect(await hive.map(lists, numbers, { reduce: '#join' })).toEqual(numbers);
+    const absent = hive.map(lists, numbers, { reduce: registeredReducer('lists', 'sum'), retries: 0 });
+    await expect(absent.value()).rejects.toThrow('lists exports no reducer "sum", only join.');
+  });
+
+  test('folds with nothing that a client sends', async () => {
+    const path = join(processes.folder, 'sent.reducer.ts');
+    writeFileSync(path, "import { reducer } from '@hive/client';\nexport default reducer((left) => left);\n");
+    const sent = hive.map(registeredTask('lists'), [1, 2], { reduce: path as `${string}.ts`, retries: 0 });
+    await expect(sent.value()).rejects.toMatchObject({ code: 'notAllowed' });
   });
 
   test('runs nothing that a client sends', async () => {

@@ -36,6 +36,10 @@ describe('a task that submits work', () => {
 
   test('gets the value that a range is folded into', async () => {
     expect(await hive.call(tasks.folded, 1_000, { nested: true })).toBe(999_000);
+    const folded = await hive.call(tasks.foldedBy, 1_000, { nested: true });
+    expect(folded).toEqual([...count(1_000)]);
+    const stray = await rejection(hive.call(tasks.foldedByStray, 10, { nested: true, retries: 0 }));
+    expect(stray.message).toContain('give a task that this file exports');
   });
 
   test('gets the value that ends what it has submitted early, and goes on itself', async () => {

@@ -211,7 +211,7 @@ class Thread {
   }
 
   #continue(): void {
-    if (this.#isSpent) process.exit(RENEWED);
+    if (this.#isSpent) this.#renew();
     const { several } = this.#run;
     if (several !== undefined && several.limit > 1 && !this.#isSequential) {
       this.#startCrew(several);
@@ -227,6 +227,12 @@ class Thread {
       () => this.#settled(null),
       (error: unknown) => this.#settled({ error }),
     );
+  }
+
+  /** What it has folded would have to be folded again. */
+  #renew(): never {
+    this.#folder.fold();
+    process.exit(RENEWED);
   }
 
   #stop(): void {
@@ -253,7 +259,7 @@ class Thread {
     };
     this.#crew = new Crew(this.#block, this.#task, several, guard, () => {
       this.#crew = null;
-      if (this.#isSpent) process.exit(RENEWED);
+      if (this.#isSpent) this.#renew();
       this.#stop();
     });
     this.#crew.start();
@@ -287,7 +293,7 @@ class Thread {
       } catch (error) {
         this.#finish({ error });
       }
-      if (this.#isSpent) process.exit(RENEWED);
+      if (this.#isSpent) this.#renew();
     }
   }
 

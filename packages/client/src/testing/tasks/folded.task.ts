@@ -60,3 +60,16 @@ export const blocks = reducer((left: unknown): unknown => {
 });
 export const strange = reducer((): unknown => ({ on: () => 1 }));
 export const doubles = reducer((left: string, right: string) => left + right);
+
+function busy(millis: number): void {
+  const until = performance.now() + millis;
+  while (performance.now() < until);
+}
+export const slowly = task((n: number) => {
+  busy(1);
+  return [n];
+});
+export const slowWords = task((text: string) => {
+  busy(1);
+  return new Map(text.split(' ').map((word, _, all) => [word, all.filter((one) => one === word).length]));
+});

@@ -1,3 +1,4 @@
+import { reducer } from '../../functions/reducer.ts';
 import { type Task, type TaskContext, task } from '../../functions/task.ts';
 
 export const double = task((n: number) => n * 2);
@@ -15,6 +16,14 @@ export const sumOfDoubles = task(async (n: number, { hive }: TaskContext) => {
 });
 export const folded = task((n: number, { hive }: TaskContext) =>
   hive.range<number>(0, n, double, { reduce: 'sum' }),
+);
+export const listed = task((n: number) => [n]);
+export const joined = reducer((left: number[], right: number[]) => [...left, ...right]);
+export const foldedBy = task((n: number, { hive }: TaskContext) =>
+  hive.range(0, n, listed, { reduce: joined }),
+);
+export const foldedByStray = task((n: number, { hive }: TaskContext) =>
+  hive.range(0, n, listed, { reduce: reducer((left: number[]) => left) }),
 );
 
 /** Leaves of a tree with two branches at every level. */
