@@ -18,7 +18,7 @@ export type {
 } from './agent/events.ts';
 export type { DroneOptions } from './config.ts';
 export type { DroneEnd, DroneEvent } from './events.ts';
-export { type Folding, foldTaken } from './folds/fold-taken.ts';
+export { type Folding, foldTaken, takenOneByOne } from './folds/fold-taken.ts';
 export { TaskFailure } from './kinds/failure.ts';
 export type { Kind, KindJob, Runner, Task } from './kinds/kind.ts';
 export { type Drone, startDrone } from './runtime.ts';

@@ -7,6 +7,7 @@ import type { JobOrder } from './client-job.ts';
 import type { GraphShape } from './graph-plan.ts';
 import type { JobPlan, Troubles } from './plan.ts';
 import { Random } from './random.ts';
+import { REDUCES } from './reduce-plan.ts';
 
 const EXTRAS_SHARE = 0.75;
 /** Turns a seed into that of another source. */
@@ -46,8 +47,9 @@ function maybeReduced(random: Random, order: JobOrder): JobOrder {
   const finishing = random.chance(0.2) ? random.pick([1, 10, 100]) : 0;
   const ending = { ...order, plan: { ...plan, ...(finishing === 0 ? {} : { finishing }) } };
   if (plan.graph !== undefined || !random.chance(0.4)) return ending;
-  const reduce = { op: random.pick(['sum', 'concat'] as const) };
-  const spec = { ...plan.spec, encoding: 'msgpack', reduce } as Spec;
+  const reduce = random.pick(REDUCES);
+  const kind = reduce.op === 'function' ? 'function' : plan.spec.kind;
+  const spec = { ...plan.spec, kind, encoding: 'msgpack', reduce } as Spec;
   const troubles = random.chance(0.3) ? plan.troubles : { ...fewer(plan.troubles), broken: 0, hopeless: 0 };
   return { ...ending, order: 'seq', plan: { ...ending.plan, spec, troubles } };
 }

@@ -5,7 +5,7 @@ import type { DroneOptions } from './drone.ts';
 import { type JobPlan, NO_TROUBLES, type Troubles } from './plan.ts';
 import type { Random } from './random.ts';
 
-const KINDS = ['echo', 'hash', 'sleep'];
+const KINDS = ['echo', 'hash', 'sleep', 'function'];
 
 /** The first Drone fits every job, so that none of them waits for ever. */
 export function drawDrone(random: Random, n: number): DroneOptions {

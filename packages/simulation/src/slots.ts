@@ -11,11 +11,13 @@ import {
   type RunningTask,
   type SlotEffect,
   type SlotFailure,
+  takenOneByOne,
 } from '@hive/drone';
-import { decodeMsgpack, encodeMsgpack, foldedInput, operatorOf, PageBuilder, readU32 } from '@hive/shared';
+import { decodeMsgpack, encodeMsgpack, foldedInput, PageBuilder, readU32 } from '@hive/shared';
 import { type Attempt, attemptOf, foldAttemptOf, type JobPlan, transform } from './plan.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
+import { folderOf } from './reduce-plan.ts';
 import type { SlotAuditor } from './shared/shared-slots.ts';
 import type { Timer } from './virtual-time.ts';
 
@@ -107,7 +109,7 @@ export class SimSlot {
     const wasReady = this.#isReady;
     this.#isReady = false;
     this.#run = null;
-    if (run !== null) this.#take(run, false);
+    if (run !== null) this.#take(run, false, true);
     const position = run?.running?.position ?? null;
     if (run !== null && run.running !== null) this.#stopTask(run);
     const { number: slot } = this;
@@ -246,7 +248,8 @@ export class SimSlot {
     else if (!run.isPaused) this.#unpark(run);
   }
 
-  #take(run: Run, ended: boolean): void {
+  /** @param isDead its thread is gone */
+  #take(run: Run, ended: boolean, isDead = false): void {
     const { count, sizes, data } = run.results.take();
     if (count === 0 && !ended) return;
     const busyMicros = Math.round(run.busyMillis * 1000);
@@ -262,7 +265,11 @@ export class SimSlot {
       type: 'slotReported',
       slot,
       run: run.order.run,
-      ...folded(run.order, { at, count, sizes, data, failures, ...finish }),
+      ...folded(
+        run.order,
+        { at, count, sizes, data, failures, ...finish },
+        isDead || run.plan.seed % 3 === 0,
+      ),
       busyMicros,
       ended,
     });
@@ -305,17 +312,23 @@ export class SimSlot {
   }
 }
 
-/** As the agent wants it: of a reduced job, folded. */
-function folded({ spec, isFold, ranges }: LeaseOrder, taken: Taken) {
+/**
+ * As the agent wants it: of a reduced job, folded.
+ * @param isOneByOne a user's function may not be called for them: its thread is gone, or it runs in a sandbox
+ */
+function folded({ spec, isFold, ranges }: LeaseOrder, taken: Taken, isOneByOne: boolean) {
   if (spec.reduce === undefined || isFold) return taken;
-  const folding = foldTaken(operatorOf(spec.reduce), 'msgpack', ranges, taken);
+  const folding =
+    spec.reduce.op === 'function' && isOneByOne
+      ? takenOneByOne(taken)
+      : foldTaken(folderOf(spec.reduce), 'msgpack', ranges, taken);
   return { ...folding, sizes: 0, data: new Uint8Array(0) };
 }
 type Taken = Parameters<typeof foldTaken>[3];
 
 function outputOf(run: Run, position: number): Uint8Array {
   const { spec, isFold, data } = run.order;
-  if (isFold) return foldedInput(operatorOf(spec.reduce!), 'msgpack', decodeMsgpack(data));
+  if (isFold) return foldedInput(folderOf(spec.reduce!), 'msgpack', decodeMsgpack(data));
   return transform(run.plan, inputAt(run, position));
 }
 

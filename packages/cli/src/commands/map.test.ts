@@ -85,6 +85,28 @@ describe('hive map', () => {
     expect(failing.stderr).toMatch(/^hive map: task 1 \(standard input, record 2\) failed: /m);
   });
 
+  test('folds with a reducer of the task file', async () => {
+    writeFileSync(
+      join(processes.folder, 'letters.task.ts'),
+      `import { reducer, task } from '@hive/client';
+export default task((text: string) => new Map([...text].map((letter) => [letter, 1])));
+export const merge = reducer((left: Map<string, number>, right: Map<string, number>) => {
+  for (const [letter, count] of right) left.set(letter, (left.get(letter) ?? 0) + count);
+  return left;
+});
+`,
+    );
+    const lines = '"ab"\n"b"\n"cab"\n';
+    const value = '[["a",2],["b",3],["c",1]]';
+    expect(await map(['letters.task.ts', '--reduce', '#merge'], lines)).toEqual(fine(value));
+    expect(await map(['letters.task.ts', '--reduce', 'letters.task.ts'], lines)).toEqual(fine(value));
+    const absent = await map(['letters.task.ts', '--reduce', '#sum'], lines);
+    expect(absent).toMatchObject({ code: 1, stdout: '' });
+    expect(absent.stderr).toContain('letters.task.ts exports no reducer "sum", only merge.');
+    const plain = await map(['--kind', 'echo', '--reduce', 'letters.task.ts#merge'], lines);
+    expect(plain.stderr).toContain('Only what functions give is folded with a reducer');
+  });
+
   test('prints what finishes first, if order does not matter', async () => {
     const said = await map(['--kind', 'sleep', '--unordered', '--indexed'], '2500\n0\n');
     expect(said).toEqual(fine('{"index":1,"value":0}', '{"index":0,"value":2500}'));

@@ -109,6 +109,6 @@ function truthOf(plan: JobPlan, first: number, count: number): Uint8Array {
     if (typeof value === 'number') sum += BigInt(value);
     else text += value as string;
   }
-  if (plan.spec.reduce?.op === 'concat') return encodeMsgpack(text);
+  if (plan.spec.reduce?.op !== 'sum') return encodeMsgpack(text);
   return encodeMsgpack(sum <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(sum) : String(sum));
 }
