@@ -204,6 +204,44 @@ describe('a lease that folds with a function', () => {
 });
 
 describe('in a sandbox', () => {
+  inLimits('what the tasks of a slot give is folded as it goes, in order, a range at a time', async () => {
+    await open();
+    const inputs = Array.from({ length: 400 }, (_, i) => `${i},`);
+    await driver.start(specOf('join', { sandbox: 'limits' }), inputs, { ranges: [0, 150, 200, 250] });
+    const { folds, failures } = await told();
+    expect(failures).toEqual([]);
+    expect(joined(folds)).toEqual([[0, 400, inputs.join('')]]);
+    expect(folds.some(([position, count]) => position < 150 && position + count > 150)).toBe(false);
+    expect(folds.length).toBeLessThan(200);
+  });
+
+  inLimits('a task at which the reducer fails is named, and the others are not lost', async () => {
+    await open();
+    const inputs = ['a', 'b', 'throws', 'c', 'd', 'fails', 'e', 'exits', 'f', 'g', 'huge', 'h', 'i'];
+    await driver.start(specOf('join', { sandbox: 'limits' }), inputs);
+    const { folds, failures } = await told();
+    expect(failures).toMatchObject([
+      {
+        position: 2,
+        message: expect.stringContaining('The reducer "join" of a.task.ts threw: not this one'),
+      },
+      { position: 5, message: 'it went wrong' },
+      {
+        position: 7,
+        outcome: 'crashed',
+        message: expect.stringContaining('The reducer has ended its process: exit code 5.'),
+      },
+      { position: 10, code: 'tooLarge' },
+    ]);
+    expect(joined(folds)).toEqual([
+      [0, 2, 'ab'],
+      [3, 2, 'cd'],
+      [6, 1, 'e'],
+      [8, 2, 'fg'],
+      [11, 2, 'hi'],
+    ]);
+  });
+
   inLimits('neither tasks nor folds call a reducer in the process of the Drone', async () => {
     await open();
     await driver.start(specOf('pids', { sandbox: 'limits' }), [1, 2, 3]);

@@ -23,6 +23,8 @@ interface BoxCall {
   readonly index: number;
   readonly attempt: number;
   readonly params: object;
+  /** How what it gives is folded with what the calls before it gave; null: it is not. */
+  readonly folding: { readonly reducer: string; readonly begins: boolean; readonly gives: boolean } | null;
 }
 interface BoxFold {
   readonly type: 'fold';
@@ -72,7 +74,7 @@ async function load(path: string): Promise<void> {
   }
 }
 
-async function call({ task, input, stream, index, attempt, params }: BoxCall): Promise<void> {
+async function call({ task, input, stream, index, attempt, params, folding }: BoxCall): Promise<void> {
   let hasWritten = false;
   const context = {
     signal: new AbortController().signal,
@@ -93,32 +95,70 @@ async function call({ task, input, stream, index, attempt, params }: BoxCall): P
       say({ type: 'write', bytes: typeof bytes === 'string' ? Buffer.from(bytes) : bytes });
     },
   };
+  let inReducer = false;
   try {
     const value = await tasks.get(task)!.run(stream === null ? input : streamOf(stream), context);
-    say({ type: 'result', value, hasWritten });
+    const isFolded = folding === null || hasWritten || addTo(folding, value);
+    if (!isFolded) return;
+    // The value was cloned; what was folded was not.
+    inReducer = folding !== null;
+    say({
+      type: 'result',
+      value,
+      hasWritten,
+      given: folding?.gives && !hasWritten ? { value: folded } : null,
+    });
   } catch (error) {
     if (error instanceof Finish) say({ type: 'finish', value: error.value });
-    else say(thrown(error));
+    else say(thrown(error, inReducer));
   }
 }
 
-function fold({ reducer, values }: BoxFold): void {
+/** What the last calls gave, folded. */
+let folded: unknown;
+
+/** Folds one more value; false: that failed, and was said. */
+function addTo({ reducer, begins }: NonNullable<BoxCall['folding']>, value: unknown): boolean {
+  // What the task gave may be used by it again, and the reducer may change what it gets.
+  const own = deserialize(serialize(value));
+  if (begins) {
+    folded = own;
+    return true;
+  }
+  say({ type: 'folding' });
+  const result = foldTwo(reducers.get(reducer)!, folded, own);
+  if (result === null) return false;
+  folded = result.value;
+  return true;
+}
+
+/** Null: it has failed, and that was said. */
+function foldTwo(run: Fold, left: unknown, right: unknown): { readonly value: unknown } | null {
   try {
-    const run = reducers.get(reducer)!;
-    let folded = values[0];
-    for (let i = 1; i < values.length; i++) {
-      const result = run(folded, values[i]);
-      const problem = misfoldOf(folded, values[i], result);
-      if (problem !== null) {
-        if (problem === 'promise') Promise.resolve(result).catch(() => {});
-        say({ type: 'misfolded', problem });
-        return;
-      }
-      folded = result;
-    }
-    say({ type: 'result', value: folded, hasWritten: false });
+    const value = run(left, right);
+    const problem = misfoldOf(left, right, value);
+    if (problem === null) return { value };
+    // Nobody waits for it.
+    if (problem === 'promise') Promise.resolve(value).catch(() => {});
+    say({ type: 'misfolded', problem });
   } catch (error) {
-    say(thrown(error));
+    say(thrown(error, true));
+  }
+  return null;
+}
+
+function fold({ reducer, values }: BoxFold): void {
+  const run = reducers.get(reducer)!;
+  let value = values[0];
+  for (let i = 1; i < values.length; i++) {
+    const result = foldTwo(run, value, values[i]);
+    if (result === null) return;
+    value = result.value;
+  }
+  try {
+    say({ type: 'result', value, hasWritten: false, given: null });
+  } catch (error) {
+    say(thrown(error, true));
   }
 }
 
@@ -143,7 +183,7 @@ function streamOf({ path, bytes }: { readonly path: string; readonly bytes: numb
 }
 
 /** What structured clone leaves out of an error goes beside it, as far as it can be cloned. */
-function thrown(error: unknown): object {
+function thrown(error: unknown, inReducer: boolean): object {
   const own: Record<string, unknown> = {};
   if (typeof error === 'object' && error !== null) {
     for (const key of ['name', ...Object.keys(error)]) {
@@ -152,7 +192,13 @@ function thrown(error: unknown): object {
     }
   }
   const kind = CLASSES.find((Class) => error instanceof Class)?.name ?? 'Error';
-  return { type: 'thrown', error: isClonable(error) ? error : new Error(String(error)), kind, own };
+  return {
+    type: 'thrown',
+    inReducer,
+    error: isClonable(error) ? error : new Error(String(error)),
+    kind,
+    own,
+  };
 }
 
 function isClonable(value: unknown): boolean {

@@ -8,12 +8,22 @@ export type BoxAnswer =
   /** What the module exports. */
   | { readonly type: 'loaded'; readonly tasks: readonly string[]; readonly reducers: readonly string[] }
   | { readonly type: 'broken'; readonly message: string }
-  | { readonly type: 'result'; readonly value: unknown; readonly hasWritten: boolean }
+  | {
+      readonly type: 'result';
+      readonly value: unknown;
+      readonly hasWritten: boolean;
+      /** What the values of its run were folded to, if it was asked for. */
+      readonly given: { readonly value: unknown } | null;
+    }
+  /** The task has given its value, and the reducer is called. */
+  | { readonly type: 'folding' }
   | { readonly type: 'finish'; readonly value: unknown }
   /** A reducer gave what is no folded value. */
   | { readonly type: 'misfolded'; readonly problem: 'promise' | 'nothing' }
   | {
       readonly type: 'thrown';
+      /** By the reducer. */
+      readonly inReducer: boolean;
       readonly error: unknown;
       /** The class of JavaScript's own that it is of. */
       readonly kind: string;

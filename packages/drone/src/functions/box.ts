@@ -35,7 +35,7 @@ const LAST_WORDS = 1_600;
 const NO_PROGRAM: readonly number[] = [LAUNCH_FAILED, 126, 127];
 
 /** What comes of a call. */
-export type BoxOutcome = Extract<BoxAnswer, { type: 'result' | 'finish' | 'thrown' }>;
+export type BoxOutcome = Extract<BoxAnswer, { type: 'result' | 'finish' | 'thrown' | 'misfolded' }>;
 /** What comes of a fold. */
 export type FoldOutcome = Extract<BoxAnswer, { type: 'result' | 'misfolded' | 'thrown' }>;
 
@@ -98,14 +98,32 @@ export class FunctionBox {
     return box;
   }
 
-  /** Runs one task. @throws TaskFailure when the process ends under it */
-  call(task: Task, printed: Printed, { export: own, file, params }: FunctionParams): Promise<BoxOutcome> {
+  /**
+   * Runs one task.
+   * @param reducer with which its process folds what the tasks give, as `slot.boxRuns` says
+   * @throws TaskFailure when the process ends under it
+   */
+  call(
+    task: Task,
+    printed: Printed,
+    { export: own, file, params }: FunctionParams,
+    reducer: CodeSource | null,
+  ): Promise<BoxOutcome> {
     this.#who = 'task';
-    return this.#run<BoxOutcome>(task, printed, async ({ tasks }) => {
+    return this.#run<BoxOutcome>(task, printed, async (running) => {
       const { index, attempt } = task;
       const input = await this.#inputOf(task);
-      return { type: 'call', task: chooseTask(tasks, own, file), ...input, index, attempt, params };
+      const name = chooseTask(running.tasks, own, file);
+      const folding = this.#foldingOf(task, reducer, running);
+      return { type: 'call', task: name, ...input, index, attempt, params, folding };
     });
+  }
+
+  #foldingOf({ position }: Task, reducer: CodeSource | null, { child, reducers }: Running): object | null {
+    const runs = this.#slot.boxRuns;
+    if (reducer === null || runs === null) return null;
+    const name = chooseReducer(reducers, reducer.export, reducer.file);
+    return { reducer: name, ...runs.orderFor(position, child) };
   }
 
   /** Folds the values of neighbours, in their order. @throws TaskFailure when the process ends under it */
@@ -139,6 +157,7 @@ export class FunctionBox {
       if (group.verdict(task.position) !== null) signalGroup(running.child.pid!, 'SIGKILL');
       return (await this.#ask(running, await orderOf(running), task, printed)) as T;
     } finally {
+      group.isFolding = false;
       group.ended();
       this.#call = null;
     }
@@ -245,6 +264,7 @@ export class FunctionBox {
   #answered(answer: BoxAnswer): void {
     const call = this.#call;
     if (answer.type === 'uncaught') this.#uncaught = answer.message;
+    else if (answer.type === 'folding') this.#folds(true);
     else if (answer.type === 'printed') this.#printed(answer.name, answer.bytes);
     else if (call === null) return;
     else if (answer.type === 'event') call.printed.event(answer.value);
@@ -254,6 +274,11 @@ export class FunctionBox {
       this.#running?.child.unref();
       call.resolve(answer);
     }
+  }
+
+  #folds(is: boolean): void {
+    this.#who = is ? 'reducer' : 'task';
+    this.#slot.group.isFolding = is;
   }
 
   #printed(name: 'stdout' | 'stderr', bytes: Uint8Array): void {

@@ -6,11 +6,12 @@
  * file, no message.
  */
 import { decodeHiveJs, encodeInPlace } from '@hive/shared';
+import { misfolded, reducerFailure, reducerSource } from '../folds/reducer.ts';
 import { FunctionBox } from '../functions/box.ts';
 import { Finish, FunctionContext } from '../functions/context.ts';
 import { InputStream } from '../functions/input-stream.ts';
 import { type FoundTask, loadTask } from '../functions/modules.ts';
-import { type FunctionParams, readParams } from '../functions/params.ts';
+import { type CodeSource, type FunctionParams, readParams } from '../functions/params.ts';
 import { Printed, printFor, printWithin } from '../functions/printer.ts';
 import { TaskHive } from '../functions/task-hive.ts';
 import type { TaskFunction } from '../functions/task-module.ts';
@@ -27,6 +28,8 @@ class Functions implements Several {
   readonly runner: Runner;
   readonly #params: FunctionParams;
   readonly #slot: KindSlot;
+  /** What folds the results of the job, in its process. */
+  readonly #reducer: CodeSource | null;
   #task: FoundTask | null = null;
   readonly #submitter = () => new TaskHive(this.#slot.nesting, this.#params, this.#task!.exports);
   #run: TaskFunction = () => {};
@@ -35,11 +38,12 @@ class Functions implements Several {
   limit = 1;
 
   /** @throws TaskFailure */
-  constructor({ job, encoding, params }: KindJob, slot: KindSlot) {
+  constructor({ job, encoding, params, reduce }: KindJob, slot: KindSlot) {
     if (encoding !== 'hive-js')
       throw badInput('function takes any value of JavaScript; submit its job with the encoding "hive-js".');
     this.#params = readParams(params);
     this.#slot = slot;
+    this.#reducer = reduce?.op === 'function' ? reducerSource(reduce) : null;
     if (this.#params.name !== null && this.#params.sandbox !== undefined) {
       throw new TaskFailure(
         'badParams',
@@ -69,11 +73,19 @@ class Functions implements Several {
 
   async #callInBox(box: FunctionBox, task: Task): Promise<void> {
     const printed = new Printed(this.#slot, task.position);
+    const { boxRuns } = this.#slot;
     try {
-      const outcome = await box.call(task, printed, this.#params);
-      if (outcome.type === 'thrown') throw thrownBy(withOwn(outcome));
+      const outcome = await box.call(task, printed, this.#params, this.#reducer);
+      if (outcome.type === 'misfolded') throw misfolded(this.#reducer!, outcome.problem);
+      if (outcome.type === 'thrown') {
+        if (outcome.inReducer) throw reducerFailure(this.#reducer!, withOwn(outcome));
+        throw thrownBy(withOwn(outcome));
+      }
       if (outcome.type === 'finish') give(task, new Finish(outcome.value));
-      else put(task, outcome.value, outcome);
+      else {
+        put(task, outcome.value, outcome);
+        boxRuns?.answered(outcome.given);
+      }
     } finally {
       printed.end();
     }

@@ -5,7 +5,8 @@
  * A new kind is one file that exports a `Kind`, and one line in `BUILT_IN`. A Drone can also be started with kinds of its
  * operator, as modules that export `kind`.
  */
-import type { Encoding } from '@hive/shared';
+import type { Encoding, Reduce } from '@hive/shared';
+import type { BoxRuns } from '../folds/box-runs.ts';
 import type { DiskLimit } from '../sandbox/disk-watch.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
 import type { TaskLine } from '../slots/control-block.ts';
@@ -21,6 +22,8 @@ export interface KindJob {
   readonly job: string;
   readonly encoding: Encoding;
   readonly params: Readonly<Record<string, unknown>>;
+  /** How its results are folded; null: they are not. */
+  readonly reduce: Reduce | null;
 }
 
 /** The task at hand. Valid until the function that was called with it returns or its promise settles. */
@@ -101,6 +104,8 @@ export interface KindSlot {
   blob(hash: string): Promise<string>;
   /** For a task that submits work. */
   readonly nesting: Nesting;
+  /** How the process in which tasks run folds what they give; null: it does not. */
+  readonly boxRuns: BoxRuns | null;
 }
 
 /** What a slot's thread has of the main one for a task that submits work. */

@@ -6,6 +6,7 @@
  * A user's function is called task by task, while the task is still at work (folds/fold-runs.ts).
  */
 import { type Encoding, LIMITS, type Reduce } from '@hive/shared';
+import { BoxRuns } from '../folds/box-runs.ts';
 import { FoldRuns } from '../folds/fold-runs.ts';
 import { type Folding, foldTaken, type Taken, takenOneByOne } from '../folds/fold-taken.ts';
 import { folderOf } from '../folds/folder.ts';
@@ -33,6 +34,8 @@ export class ThreadFolder {
   readonly #reader: ResultReader;
   readonly #input: () => ArrayBufferLike;
   readonly #tell: (folding: FromThread) => void;
+  /** Of a lease whose tasks run, and are folded by a user's function, in a process of their own. */
+  boxRuns: BoxRuns | null = null;
   /** Null: this lease is not folded. */
   #fold: ((taken: Taken) => Folding) | null = null;
   #run = 0;
@@ -55,8 +58,13 @@ export class ThreadFolder {
    * @param reducer the user's function, if that is to be called in this thread
    * @returns what is to be called with each value before its task counts
    */
-  begin({ reduce, encoding, isFold }: ThreadJob, run: number, reducer: ThreadReducer | null): OnValue | null {
+  begin(
+    { reduce, encoding, params, isFold }: ThreadJob,
+    run: number,
+    reducer: ThreadReducer | null,
+  ): OnValue | null {
     this.#fold = null;
+    this.boxRuns = null;
     if (reduce === null || isFold) return null;
     this.#run = run;
     this.#reader.restart();
@@ -67,14 +75,28 @@ export class ThreadFolder {
       this.#fold = (taken) => runs.take(taken);
       return (position, value) => runs.add(position, value);
     }
-    this.#fold = reduce.op === 'function' ? takenOneByOne : foldWith(reduce, encoding, ranges);
+    if (reduce.op !== 'function') this.#fold = foldWith(reduce, encoding, ranges);
+    else if (reduce.module !== params['module']) this.#fold = takenOneByOne;
+    else {
+      const leaseEnd = () => Atomics.load(this.#block.words, WORD.end);
+      const runs = new BoxRuns(encoding, ranges, leaseEnd, clock);
+      this.boxRuns = runs;
+      this.#fold = (taken) => runs.take(taken);
+      return (position) => runs.add(position);
+    }
     return null;
   }
 
   /** Called now and then between two tasks. */
   maybeFold(now: number, unreadBytes: number): void {
     if (this.#fold === null) return;
-    if (now - this.#foldedAt >= LIMITS.foldMillis || unreadBytes > RING_BYTES / 2) this.fold();
+    const isFull = unreadBytes > RING_BYTES / 2;
+    const millis = now - this.#foldedAt;
+    if (!isFull && millis < LIMITS.foldMillis) return;
+    // The value comes with the next call, if that comes soon.
+    const isSoon = !isFull && millis < 2 * LIMITS.foldMillis;
+    if (this.boxRuns?.isOpen && isSoon) this.boxRuns.want();
+    else this.fold();
   }
 
   /** Folds all that has finished and tells the main thread. */

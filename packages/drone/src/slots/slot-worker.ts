@@ -175,6 +175,9 @@ class Thread {
       tasks,
       blob: (hash) => thread.#blobs.get(hash),
       nesting: this.#nesting,
+      get boxRuns() {
+        return thread.#folder.boxRuns;
+      },
       renew: () => {
         thread.#isSpent = true;
       },
