@@ -299,6 +299,21 @@ describe('a task that has to stop', () => {
     expect(hive.sent(1)[0]).toMatchObject({ type: 'TaskComplete', at: 1, count: 0, ended: true });
   });
 
+  test('has a limit for its reducer, if the job has none', () => {
+    hive.open(1, { heartbeatMillis: 1_000_000 });
+    hive.assign(1, 1, [0, 3]);
+    const kills = () => hive.effects.filter(({ type }) => type === 'killSlot');
+    hive.advance(2 * LIMITS.foldMillisMax, { task: 0 });
+    expect(kills()).toEqual([]);
+    hive.advance(LIMITS.foldMillisMax, { task: 0, folds: true });
+    expect(kills()).toMatchObject([
+      {
+        outcome: 'timedOut',
+        message: expect.stringContaining('The reducer did not give a value within 300 s'),
+      },
+    ]);
+  });
+
   test('leaves the next one a limit of its own, when it ended without its thread', () => {
     hive.open(1, { heartbeatMillis: 1_000_000 });
     hive.spec(1, { attemptTimeoutMillis: 500 });

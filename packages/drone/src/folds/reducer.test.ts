@@ -51,8 +51,8 @@ const { machine } = sandbox;
 const inLimits = machine.limits.isThere ? test : test.skip;
 
 let driver: SlotDriver;
-async function open(): Promise<void> {
-  driver = new SlotDriver(undefined, sandbox);
+async function open(of = sandbox): Promise<void> {
+  driver = new SlotDriver(undefined, of);
   const incoming = await driver.blobCache.create();
   writeFileSync(incoming.path, CODE);
   await driver.blobCache.adopt(incoming, hash, []);
@@ -255,6 +255,16 @@ describe('in a sandbox', () => {
     expect(values).toHaveLength(1);
     expect(values[0]).not.toContain(process.pid);
     expect((values[0] as number[]).slice(2)).toHaveLength(2);
+  });
+
+  inLimits('that the operator demands, a reducer is called in, too', async () => {
+    const demanded = { ...POLICY, minimum: 'limits' } as const;
+    await open(openSandbox(demanded, { drone, environment: process.env }));
+    await fold([1, 2, 3], 'pids');
+    const { values, failures } = await driver.outcome();
+    expect(failures).toEqual([]);
+    expect(values[0]).toHaveLength(4);
+    expect(values[0]).not.toContain(process.pid);
   });
 
   inLimits.each<[string, RegExp]>([

@@ -121,8 +121,8 @@ export class AgentDriver {
     this.report(lease, count, { ...more, ended: true });
   }
 
-  /** Time goes by; every deadline on the way is kept. Slots that are looked at run `task` since then. */
-  advance(millis: number, running: { task?: number } = {}): void {
+  /** Time goes by; every deadline on the way is kept. Slots that are looked at run `task` since then, or fold what it gave. */
+  advance(millis: number, running: { task?: number; folds?: boolean } = {}): void {
     const until = this.now + millis;
     for (;;) {
       const next = this.agent.nextDeadline();
@@ -132,7 +132,10 @@ export class AgentDriver {
       this.step({ type: 'tick' });
       for (const effect of this.effects.slice(before)) {
         if (effect.type !== 'sampleSlot') continue;
-        const task = running.task === undefined ? null : { position: running.task, runningMillis: this.now };
+        const runningMillis = this.now;
+        const folding = running.folds ? { foldingMillis: runningMillis } : {};
+        const task =
+          running.task === undefined ? null : { position: running.task, runningMillis, ...folding };
         this.step({ type: 'slotProgressed', slot: effect.slot, run: effect.run, task });
       }
     }
