@@ -46,6 +46,20 @@ describe('a reducer', () => {
     expect((await rejection(map('#absent').value())).message).toContain('exports no reducer "absent", only');
   });
 
+  test('may stand in another file than the task', async () => {
+    const numbers = [...count(200)];
+    const { default: other } = await import('../testing/tasks/other.task.ts');
+    expect(await hive.map(tasks.listed, numbers, { reduce: other as typeof tasks.joined })).toEqual(numbers);
+    const path = `${new URL('../testing/tasks/other.task.ts', import.meta.url).href}#default` as const;
+    expect(await hive.map(tasks.listed, numbers, { reduce: path })).toEqual(numbers);
+  });
+
+  test('folds what its task gives, and TypeScript says if it does not', async () => {
+    // @ts-expect-error: the task gives lists of numbers, not counts
+    const wrong = hive.map(tasks.listed, [1], { reduce: tasks.merge });
+    expect(await (wrong as unknown as PromiseLike<unknown>)).toEqual([1]);
+  });
+
   test('is given values of any kind, and gives them', async () => {
     const sum = [...count(500)].reduce((all, n) => all + BigInt(n) ** 40n, 0n);
     expect(await hive.range(0, 500, tasks.big, { reduce: tasks.product })).toBe(sum);
@@ -91,6 +105,13 @@ describe('a reducer that', () => {
     if (!(error instanceof TaskError)) return;
     expect(error.thrown).toBeInstanceOf(RangeError);
     expect(error.stack).toMatch(/folded\.task\.ts:\d+/);
+  });
+
+  test('throws in what it calls tells the way there', async () => {
+    const error = await rejection(hive.map(tasks.same, numbers, { reduce: tasks.throwsDeep }).value());
+    expect(error.message).toMatch(
+      /went too deep \(at folded\.task\.ts:\d+:\d+\)\n\s+at deep \(.*folded\.task\.ts.*\n\s+at .*folded\.task\.ts/,
+    );
   });
 
   test.each([

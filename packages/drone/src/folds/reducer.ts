@@ -9,6 +9,9 @@ import { thrownBy, userStack } from '../functions/thrown.ts';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot } from '../kinds/kind.ts';
 
+/** Lines of a stack that are told. */
+const FRAMES_MAX = 8;
+
 /** What a reducer gave that is no folded value. The same words in functions/box-child.ts. */
 export type Misfold = 'promise' | 'nothing';
 
@@ -96,13 +99,15 @@ class ReducerFailure extends TaskFailure {
 const nameOf = ({ export: own, file }: CodeSource): string =>
   own === null || own === 'default' ? `The reducer of ${file}` : `The reducer "${own}" of ${file}`;
 
-/** The first line of the user's own code. */
+/** The lines of the user's own code: where it threw, and how it came there. */
 function placeOf(thrown: unknown): string {
   const stack = (thrown as { stack?: unknown } | null | undefined)?.stack;
   if (typeof stack !== 'string') return '';
-  const frame = userStack(stack)
+  const frames = userStack(stack)
     .split('\n')
-    .find((line) => /^\s+at /.test(line));
-  const [, place] = /\(?((?:file:|[A-Za-z]:|\/)[^()]*:\d+:\d+)\)?$/.exec(frame ?? '') ?? [];
-  return place === undefined ? '' : ` (at ${place.replace(/^.*[/\\]/, '')})`;
+    .filter((line) => /^\s+at /.test(line));
+  const [, place] = /\(?((?:file:|[A-Za-z]:|\/)[^()]*:\d+:\d+)\)?$/.exec(frames[0] ?? '') ?? [];
+  if (place === undefined) return '';
+  const rest = frames.length < 2 ? '' : `\n${frames.slice(0, FRAMES_MAX).join('\n')}`;
+  return ` (at ${place.replace(/^.*[/\\]/, '')})${rest}`;
 }

@@ -47,6 +47,13 @@ export const throws = reducer((left: unknown, right: unknown) => {
   if (right === 5) throw new MergeError('five is right out');
   return left;
 });
+function deep(value: unknown): never {
+  throw new TypeError(`${value} went too deep`);
+}
+export const throwsDeep = reducer((left: unknown, right: unknown) => {
+  if (right !== null) deep(right);
+  return left;
+});
 export const promises = reducer(async (left: unknown) => left) as unknown as typeof throws;
 export const forgets = reducer((left: unknown, right: unknown) => {
   [left, right];
