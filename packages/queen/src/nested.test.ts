@@ -179,6 +179,26 @@ describe('tasks that submit work', () => {
     expect(assigned()).toMatchObject({ job: PARENT, ranges: [2, 1] });
   });
 
+  test('are leased with as many as begin at once, if they share a slot', () => {
+    const drone = stage.drone({ slots: 2 });
+    stage.submit(client, PARENT, { ...NESTED, concurrency: 4 });
+    stage.say(drone, { type: 'TaskRequest', slots: 2 });
+    const [first, second] = [assigned(), assigned()];
+    expect([first.ranges, second.ranges]).toEqual([
+      [0, 4],
+      [4, 3],
+    ]);
+    const child = taskOf(first);
+    submitBelow(child, CHILD, PARENT);
+    expect(assigned()).toMatchObject({ job: CHILD });
+    // What a task has submitted is of its lease: it stays while others of that run.
+    const done = { type: 'TaskComplete', lease: first.lease, busyMicros: 100, sizes: 1 } as const;
+    stage.say(drone, { ...done, at: 0, first: 0, count: 1, data: new Uint8Array(1) });
+    expect(stage.job(CHILD).state).toBe('running');
+    stage.say(drone, { ...done, at: 1, first: 1, count: 3, data: new Uint8Array(3), ended: true });
+    expect(stage.job(CHILD).state).toBe('cancelled');
+  });
+
   test('are blamed for the process that is lost under them, although others ran there', () => {
     stage.submit(client, PARENT, { ...NESTED, ...range(1), crashLimit: 2 });
     for (let losses = 1; losses <= 2; losses++) {

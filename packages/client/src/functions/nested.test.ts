@@ -75,6 +75,36 @@ describe('a task that submits work', () => {
   });
 });
 
+describe('several tasks at once in one slot', () => {
+  const several = { nested: true, concurrency: 3, retries: 0 } as const;
+
+  test('submit work each, and share the slot while they do not wait', async () => {
+    const alone = await connect({ local: { drones: 1, slots: 1 } });
+    try {
+      expect(await alone.map(tasks.meets, [3, 3, 3], several)).toEqual([6, 6, 6]);
+    } finally {
+      await alone.close();
+    }
+  });
+
+  test('wait for tasks that do so, too', async () => {
+    const numbers = [...count(20)].map((n) => n + 1);
+    expect(await hive.map(tasks.sumOfDoubles, numbers, several)).toEqual(numbers.map((n) => n * (n - 1)));
+    expect(await hive.map(tasks.leaves, [3, 2, 3, 3, 2, 3], several)).toEqual([8, 4, 8, 8, 4, 8]);
+  });
+
+  test('can be cancelled one by one', async () => {
+    const job = await hive.submit({ kind: tasks.stuck, inputs: [3_600_000, 1], ...several });
+    const waits = async () =>
+      (await hive.jobs({ hidden: true })).some(
+        ({ parent, counts }) => parent === job.id && counts.running === 1 && counts.succeeded === 0,
+      );
+    while (!(await waits()));
+    await job.cancel({ indices: [0] });
+    expect((await job.done).counts).toMatchObject({ succeeded: 1, cancelled: 1 });
+  });
+});
+
 describe('it is refused', () => {
   test('where its job does not say so', async () => {
     const error = await rejection(hive.call(tasks.sumOfDoubles, 3, { retries: 0 }));
@@ -91,8 +121,8 @@ describe('it is refused', () => {
     expect(error.message).toContain('give a task that this file exports');
   });
 
-  test('for several tasks at once in one slot', async () => {
-    const error = await rejection(hive.call(tasks.folded, 1, { nested: true, concurrency: 2 }));
+  test('for tasks of several slots', async () => {
+    const error = await rejection(hive.call(tasks.folded, 1, { nested: true, slots: 2 }));
     expect(error.message).toContain('takes one slot');
   });
 

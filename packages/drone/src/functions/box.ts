@@ -42,6 +42,7 @@ export type FoldOutcome = Extract<BoxAnswer, { type: 'result' | 'misfolded' | 't
 interface Running {
   readonly child: ChildProcessWithoutNullStreams;
   readonly entered: Entered;
+  readonly isLoaded: boolean;
   /** What its module exports. */
   readonly tasks: readonly string[];
   readonly reducers: readonly string[];
@@ -210,14 +211,17 @@ export class FunctionBox {
     const child = this.#spawn(entered);
     this.#slot.group.started(child.pid!);
     this.#place.noteGroup(child.pid!);
-    const running: Running = { child, entered, tasks: [], reducers: [] };
+    const running: Running = { child, entered, isLoaded: false, tasks: [], reducers: [] };
     this.#running = running;
     const loaded = await this.#ask(running, { type: 'load', path: module }, task, printed);
     const { file } = this.#params;
-    if (loaded.type === 'broken')
+    if (loaded.type === 'broken') {
+      // The next task is told the same, by a process that tries again.
+      await this.end();
       throw new TaskFailure('badModule', `${file} could not be loaded: ${loaded.message}`);
+    }
     const { tasks, reducers } = loaded.type === 'loaded' ? loaded : running;
-    this.#running = { ...running, tasks, reducers };
+    this.#running = { ...running, isLoaded: true, tasks, reducers };
     return this.#running;
   }
 
@@ -293,7 +297,7 @@ export class FunctionBox {
     signal: NodeJS.Signals | null,
   ): void {
     const call = this.#call;
-    const isLoading = this.#running?.task === '';
+    const isLoading = this.#running?.isLoaded === false;
     this.#running = null;
     this.#call = null;
     // What it has left running goes with it.

@@ -27,7 +27,7 @@ export class FunctionContext {
   #task: TaskFace;
   #printed: Printed;
   #isOver = false;
-  readonly #submitter: () => TaskHive;
+  readonly #submitter: (signal: AbortSignal) => TaskHive;
   #hive: TaskHive | null = null;
   #progressAt = Number.NEGATIVE_INFINITY;
   /** Bytes were written as the output. */
@@ -42,7 +42,7 @@ export class FunctionContext {
     task: TaskFace,
     printed: Printed,
     params: Readonly<Record<string, unknown>>,
-    submitter: () => TaskHive,
+    submitter: (signal: AbortSignal) => TaskHive,
   ) {
     this.#submitter = submitter;
     this.params = params;
@@ -97,7 +97,7 @@ export class FunctionContext {
   get hive(): TaskHive {
     if (this.#isOver)
       throw new TaskFailure('tooLate', 'The task has ended; it cannot submit anything any more.');
-    this.#hive ??= this.#submitter();
+    this.#hive ??= this.#submitter(this.signal);
     return this.#hive;
   }
 

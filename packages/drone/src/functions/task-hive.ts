@@ -6,7 +6,7 @@
  * again, so nothing that was awaited here settles before that.
  */
 import { TaskFailure } from '../kinds/failure.ts';
-import type { Nesting } from '../kinds/kind.ts';
+import type { Nesting, Resting } from '../kinds/kind.ts';
 import { loadClient, type TaskClient, type TaskSpec } from './client.ts';
 import { Deferral } from './deferral.ts';
 import type { FunctionParams } from './params.ts';
@@ -26,8 +26,21 @@ export class TaskHive {
   readonly #rest: Rest;
   #client: Promise<TaskClient> | null = null;
   #isOver = false;
+  /** The task is cancelled: it gets no answers. */
+  readonly #cancelled = new Deferral<never>();
 
-  constructor(nesting: Nesting, source: Source, exports: Readonly<Record<string, unknown>>) {
+  constructor(
+    nesting: Nesting,
+    source: Source,
+    exports: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ) {
+    const cancel = () => {
+      this.#cancelled.reject(signal.reason);
+      this.#close();
+    };
+    if (signal.aborted) cancel();
+    else signal.addEventListener('abort', cancel, { once: true });
     this.#nesting = nesting;
     this.#source = source;
     this.#exports = exports;
@@ -52,6 +65,10 @@ export class TaskHive {
   end(): void {
     this.#isOver = true;
     this.#rest.end();
+    this.#close();
+  }
+
+  #close(): void {
     // The Queen ends what is left, too; a session that cannot be closed well is no failure of anybody's.
     this.#client?.then((client) => client.close()).catch(() => {});
   }
@@ -60,7 +77,7 @@ export class TaskHive {
     if (this.#isOver)
       throw new TaskFailure('tooLate', 'The task has ended; it cannot submit anything any more.');
     this.#client ??= this.#open();
-    return new Answer(this.#client.then(question), this.#rest);
+    return new Answer(Promise.race([this.#client.then(question), this.#cancelled.promise]), this.#rest);
   }
 
   async #open(): Promise<TaskClient> {
@@ -131,7 +148,9 @@ class Rest {
   readonly #nesting: Nesting;
   /** Answers that the task awaits. */
   #awaited = 0;
-  #state: 'runs' | 'rests' | 'over' = 'runs';
+  #isOver = false;
+  #resting: Resting | null = null;
+  /** It would run on. */
   #back: Promise<void> | null = null;
   /** The task may not wait, and cannot go on either. */
   readonly #refusal = new Deferral<never>();
@@ -153,27 +172,28 @@ class Rest {
   }
 
   end(): void {
-    this.#state = 'over';
+    this.#isOver = true;
+    this.#resting?.end();
   }
 
   /** When the code that awaits has come to its end: it may do something else first. */
   #maybeRest(): void {
     setImmediate(() => {
-      if (this.#awaited === 0 || this.#state !== 'runs' || this.#back !== null) return;
-      this.#state = 'rests';
-      this.#nesting.wait().catch((error: unknown) => {
-        if (this.#state === 'rests') this.#state = 'runs';
+      if (this.#awaited === 0 || this.#isOver || this.#resting !== null || this.#back !== null) return;
+      this.#resting = this.#nesting.rest();
+      this.#resting.refused.catch((error: unknown) => {
         this.#refusal.reject(error);
       });
     });
   }
 
   async #mayRun(): Promise<void> {
-    if (this.#state !== 'rests' && this.#back === null) return;
-    this.#back ??= this.#nesting.mayGoOn().finally(() => {
-      if (this.#state === 'rests') this.#state = 'runs';
-      this.#back = null;
-    });
+    if (this.#resting !== null) {
+      this.#back = this.#resting.goOn().finally(() => {
+        this.#back = null;
+      });
+      this.#resting = null;
+    }
     await this.#back;
   }
 }

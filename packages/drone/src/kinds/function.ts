@@ -8,7 +8,7 @@
 import { decodeHiveJs, encodeInPlace } from '@hive/shared';
 import { misfolded, reducerFailure, reducerSource } from '../folds/reducer.ts';
 import { FunctionBox } from '../functions/box.ts';
-import { Finish, FunctionContext } from '../functions/context.ts';
+import { Finish, FunctionContext, type TaskFace } from '../functions/context.ts';
 import { InputStream } from '../functions/input-stream.ts';
 import { type FoundTask, loadTask } from '../functions/modules.ts';
 import { type CodeSource, type FunctionParams, readParams } from '../functions/params.ts';
@@ -31,7 +31,9 @@ class Functions implements Several {
   /** What folds the results of the job, in its process. */
   readonly #reducer: CodeSource | null;
   #task: FoundTask | null = null;
-  readonly #submitter = () => new TaskHive(this.#slot.nesting, this.#params, this.#task!.exports);
+  #loading: Promise<void> | null = null;
+  readonly #submitter = (signal: AbortSignal) =>
+    new TaskHive(this.#slot.nesting, this.#params, this.#task!.exports, signal);
   #run: TaskFunction = () => {};
   readonly #box: FunctionBox | null;
   #callsLeft = Number.POSITIVE_INFINITY;
@@ -52,14 +54,28 @@ class Functions implements Several {
     }
     // What the operator registered is trusted by the operator.
     this.#box = this.#params.name === null ? FunctionBox.for(job, this.#params, slot) : null;
-    const runner: Runner = (task) => (this.#task === null ? this.#loadAndRun(task) : this.#call(task));
+    const runner: Runner = (task) =>
+      this.#task === null || slot.nesting.isAway ? this.#callLater(task) : this.#call(task);
     runner.several = this;
+    // What the task itself says of it is known when it is loaded.
+    this.limit = this.#params.concurrency ?? 1;
     this.runner = this.#box === null ? runner : (task) => this.#callInBox(this.#box!, task);
   }
 
-  async #loadAndRun(task: Task): Promise<void> {
-    await this.#load();
+  /** When the code is there, and the slot: the task before may have given it away, and ended without having waited for it. */
+  async #callLater(task: Task): Promise<void> {
+    await this.#loaded();
+    await this.#slot.nesting.comeBack();
     return this.#call(task);
+  }
+
+  /** Once for all that wait for it. */
+  async #loaded(): Promise<void> {
+    if (this.#task !== null) return;
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = null;
+    });
+    await this.#loading;
   }
 
   async #load(): Promise<void> {
@@ -140,13 +156,24 @@ class Functions implements Several {
         'An input of more than 1 MiB, or a stream, needs a slot for itself: use concurrency 1.',
       );
     }
-    if (--this.#callsLeft <= 0) this.#slot.renew();
-    const printed = new Printed(this.#slot, task.position);
-    const { signal, index, attempt } = task;
-    const face = { signal, index, attempt, write: cannotWrite };
-    const context = new FunctionContext(face, printed, this.#params.params, cannotSubmit);
+    const { nesting } = this.#slot;
+    const { signal, index, attempt, position } = task;
+    const input = task.value();
+    const ended = nesting.begin();
     try {
-      const input = task.value();
+      await this.#loaded();
+      if (nesting.isAway) await nesting.comeBack();
+      return await this.#runBeside({ signal, index, attempt, write: cannotWrite }, position, input);
+    } finally {
+      ended();
+    }
+  }
+
+  async #runBeside(face: TaskFace, position: number, input: unknown): Promise<(task: Task) => void> {
+    if (--this.#callsLeft <= 0) this.#slot.renew();
+    const printed = new Printed(this.#slot, position);
+    const context = new FunctionContext(face, printed, this.#params.params, this.#submitter);
+    try {
       const result = await printWithin(printed, () => this.#run(input, context));
       return (own) => put(own, result, context);
     } catch (error) {
@@ -198,10 +225,6 @@ function cannotWrite(): never {
   throw new ThrownError(
     new Error('A function that writes its output runs alone in its slot: use concurrency 1.'),
   );
-}
-
-function cannotSubmit(): never {
-  throw new ThrownError(new Error('A function that submits work runs alone in its slot: use concurrency 1.'));
 }
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>

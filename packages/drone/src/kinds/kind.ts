@@ -112,22 +112,36 @@ export interface KindSlot {
 export interface Nesting {
   /** The way to the Queen, with the lease's token. Rejects with a TaskFailure when the task may submit nothing. */
   pass(): Promise<TaskLine>;
-  /** From now on the task waits for others. Never resolves; rejects with a TaskFailure when it may not wait. */
-  wait(): Promise<never>;
+  /** Whether all tasks of this thread wait for others, and its slot is given away: then nothing begins in it. */
+  readonly isAway: boolean;
+  /** Resolves when the slot is the thread's own again. */
+  comeBack(): Promise<void>;
+  /** One of several tasks at once begins; it ends when what this gives is called. */
+  begin(): () => void;
+  /** From now on a task waits for others. */
+  rest(): Resting;
+}
+
+/** A task that waits for others. */
+export interface Resting {
+  /** Never resolves; rejects with a TaskFailure when it may not wait. */
+  readonly refused: Promise<never>;
   /** It has nothing to wait for any more: resolves when it may run on. */
-  mayGoOn(): Promise<void>;
+  goOn(): Promise<void>;
+  /** The task has ended meanwhile. */
+  end(): void;
 }
 
 /** Runs one task. Kinds that never wait return undefined, which keeps them in a loop without promises. */
 export interface Runner {
   (task: Task): void | Promise<void>;
-  /** How it runs more than one task at once; asked after its first one. */
+  /** How it runs more than one task at once. */
   several?: Several;
 }
 
 /** A kind that can have several tasks under way in one slot. */
 export interface Several {
-  /** How many at most. */
+  /** How many at most; it may turn out when the first has begun. */
   readonly limit: number;
   /**
    * Starts a task, of which everything must be read at once. What it resolves with puts the output when all tasks before it

@@ -195,6 +195,7 @@ class Thread {
 
   #begin(number: number): void {
     this.#number = number;
+    this.#nesting.beginLease();
     const { job, run, reducer } = this.#jobs.get(this.#words[WORD.job]!)!;
     this.#run = run;
     this.#isSequential = job.isSequential === true;

@@ -311,14 +311,21 @@ function attemptsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'attemp
  * is still being learned; an even share of what is left, so that all places end together.
  */
 export function leaseLength(state: State, job: Job, rate: Rate | undefined): number {
-  // A task that waits for others must not keep those behind it waiting.
-  if (rate === undefined || job.spec.nested === true) return 1;
+  if (job.spec.nested === true) return nestedLength(state, job);
+  if (rate === undefined) return 1;
   const inTarget = LIMITS.leaseTargetMillis / Math.max(rate.millisPerTask, 1e-6);
   const places = Math.max(1, Math.floor(state.fittingSlots(job) / job.slots));
   const evenShare = Math.ceil(job.readyTasks / (2 * places));
   // Whoever runs several at once needs as many; the measured rate is that of all of them together.
   const wanted = Math.max(Math.floor(inTarget), job.spec.concurrency ?? 1);
   const length = Math.max(1, Math.min(wanted, rate.lengthCap, evenShare, LIMITS.leaseTasksMax));
+  return job.isHeldBack ? Math.min(length, gapLength(state, job)) : length;
+}
+
+/** A task that waits for others must not keep those behind it waiting: as many as begin at once. */
+function nestedLength(state: State, job: Job): number {
+  const places = Math.max(1, state.fittingSlots(job));
+  const length = Math.max(1, Math.min(job.spec.concurrency ?? 1, Math.ceil(job.readyTasks / places)));
   return job.isHeldBack ? Math.min(length, gapLength(state, job)) : length;
 }
 

@@ -100,10 +100,8 @@ export function nestedProblem(
   spec: Spec,
 ): { code: RefusalCode; text: string } | null {
   const wrong = (text: string) => ({ code: 'badSpec' as const, text });
-  if (spec.nested === true && ((spec.slots ?? 1) > 1 || (spec.concurrency ?? 1) > 1)) {
-    return wrong(
-      'A task that submits work takes one slot, and has it for itself: leave slots and concurrency out.',
-    );
+  if (spec.nested === true && (spec.slots ?? 1) > 1) {
+    return wrong('A task that submits work takes one slot: leave "slots" out.');
   }
   if (task === null) {
     return spec.parent === undefined

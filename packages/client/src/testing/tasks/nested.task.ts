@@ -56,6 +56,18 @@ export const leavesBehind = task(async (millis: number, { hive }: TaskContext) =
 export const waitsForever = task(async (millis: number, { hive }: TaskContext) => {
   await hive.map('sleep', [millis]);
 });
+let here = 0;
+/** Submits work when so many of them have come, in one thread. */
+export const meets = task(async (others: number, { hive }: TaskContext) => {
+  here++;
+  while (here < others) await new Promise(setImmediate);
+  return await hive.call(double, others);
+});
+/** Its child never ends; others beside it do. */
+export const stuck = task(async (millis: number, { hive }: TaskContext) => {
+  await hive.call('sleep', millis);
+  return millis;
+});
 const hidden = task(() => 1);
 export const strays = task(async (_: number, { hive }: TaskContext) => hive.call(hidden, 1));
 
