@@ -206,6 +206,17 @@ describe('hive map with a task of one’s own', () => {
     expect(said).toEqual(fine('"abab"'));
   });
 
+  test('lets it submit work itself, if it is told to', async () => {
+    const submits = [join(TASKS, 'values.task.ts#submits'), '--range', '3..5'];
+    expect(await map([...submits, '--nested'])).toEqual(fine('6', '12', '20'));
+    const refused = await map([...submits, '--retries', '0']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/submit that with the option nested: true/);
+    expect((await map(['--kind', 'echo', '--nested'], '1\n')).stderr).toMatch(
+      /^hive: Only functions have the option "nested"/,
+    );
+  });
+
   const broken: [what: string, text: string, says: RegExp][] = [
     ['cannot be parsed', 'export default task((x) => x;\n', /cannot be bundled: \S*broken\.ts:1:\d+: /],
     ['exports no task', 'export const x = 1;\n', /^hive: broken\.ts exports no task\. Export one: /],

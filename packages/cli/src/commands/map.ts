@@ -37,6 +37,7 @@ interface MapArguments extends ClientArguments, JobOptionArguments {
   readonly reduce?: string | undefined;
   readonly unordered: boolean;
   readonly indexed: boolean;
+  readonly nested: boolean;
   readonly local: boolean;
 }
 
@@ -95,6 +96,11 @@ const MAP_OPTIONS = {
     default: false,
     describe: 'Print {"index":…,"value":…}: which input, counted from 0, gave which result',
   },
+  nested: {
+    type: 'boolean',
+    default: false,
+    describe: 'TASK may submit work itself: context.hive',
+  },
   local: {
     type: 'boolean',
     default: false,
@@ -133,7 +139,7 @@ const BAD_MODULE = 'badModule';
 
 /** What there is to do, read from the command line. */
 interface Plan {
-  readonly work: Pick<SubmitOptions, 'kind' | 'params' | 'reduce'>;
+  readonly work: Pick<SubmitOptions, 'kind' | 'params' | 'reduce' | 'nested'>;
   readonly range: Range | null;
   readonly inputs: MapInputs;
 }
@@ -151,7 +157,8 @@ async function planOf(argv: MapArguments): Promise<Plan> {
   const params = parseParams(argv.params);
   const kind = task === undefined ? argv.kind! : taskFile(task);
   const reduce = argv.reduce === undefined ? {} : { reduce: parseReduce(argv.reduce) };
-  const work = { kind, ...(Object.keys(params).length === 0 ? {} : { params }), ...reduce };
+  const nested = argv.nested ? { nested: true } : {};
+  const work = { kind, ...(Object.keys(params).length === 0 ? {} : { params }), ...reduce, ...nested };
   const named = [...words, ...listOf(argv.input)];
   if (argv.range !== undefined && named.length > 0) {
     throw new UsageError('Say what the inputs are: --range, or files, not both.', 'noInputs');

@@ -27,4 +27,4 @@ export function passFor(
 }
 
 const NOT_NESTED =
-  'A task may submit work only if its job says so: submit that with the option nested: true.';
+  'A task may submit work only if its job says so: submit that with the option nested: true, or "hive map --nested".';

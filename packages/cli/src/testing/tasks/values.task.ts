@@ -13,4 +13,7 @@ const VALUES: readonly unknown[] = [
 
 export const strange = task((which: number) => VALUES[which]);
 
+export const double = task((n: number) => n * 2);
+export const submits = task((n: number, { hive }) => hive.range(0, n, double, { reduce: 'sum' }));
+
 export const search = task((n: number, { finish }) => (n === 3 ? finish({ found: 3n }) : n));
