@@ -236,3 +236,16 @@ test('a map that is left ends its job, and one whose signal aborts rejects with 
   const reason = new Error('enough');
   expect(await rejection(hive.map(later, [1], { signal: AbortSignal.abort(reason) }).all())).toBe(reason);
 });
+
+test('a task that needs more memory than its job asks for costs itself alone, and says so', async () => {
+  const kind = `${MANY}#takes`;
+  const job = await hive.submit({ kind, inputs: [1, 200, 2], memoryMiB: 64, retries: 0, crashLimit: 1 });
+  const results = [];
+  for await (const result of job.results()) results.push(result);
+  expect(results).toMatchObject([
+    { value: 1 },
+    { outcome: 'crashed', error: { code: 'outOfMemory', message: expect.stringContaining('64 MiB') } },
+    { value: 2 },
+  ]);
+  expect(await hive.call(kind, 200)).toBe(200);
+});

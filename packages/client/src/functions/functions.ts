@@ -26,7 +26,10 @@ export interface FunctionOptions {
    * themselves, which they give away while they wait for what they have submitted.
    */
   readonly nested?: boolean;
-  /** Functions in a sandbox: heap of their process, in MiB. */
+  /**
+   * Heap of what a function runs in, its thread or in a sandbox its process, in MiB, from 16 on: a task that needs more ends as
+   * `crashed`, `outOfMemory`. An operator may allow less. What buffers hold is not counted.
+   */
   readonly memoryMiB?: number;
 }
 

@@ -96,6 +96,13 @@ export default task(async (millis: number, context: TaskContext) => {
 }, { concurrency: 4 });`,
   );
   write('short', 'let calls = 0; export default task(() => ++calls, { maxCallsPerThread: 3 });');
+  write(
+    'heap',
+    `
+import { resourceLimits } from 'node:worker_threads';
+let calls = 0;
+export default task(() => [resourceLimits.maxOldGenerationSizeMb, ++calls]);`,
+  );
   write('broken', 'throw new Error("at once");');
   write('empty', 'export const x = 1;');
   write('two', 'export const a = task(() => 1); export const b = task(() => 2);');
@@ -222,6 +229,33 @@ describe('a bad end costs its own task, and says which it was', () => {
       code: 'outOfMemory',
       message: expect.stringContaining('The task needed more than the 64 MiB of its thread.'),
     });
+  });
+
+  test('taking more memory than its job asks for, in a thread of that size', async () => {
+    const heapOf = async (params: object): Promise<unknown> => {
+      const { values } = await run('heap', [1], params);
+      driver.events.push({ type: 'slotReady', slot: 0 });
+      return values[0];
+    };
+    const usual = await heapOf({});
+    expect(await heapOf({ memoryMiB: 48 })).toEqual([48, 1]);
+    expect(await heapOf({ memoryMiB: 48 })).toEqual([48, 2]);
+    expect(await heapOf({})).toEqual(usual);
+    const { values, failures } = await run('unruly', ['fine', 'memory', 'lost'], { memoryMiB: 64 });
+    expect([values, failures]).toEqual([['fine'], []]);
+    expect(await died()).toMatchObject({
+      position: 1,
+      code: 'outOfMemory',
+      message: expect.stringContaining('The task needed more than the 64 MiB of its thread.'),
+    });
+    await driver.next('slotReady', false);
+    expect((await run('unruly', ['again'], { memoryMiB: 64 })).values).toEqual(['again']);
+  });
+
+  test('asking for more memory than the operator gives', async () => {
+    await driver.close();
+    driver = new SlotDriver(32, undefined, folder);
+    expect((await run('heap', [1], { memoryMiB: 1_000 })).values).toEqual([[32, 1]]);
   });
 
   test('never ending', async () => {

@@ -7,13 +7,11 @@
  * paused), `closed`. A thread that ends in any of them is replaced, after its results were taken out.
  */
 import type { Worker } from 'node:worker_threads';
-import type { JobId, QueenId, Spec } from '@hive/shared';
+import type { QueenId, Spec } from '@hive/shared';
 import {
   type AgentEvent,
   type LeaseOrder,
-  type OrderPass,
   outputFile,
-  type RunNumber,
   type RunningTask,
   type SlotEffect,
   type SlotNumber,
@@ -36,7 +34,6 @@ import {
   WORD,
 } from './control-block.ts';
 import { deathOf } from './death.ts';
-import { type FoldedRun, foldedRunOf, runsFunction } from './folded-run.ts';
 import type { ThreadFolding } from './folding.ts';
 import { GroupEnder } from './group-ender.ts';
 import type { Verdict } from './group-words.ts';
@@ -44,8 +41,8 @@ import { inputBytes, writeInput } from './input-writer.ts';
 import { passFor, type QueenWay } from './pass.ts';
 import { PrintedTail } from './printed-tail.ts';
 import { ResultReader } from './results.ts';
-import { RunningLook } from './running-look.ts';
-import { startThread, type ThreadOptions } from './start-thread.ts';
+import { type Run, runOf } from './run.ts';
+import { heapFor, startThread, type ThreadOptions } from './start-thread.ts';
 
 export interface SlotOptions extends ThreadOptions {
   /** Ends commands if this process is killed. */
@@ -69,32 +66,6 @@ const RESTART_MILLIS = 1_000;
 const LINGER_MILLIS = 0.04;
 const LINGERS_IN_VAIN_MAX = 8;
 
-interface Run {
-  readonly number: RunNumber;
-  readonly queen: QueenId;
-  readonly job: JobId;
-  /** With which its task may submit work. */
-  readonly pass: OrderPass | null;
-  readonly ranges: readonly number[];
-  /** Its tasks run as processes, which are ended in another way than threads. */
-  readonly isCommand: boolean;
-  /** A user's function runs, of which several may be under way at once. */
-  readonly isFunction: boolean;
-  readonly spec: Spec;
-  /** Positions from here on are not this slot's any more. */
-  end: number;
-  isPaused: boolean;
-  /** It has asked for blobs. */
-  wantsBlobs: boolean;
-  /** The thread has stopped at what it took for the end. */
-  isParked: boolean;
-  busyReported: number;
-  /** Of a reduced job: its results, folded. */
-  readonly folded: FoldedRun | null;
-  readonly isFold: boolean;
-  readonly look: RunningLook;
-}
-
 export class Slot {
   readonly number: SlotNumber;
   readonly #options: SlotOptions;
@@ -106,6 +77,10 @@ export class Slot {
   readonly #results = new ResultReader(this.#block, this.#memory.sizes, this.#memory.ring);
   #input = this.#memory.input;
   #worker: Worker;
+  /** What the thread was started with. */
+  #heapMiB: number | undefined;
+  /** Threads that others have taken the place of. */
+  readonly #leaving = new Set<Promise<unknown>>();
   #isReady = false;
   #isClosed = false;
   #run: Run | null = null;
@@ -131,6 +106,7 @@ export class Slot {
         if (run !== null) this.#emit({ type: 'slotPrinted', slot: this.number, run: run.number, ...printed });
       },
     );
+    this.#heapMiB = options.heapMiB;
     this.#worker = this.#spawn();
   }
 
@@ -197,29 +173,14 @@ export class Slot {
     if (this.#restart !== null) clearTimeout(this.#restart);
     // A thread that waits for a process cannot end before that.
     await this.#ender.close();
-    await this.#worker.terminate();
+    await Promise.all([this.#worker.terminate(), ...this.#leaving]);
   }
 
   #start(order: LeaseOrder): void {
     const { words } = this.#block;
-    this.#run = {
-      number: order.run,
-      queen: order.queen,
-      job: order.job,
-      pass: order.pass ?? null,
-      ranges: order.ranges,
-      isCommand: order.spec.kind === 'command' && !order.isFold,
-      isFunction: runsFunction(order),
-      spec: order.spec,
-      end: order.end,
-      isPaused: false,
-      wantsBlobs: false,
-      isParked: false,
-      busyReported: 0,
-      folded: foldedRunOf(order),
-      isFold: order.isFold,
-      look: new RunningLook(),
-    };
+    const heapMiB = heapFor(order, this.#options);
+    if (heapMiB !== this.#heapMiB) this.#replaceThread(heapMiB);
+    this.#run = runOf(order);
     // The thread may prepare the job as soon as it hears of it.
     if (this.#run.isCommand) keepLibcLoaded();
     if (this.#run.isCommand || (this.#run.isFunction && this.#options.sandbox))
@@ -399,7 +360,7 @@ export class Slot {
 
   #spawn(): Worker {
     const memory = { ...this.#memory, input: this.#input };
-    const worker = startThread(this.number, memory, this.#options);
+    const worker = startThread(this.number, memory, this.#options, this.#heapMiB);
     this.#lastError = null;
     worker.on('message', (message: FromThread) => this.#receive(message));
     worker.on('error', (error: unknown) => {
@@ -409,10 +370,22 @@ export class Slot {
     return worker;
   }
 
+  /** Another one begins with nothing that it had loaded. It is idle, and what it says from now on is nobody's business. */
+  #replaceThread(heapMiB: number | undefined): void {
+    const old = this.#worker.removeAllListeners();
+    // Whatever its task has left behind may still throw.
+    old.on('error', () => {});
+    const gone: Promise<unknown> = old.terminate().finally(() => this.#leaving.delete(gone));
+    this.#leaving.add(gone);
+    this.#isReady = false;
+    this.#heapMiB = heapMiB;
+    this.#jobs.clear();
+    this.#worker = this.#spawn();
+  }
+
   #receive(message: FromThread): void {
     if (message === SAYS.ready) {
-      this.#isReady = true;
-      this.#emit({ type: 'slotReady', slot: this.number });
+      this.#threadUp();
       return;
     }
     const run = this.#run;
@@ -453,6 +426,13 @@ export class Slot {
     }
   }
 
+  #threadUp(): void {
+    this.#isReady = true;
+    // One that had to be replaced for its lease was ready before.
+    if (this.#run !== null) this.#tell(this.#run.number);
+    else this.#emit({ type: 'slotReady', slot: this.number });
+  }
+
   /** The thread is gone. What it had finished stands in the memory; the task that it ran is the one to name. */
   #exited(code: number): void {
     if (this.#isClosed) return;
@@ -464,7 +444,7 @@ export class Slot {
     if (run !== null) this.#take(run, false);
     const position = run === null ? null : this.#blamed(run);
     const folder = slotFolder(this.#options.outputs.folder, this.number);
-    const death = deathOf(this.#lastError, code, this.#options.heapMiB, {
+    const death = deathOf(this.#lastError, code, this.#heapMiB, {
       folder,
       run: run?.isFunction ? run.number : 0,
       position: position ?? this.#completed,

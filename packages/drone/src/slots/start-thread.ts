@@ -1,6 +1,6 @@
 /** Starts the thread of a slot, of which the slot then hears. */
 import { Worker } from 'node:worker_threads';
-import type { SlotNumber } from '../agent/events.ts';
+import type { LeaseOrder, SlotNumber } from '../agent/events.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
 import type { SharedMemory, ThreadData } from './control-block.ts';
 import type { OutputFiles } from './output-files.ts';
@@ -14,7 +14,7 @@ const THREAD = new URL(
 export interface ThreadOptions {
   /** Names of further kinds and the URLs of their modules. */
   readonly kindModules: Readonly<Record<string, string>>;
-  /** Heap of the thread, in MiB; Node's default if absent. */
+  /** Heap of a thread, in MiB; Node's default if absent. */
   readonly heapMiB?: number;
   /** Where outputs over 1 MiB go. */
   readonly outputs: OutputFiles;
@@ -26,8 +26,36 @@ export interface ThreadOptions {
   readonly tasksOnly?: boolean;
 }
 
-export function startThread(slot: SlotNumber, memory: SharedMemory, options: ThreadOptions): Worker {
-  const { kindModules, heapMiB, outputs, sandbox = null, tasks = null, tasksOnly = false } = options;
+/** With less a thread cannot do its own part. */
+const HEAP_MIB_MIN = 16;
+
+/**
+ * The heap of the thread in which a lease runs: what its job asks for (`memoryMiB`), and no more than the operator allows;
+ * undefined: Node's default. A function in a sandbox has a process of its own, with a heap of its own.
+ */
+export function heapFor(
+  { spec }: Pick<LeaseOrder, 'spec'>,
+  { heapMiB, sandbox }: ThreadOptions,
+): number | undefined {
+  const {
+    memoryMiB,
+    name,
+    sandbox: wish = 'none',
+  } = (spec.params ?? {}) as Readonly<Record<string, unknown>>;
+  if (spec.kind !== 'function' || !Number.isSafeInteger(memoryMiB)) return heapMiB;
+  const isBoxed = name === undefined && (wish !== 'none' || (sandbox?.policy.minimum ?? 'none') !== 'none');
+  if (isBoxed) return heapMiB;
+  return Math.min(Math.max(memoryMiB as number, HEAP_MIB_MIN), heapMiB ?? Number.POSITIVE_INFINITY);
+}
+
+/** @param heapMiB of this thread; undefined: Node's default */
+export function startThread(
+  slot: SlotNumber,
+  memory: SharedMemory,
+  options: ThreadOptions,
+  heapMiB: number | undefined,
+): Worker {
+  const { kindModules, outputs, sandbox = null, tasks = null, tasksOnly = false } = options;
   const workerData: ThreadData = {
     memory,
     kindModules,

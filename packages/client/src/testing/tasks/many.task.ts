@@ -15,6 +15,13 @@ export const third = task((_: number, { attempt }: TaskContext) => {
   if (attempt < 3) throw new Error('not yet');
   return attempt;
 });
+/** Takes so many MiB, of objects. */
+export const takes = task((mebibytes: number) => {
+  const all = Array.from({ length: mebibytes }, (_, i) =>
+    Array.from({ length: 131_072 }, (_, j) => i + j / 3),
+  );
+  return all.length;
+});
 export const digest = task(async (input: InputStream) => {
   const hash = createHash('sha256');
   for await (const chunk of input) hash.update(chunk);
