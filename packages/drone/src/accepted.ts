@@ -22,13 +22,16 @@ export class Accepted {
   readonly #host: LinkHost;
   readonly #nextNumber: () => LinkNumber;
   readonly #listener: DroneListener;
+  /** Those that were dialled for tasks, not for the Drone itself. */
+  readonly #isTaken: (socket: Socket) => boolean;
   readonly #links = new Map<Link, () => void>();
   /** Oldest first. */
   readonly #callers = new Map<QueenId, Caller>();
   #isClosed = false;
 
-  constructor(host: LinkHost, nextNumber: () => LinkNumber) {
+  constructor(host: LinkHost, nextNumber: () => LinkNumber, isTaken: (socket: Socket) => boolean) {
     this.#host = host;
+    this.#isTaken = isTaken;
     this.#nextNumber = nextNumber;
     this.#listener = new DroneListener({ take: (socket, greeted) => this.#take(socket, greeted) });
   }
@@ -66,6 +69,10 @@ export class Accepted {
   #take(socket: Socket, greeted: () => void): void {
     if (this.#isClosed) {
       socket.destroy();
+      return;
+    }
+    if (this.#isTaken(socket)) {
+      greeted();
       return;
     }
     const link = new Link(this.#nextNumber(), this.#host, socket);

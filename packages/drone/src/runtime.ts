@@ -2,9 +2,11 @@
  * The Drone's process: feeds the agent with what sockets and slots say, carries out its effects, and owns its one timer.
  * It decides nothing about work. The main thread never runs a task.
  */
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import {
   helloOf,
+  type LeaseNumber,
   LIMITS,
   type Message,
   type PeerId,
@@ -33,6 +35,7 @@ import { BlobCache } from './blobs/cache.ts';
 import { BlobPuller } from './blobs/puller.ts';
 import { Guardian } from './commands/guardian.ts';
 import { type DroneConfig, type DroneOptions, readOptions } from './config.ts';
+import { DialBacks } from './dial-backs.ts';
 import type { DroneEnd, DroneEvent } from './events.ts';
 import { isSameAddress, Link, type LinkHost } from './link.ts';
 import { OutputServer } from './output-server.ts';
@@ -96,6 +99,7 @@ class DroneRuntime implements Drone, LinkHost {
   readonly #lastWill: LastWill | null;
   readonly #links = new Set<Link>();
   readonly #accepted: Accepted;
+  readonly #dialBacks = new DialBacks((queen, lease) => this.#sendTo(queen, { type: 'DialBack', lease }));
   #linksMade = 0;
   #sessionsMade = 0;
   readonly #bySession = new Map<SessionNumber, Link>();
@@ -132,7 +136,7 @@ class DroneRuntime implements Drone, LinkHost {
       ...(sandbox === null ? {} : { sandbox: { ...sandbox, runs: this.#outputs.folder } }),
       mayTell: () => this.#mayTell(),
       blobs: this.#blobs,
-      wayTo: (queen: QueenId) => this.#wayTo(queen),
+      wayTo: (queen: QueenId, lease: LeaseNumber) => this.#wayTo(queen, lease),
       ...(tasks === null ? {} : { tasks }),
       tasksOnly,
       ...(heapMiB === undefined ? {} : { heapMiB }),
@@ -142,7 +146,8 @@ class DroneRuntime implements Drone, LinkHost {
     };
     for (let n = 0; n < slots; n++) this.#openSlot(n);
     this.#watchOrphan();
-    this.#accepted = new Accepted(this, () => ++this.#linksMade);
+    const isForTask = (socket: Socket) => this.#dialBacks.take(socket);
+    this.#accepted = new Accepted(this, () => ++this.#linksMade, isForTask);
     if (config.listen !== undefined) void this.#listen(config.listen);
     if (config.queens !== undefined) this.#addLink();
   }
@@ -323,21 +328,25 @@ class DroneRuntime implements Drone, LinkHost {
     this.#bySession.get(session)?.send(message);
   }
 
-  #sendTo(queen: QueenId, message: Message): void {
-    for (const [session, other] of this.#queenOf) if (other === queen) this.#send(session, message);
+  /** False: there is no session with her. */
+  #sendTo(queen: QueenId, message: Message): boolean {
+    let isSent = false;
+    for (const [session, other] of this.#queenOf) {
+      if (other !== queen) continue;
+      this.#send(session, message);
+      isSent = true;
+    }
+    return isSent;
   }
 
-  /** For a task that submits work. Its thread gets a Drone's key, never the secret itself. @throws Error */
-  #wayTo(queen: QueenId): QueenWay {
+  /** For a task that submits work. Its thread gets a Drone's key, never the secret itself. Rejects with an Error. */
+  async #wayTo(queen: QueenId, lease: LeaseNumber): Promise<QueenWay> {
     for (const [session, other] of this.#queenOf) {
       const link = this.#bySession.get(session);
-      if (other !== queen || link === undefined) continue;
-      if (link.isAccepted || link.address === null) {
-        throw new Error(
-          'This Drone was dialled by its Queen, and its tasks cannot dial her: they submit no work.',
-        );
-      }
-      const address = formatAddress(link.address);
+      if (other !== queen || link?.address == null) continue;
+      const address = link.isAccepted
+        ? await this.#dialBacks.doorFor(queen, lease, link.address.host)
+        : formatAddress(link.address);
       const access = this.#config.access();
       if (access.kind === 'insecure') return { queen: address, key: null, isForced: access.isForced };
       const { key } = access;
@@ -440,7 +449,7 @@ class DroneRuntime implements Drone, LinkHost {
     this.#blobs.close();
     const links = [...this.#links].map((link) => link.end(null));
     const slots = this.#slots.map((slot) => slot.close());
-    void Promise.all([...links, ...slots, this.#accepted.close()])
+    void Promise.all([...links, ...slots, this.#accepted.close(), this.#dialBacks.close()])
       .then(() => this.#guardian.close())
       .then(() => this.#lastWill?.close())
       .then(() => this.#outputs.close())

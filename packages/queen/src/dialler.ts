@@ -50,6 +50,31 @@ export class DroneDialler {
     await Promise.all(this.#dials);
   }
 
+  /**
+   * Dials the Drone of a session once more, for a task of its that submits work. If that fails, or there are too many dials
+   * under way, the task hears nothing, and is tried again.
+   */
+  dialBack(drone: PeerId): void {
+    const target = this.#targets.find(({ peer }) => peer === drone);
+    if (target === undefined || this.#dials.size >= LIMITS.scanAttempts) return;
+    const dialled = this.#dialForTask(target.address).catch((error) => {
+      log('%s: %s', formatAddress(target.address), (error as Error).message);
+    });
+    this.#dials.add(dialled);
+    void dialled.finally(() => this.#dials.delete(dialled));
+  }
+
+  async #dialForTask(address: Address): Promise<void> {
+    const { signal } = this.#abort;
+    const socket = await dial(address, LIMITS.scanMillis, signal);
+    if (signal.aborted) socket.destroy();
+    else {
+      const refusal = ({ task }: Message<'Hello'>) =>
+        task === undefined ? new ProtocolError('this connection is for a task', 'replaced') : null;
+      this.#accept(socket, { refusal, closed: () => {} });
+    }
+  }
+
   /** Dials what is due, so many at once, and sleeps until the next is. */
   #next(): void {
     if (this.#abort.signal.aborted) return;

@@ -179,6 +179,24 @@ describe('tasks that submit work', () => {
     expect(assigned()).toMatchObject({ job: PARENT, ranges: [2, 1] });
   });
 
+  test('have their Drone dialled once more, if it asks for it in the name of their lease', () => {
+    const drone = stage.drone({ name: 'd' });
+    const other = stage.drone({ name: 'e' });
+    stage.submit(client, PARENT, { ...NESTED, ...range(1) });
+    const { lease } = assigned();
+    stage.submit(client, OTHER, range(1));
+    const dialled = (session: SessionNumber, number: typeof lease) =>
+      stage.scheduler.step(
+        { type: 'messageReceived', session, message: { type: 'DialBack', lease: number } },
+        stage.now,
+      ).dials;
+    expect(dialled(drone, lease)).toEqual([peerId('d'.repeat(32))]);
+    expect(dialled(other, lease)).toEqual([]);
+    expect(dialled(other, assigned().lease)).toEqual([]);
+    stage.complete(drone, { ...stage.said[0]!.message, lease, ranges: [0, 1] } as Message<'TaskAssign'>);
+    expect(dialled(drone, lease)).toEqual([]);
+  });
+
   test('are leased with as many as begin at once, if they share a slot', () => {
     const drone = stage.drone({ slots: 2 });
     stage.submit(client, PARENT, { ...NESTED, concurrency: 4 });

@@ -159,6 +159,7 @@ export async function startQueen(options: QueenOptions = {}): Promise<Queen> {
   const info: QueenInfo = { queen, incarnation, epoch, name, port: address.port };
   const presence = await maybePresent(options, info, host, keys);
   const dialler = new DroneDialler(options.scan ?? [], (socket, gate) => server.accept(socket, gate));
+  runtime.dialBack = (drone) => dialler.dialBack(drone);
   return {
     address,
     dialAddress: own,

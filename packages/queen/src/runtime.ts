@@ -4,7 +4,7 @@
  *
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
-import type { JobId, Message, Page, RefusalCode, SessionNumber } from '@hive/shared';
+import type { JobId, Message, Page, PeerId, RefusalCode, SessionNumber } from '@hive/shared';
 import { LIMITS, UsageError } from '@hive/shared';
 import type { Connection, Keyring } from '@hive/shared/node';
 import debug from 'debug';
@@ -67,6 +67,8 @@ export class Runtime {
     (session, reply) => this.#connections.get(session)?.send(reply),
     (event) => this.push(event),
   );
+  /** Dials a Drone once more that was dialled from here; set by whoever dials. */
+  dialBack: (drone: PeerId) => void = () => {};
   /** Of tasks that submit work. */
   readonly tokens = new TaskTokens();
   readonly #store: Store;
@@ -265,6 +267,7 @@ export class Runtime {
     }
     for (const request of effects.keys) this.#changeKeys(request);
     for (const request of effects.blobs) this.#blobs.serve(request);
+    for (const drone of effects.dials) this.dialBack(drone);
   }
 
   /** What a holder of the secret has asked for. The secret is not in the store, so nothing waits for a commit. */

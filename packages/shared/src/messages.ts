@@ -266,6 +266,7 @@ const SCHEMAS = {
   },
   Retracted: { lease, end: u53, startedMillis: optional(u53) },
   TaskOutput: { lease, index: u53, stream: printedStream, offset: u53, data: chunk },
+  DialBack: { lease },
 
   // Queen to Drone
   JobSpec: { job, spec: jobSpec },
@@ -386,6 +387,7 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   TaskComplete: rule('TaskComplete', DRONE),
   Retracted: rule('Retracted', DRONE),
   TaskOutput: rule('TaskOutput', DRONE),
+  DialBack: rule('DialBack', DRONE),
   JobSpec: rule('JobSpec', QUEEN),
   ForgetJob: rule('ForgetJob', QUEEN),
   TaskAssign: rule('TaskAssign', QUEEN),
@@ -411,6 +413,7 @@ export type DroneToQueen = Message<
   | 'TaskComplete'
   | 'Retracted'
   | 'TaskOutput'
+  | 'DialBack'
   | 'Drain'
   | 'StreamGet'
   | 'StreamChunk'

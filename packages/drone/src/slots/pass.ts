@@ -1,5 +1,5 @@
 /** What a task needs that would submit work: the way to its Queen, and the token of its lease. */
-import type { JobId, QueenId } from '@hive/shared';
+import type { JobId, LeaseNumber, QueenId } from '@hive/shared';
 import type { OrderPass } from '../agent/events.ts';
 import type { PassAnswer, TaskLine } from './control-block.ts';
 
@@ -14,13 +14,13 @@ interface Asking {
   readonly pass: OrderPass | null;
 }
 
-export function passFor(
-  { number: run, queen, job, pass }: Asking,
-  wayTo: (queen: QueenId) => QueenWay,
-): PassAnswer {
+export type WayTo = (queen: QueenId, lease: LeaseNumber) => Promise<QueenWay>;
+
+export async function passFor({ number: run, queen, job, pass }: Asking, wayTo: WayTo): Promise<PassAnswer> {
   try {
     if (pass === null) return { type: 'pass', run, pass: null, problem: NOT_NESTED, isLasting: true };
-    return { type: 'pass', run, pass: { ...wayTo(queen), job, ...pass }, problem: '', isLasting: false };
+    const way = await wayTo(queen, pass.lease);
+    return { type: 'pass', run, pass: { ...way, job, ...pass }, problem: '', isLasting: false };
   } catch (error) {
     return { type: 'pass', run, pass: null, problem: (error as Error).message, isLasting: false };
   }

@@ -7,7 +7,7 @@
  * paused), `closed`. A thread that ends in any of them is replaced, after its results were taken out.
  */
 import type { Worker } from 'node:worker_threads';
-import type { QueenId, Spec } from '@hive/shared';
+import type { Spec } from '@hive/shared';
 import {
   type AgentEvent,
   type LeaseOrder,
@@ -38,7 +38,7 @@ import type { ThreadFolding } from './folding.ts';
 import { GroupEnder } from './group-ender.ts';
 import type { Verdict } from './group-words.ts';
 import { inputBytes, writeInput } from './input-writer.ts';
-import { passFor, type QueenWay } from './pass.ts';
+import { passFor, type WayTo } from './pass.ts';
 import { PrintedTail } from './printed-tail.ts';
 import { ResultReader } from './results.ts';
 import { type Run, runOf } from './run.ts';
@@ -51,8 +51,8 @@ export interface SlotOptions extends ThreadOptions {
   readonly mayTell: () => boolean;
   /** Gets blobs. */
   readonly blobs: Pick<BlobPuller, 'want' | 'released'>;
-  /** The way to a Queen, for tasks that submit work. @throws Error when there is none */
-  readonly wayTo: (queen: QueenId) => QueenWay;
+  /** The way to a Queen, for tasks of this lease that submit work. Rejects with an Error when there is none. */
+  readonly wayTo: WayTo;
 }
 type Emit = (event: AgentEvent) => void;
 type OrderOf<T extends SlotEffect['type']> = Extract<SlotEffect, { type: T }>;
@@ -395,7 +395,7 @@ export class Slot {
     } else if (typeof message === 'object' && 'blob' in message) {
       this.#wantBlob(run, message.blob);
     } else if (typeof message === 'object' && 'wantsPass' in message) {
-      if (message.run === run.number) this.#tell(passFor(run, this.#options.wayTo));
+      if (message.run === run.number) void this.#givePass(run);
     } else if (typeof message === 'object' && 'waits' in message) {
       this.#emit({ type: 'slotWaits', slot: this.number, ...message });
     } else if (typeof message === 'object' && 'diskBytes' in message) {
@@ -406,6 +406,13 @@ export class Slot {
       this.#emit({ type: 'slotPulled', slot: this.number, run: run.number, ...message });
     } else if (message === SAYS.much) this.#take(run, false);
     else if (-message === run.number) this.#stopped(run);
+  }
+
+  /** A thread that is gone by then asks again, if its next task wants to. */
+  async #givePass(run: Run): Promise<void> {
+    const worker = this.#worker;
+    const answer = await passFor(run, this.#options.wayTo);
+    if (this.#worker === worker && !this.#isClosed) this.#tell(answer);
   }
 
   /** The last of a lease waits for its end, which is on its way. */

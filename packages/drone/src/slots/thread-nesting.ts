@@ -12,15 +12,12 @@ import type { FromThread, PassAnswer, TaskLine } from './control-block.ts';
 
 type Said = Extract<FromThread, { waits: boolean } | { wantsPass: true }>;
 
-interface Asked extends Deferral<TaskLine> {
-  run?: number;
-}
-
 export class ThreadNesting implements Nesting {
   readonly #say: (message: Said) => void;
   /** Number of the lease's stay in the slot. */
   readonly #run: () => number;
-  #asked: Asked | null = null;
+  /** Those of this lease that have asked for the way to the Queen; every answer is good for one. */
+  #asked: Deferral<TaskLine>[] = [];
   #state: 'here' | 'away' | 'returning' = 'here';
   /** Several at once that are under way; 0: there is at most one. */
   #tasks = 0;
@@ -35,21 +32,17 @@ export class ThreadNesting implements Nesting {
   }
 
   pass(): Promise<TaskLine> {
-    const run = this.#run();
-    if (this.#asked?.run !== run) {
-      this.#asked = new Deferral();
-      this.#asked.run = run;
-      this.#say({ run, wantsPass: true });
-    }
-    return this.#asked.promise;
+    const asked = new Deferral<TaskLine>();
+    this.#asked.push(asked);
+    this.#say({ run: this.#run(), wantsPass: true });
+    return asked.promise;
   }
 
   answered({ run, pass, problem, isLasting }: PassAnswer): void {
-    const asked = this.#asked;
-    if (asked?.run !== run) return;
-    this.#asked = null;
-    if (pass !== null) asked.resolve(pass);
-    else asked.reject(new TaskFailure('cannotSubmit', problem, !isLasting));
+    if (run !== this.#run()) return;
+    const asked = this.#asked.shift();
+    if (pass !== null) asked?.resolve(pass);
+    else asked?.reject(new TaskFailure('cannotSubmit', problem, !isLasting));
   }
 
   get isAway(): boolean {
@@ -61,6 +54,7 @@ export class ThreadNesting implements Nesting {
     this.#state = 'here';
     this.#tasks = 0;
     this.#resting.clear();
+    this.#asked = [];
   }
 
   begin(): () => void {

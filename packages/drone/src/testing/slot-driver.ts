@@ -44,7 +44,7 @@ export class SlotDriver {
       guardian: this.#guardian,
       mayTell: () => this.mayTell,
       blobs: this.blobs,
-      wayTo: () => this.way,
+      wayTo: async () => this.way,
       ...(tasks === undefined ? {} : { tasks }),
       ...(heapMiB === undefined ? {} : { heapMiB }),
       ...(sandbox === undefined ? {} : { sandbox: { ...sandbox, runs: this.outputs.folder } }),

@@ -47,6 +47,13 @@ export function taskJoined(state: State, peer: PeerSession, { job, lease }: Task
   return true;
 }
 
+/** A Drone that was dialled cannot dial: it is dialled once more for such a task. */
+export function dialBack(state: State, drone: DroneState, { lease: number }: Message<'DialBack'>): void {
+  const lease = state.leases.get(number);
+  const isHere = lease?.isLive === true && lease.drone === drone;
+  if (isHere && lease.job.spec.nested === true) state.effects.dials.push(drone.peer);
+}
+
 export function taskLeft(state: State, peer: PeerSession): void {
   if (peer.task !== null) state.children.get(peer.task.lease)?.sessions.delete(peer);
 }

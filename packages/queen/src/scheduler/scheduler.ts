@@ -28,7 +28,7 @@ import { jobsGathered } from './job-lists.ts';
 import { keysRetired } from './keys.ts';
 import { taskOutput, watchOutput } from './live-output.ts';
 import { manage } from './manage.ts';
-import { endChildren, mayTaskSay } from './nested.ts';
+import { dialBack, endChildren, mayTaskSay } from './nested.ts';
 import { planNews, tellNews } from './news.ts';
 import { dropSilentNodes, nodeSaid, nodesRecovered } from './nodes.ts';
 import { answerDrone, bytesHeard, heard, peerJoined, sessionClosed, setClogged } from './peers.ts';
@@ -224,6 +224,7 @@ const DRONE_HANDLERS: DroneHandlers = {
   TaskComplete: taskComplete,
   Retracted: retracted,
   TaskOutput: taskOutput,
+  DialBack: dialBack,
   Drain: (_, drone) => {
     drone.isDraining = true;
     drone.update();

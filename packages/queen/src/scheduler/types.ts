@@ -310,6 +310,8 @@ export interface Effects {
   readonly notices: Notice[];
   readonly keys: KeyRequest[];
   readonly blobs: BlobRequest[];
+  /** Drones that are to be dialled once more, for tasks that submit work. */
+  readonly dials: PeerId[];
 }
 
 /** Something worth a line on the Queen's terminal. */
@@ -351,5 +353,5 @@ export type Notice =
     };
 
 export function noEffects(): Effects {
-  return { append: [], now: [], afterCommit: [], close: [], notices: [], keys: [], blobs: [] };
+  return { append: [], now: [], afterCommit: [], close: [], notices: [], keys: [], blobs: [], dials: [] };
 }
