@@ -1,6 +1,7 @@
 /** For tests: one command line run by GNU parallel and by us, each in a folder of its own with the same files. */
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -14,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import type { Execute } from '../command-task.ts';
 import { run } from '../run.ts';
 import { engineOf } from './in-process.ts';
@@ -47,6 +49,7 @@ export class Sandbox {
   readonly #root = mkdtempSync(join(tmpdir(), 'hive-parallel-'));
   readonly #files: Readonly<Record<string, string>>;
   #count = 0;
+  #known: Promise<string> | null = null;
 
   constructor(files: Readonly<Record<string, string>>) {
     this.#files = files;
@@ -73,6 +76,21 @@ export class Sandbox {
     return path;
   }
 
+  /**
+   * What GNU parallel finds out about a machine when it first runs there, by starting many processes, and then keeps: how
+   * long a command line may be. Every example has a copy, as it would from its second run on.
+   */
+  #knownMachine(): Promise<string> {
+    this.#known ??= this.#findOut();
+    return this.#known;
+  }
+  async #findOut(): Promise<string> {
+    const config = mkdtempSync(join(this.#root, 'known-'));
+    const env = { ...this.#env(config, { args: [] }), PARALLEL_HOME: config };
+    await promisify(execFile)('parallel', ['true', ':::', '1'], { env });
+    return config;
+  }
+
   #env(folder: string, example: Example): NodeJS.ProcessEnv {
     const { PATH } = process.env;
     return {
@@ -88,6 +106,7 @@ export class Sandbox {
   async gnu(examples: readonly Example[]): Promise<Outcome> {
     const folder = this.newFolder();
     const config = mkdtempSync(join(this.#root, 'home-'));
+    cpSync(await this.#knownMachine(), config, { recursive: true });
     let outcome: Outcome = { exitCode: 0, stdout: '', stderr: '', files: new Map() };
     for (const example of examples) {
       const env = { ...this.#env(folder, example), PARALLEL_HOME: config };
