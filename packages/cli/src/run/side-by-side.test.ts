@@ -34,7 +34,7 @@ afterAll(() => sandbox[Symbol.dispose]());
 /** What a shell makes of `cat FILE | parallel …`, of all lines at once: words, and what standard input holds. */
 function examplesOf(lines: readonly string[]): ReadonlyMap<string, Example> {
   const folder = sandbox.newFolder();
-  const to = sandbox.newFolder();
+  const to = sandbox.newFolder([]);
   const unique = [...new Set(lines)];
   const each = unique.map(
     (line, i) =>

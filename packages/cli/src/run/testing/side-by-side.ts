@@ -43,6 +43,8 @@ export function installedVersion(): string | null {
 export const CPUS = 4;
 /** Bytes of a file from which on it is not written anew for every example. */
 const LARGE = 65_536;
+/** So that what lists a folder, or expands a pattern that it should not, finds something. */
+const ALWAYS_THERE = 'abc-file';
 
 /** A folder whose files every example finds fresh. */
 export class Sandbox {
@@ -59,10 +61,13 @@ export class Sandbox {
     rmSync(this.#root, { recursive: true, force: true });
   }
 
-  newFolder(): string {
+  /** With all files, or with those that are named in words, and one more. */
+  newFolder(words?: readonly string[]): string {
     const folder = join(this.#root, String(this.#count++));
     mkdirSync(folder);
     for (const [name, content] of Object.entries(this.#files)) {
+      const isNamed = words?.some((word) => word.includes(name)) ?? true;
+      if (!isNamed && name !== ALWAYS_THERE) continue;
       if (content.length < LARGE) writeFileSync(join(folder, name), content, 'latin1');
       else linkSync(this.#large(name, content), join(folder, name));
     }
@@ -104,7 +109,7 @@ export class Sandbox {
   }
 
   async gnu(examples: readonly Example[]): Promise<Outcome> {
-    const folder = this.newFolder();
+    const folder = this.newFolder(examples.flatMap(({ args }) => args));
     const config = mkdtempSync(join(this.#root, 'home-'));
     cpSync(await this.#knownMachine(), config, { recursive: true });
     let outcome: Outcome = { exitCode: 0, stdout: '', stderr: '', files: new Map() };
@@ -128,7 +133,7 @@ export class Sandbox {
 
   /** @param execute runs up to four commands at a time */
   async ours(examples: readonly Example[], execute: Execute): Promise<Outcome> {
-    const folder = this.newFolder();
+    const folder = this.newFolder(examples.flatMap(({ args }) => args));
     let outcome: Outcome = { exitCode: 0, stdout: '', stderr: '', files: new Map() };
     for (const example of examples) {
       const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
