@@ -179,6 +179,7 @@ const rotateCommand: CommandModule<object, ClientArguments> = {
     process.stdout.write(
       `${changed(answer === null, folder)}New keys are of generation ${generation}; those of generation ${generation - 1} are valid until "hive key retire".\n`,
     );
+    process.stderr.write(`${nodesToRenew(folder, generation)}\n`);
   },
 };
 
@@ -193,8 +194,27 @@ const retireCommand: CommandModule<object, ClientArguments> = {
     process.stdout.write(
       `${changed(answer === null, folder)}Only keys of generation ${generation} are valid now.\n`,
     );
+    process.stderr.write(`${nodesLeftBehind(folder, generation)}\n`);
   },
 };
+
+/** Nodes and Queens elsewhere have the secret as a key, which does not change by itself. */
+function nodesToRenew(folder: string, generation: number): string {
+  const names = oldNodeKeys(folder, generation);
+  const made = names.length === 0 ? '' : ` Keys of the role node that were made here: ${names.join(', ')}.`;
+  return `A Queen or node that was started with HIVE_KEY does not get the new secret by itself.${made} Give each a new key ("hive key --role node") and start it again with that, before "hive key retire": nobody lets it in after that.`;
+}
+
+function nodesLeftBehind(folder: string, generation: number): string {
+  const names = oldNodeKeys(folder, generation);
+  const made = names.length === 0 ? '' : ` Such keys were made here: ${names.join(', ')}.`;
+  return `A Queen or node that was started with HIVE_KEY of an older generation is on its own now.${made} Start it again with what "hive key --role node" prints here.`;
+}
+
+const oldNodeKeys = (folder: string, generation: number): string[] =>
+  readIssued(folder)
+    .filter((key) => key.role === 'node' && key.generation < generation && key.revokedAt === null)
+    .map(({ id, name }) => (name === null ? id : `${id} (${name})`));
 
 const changed = (isAlone: boolean, folder: string): string =>
   isAlone ? `No Queen answered, so the secret in ${folder} was changed without her. ` : '';

@@ -1,4 +1,5 @@
 /** Nodes as a person starts them, on one machine: they share their work, and each can be killed, frozen or sent away. */
+import { join } from 'node:path';
 import type { Hive } from '@hive/client';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { childrenOf, TestMesh, type TestNode, until } from '../testing/mesh.ts';
@@ -287,6 +288,59 @@ test(
     await hive.revokeKey(id!);
     await b.running.saying(new RegExp(`${id}`));
     expect(await status(b).ended).not.toBe(0);
+  },
+  TEST_MILLIS,
+);
+
+test(
+  'a node whose key is of a retired generation says so and what to do, and is in the mesh again with a new one',
+  async () => {
+    const a = await mesh.start();
+    const hive = async (...args: string[]) => {
+      const running = mesh.processes.hive(args);
+      expect(await running.ended).toBe(0);
+      return running;
+    };
+    const nodeKey = async () => {
+      const made = await hive('key', '--role', 'node', '--name', 'of desk');
+      return String(made.stdout).trim().replace('HIVE_KEY=', '');
+    };
+    const start = async (key: string) =>
+      mesh.start(['--name', 'desk'], {
+        env: { HIVE_DATA: join(mesh.processes.folder, 'desk'), HIVE_KEY: key },
+      });
+    const old = await nodeKey();
+    const rotated = await hive('key', 'rotate');
+    expect(rotated.text).toMatch(
+      /started with HIVE_KEY does not get the new secret.*\(of desk\).*before "hive key retire"/,
+    );
+    // The old key lets its node in, but its node does not know the new one.
+    const b = await start(old);
+    await b.running.saying(new RegExp(`Node ${a.name} at .* has joined`));
+    await a.running.saying(
+      /Node desk at .* does not take this node's key: it was started with HIVE_KEY of another generation/,
+    );
+    const retired = await hive('key', 'retire');
+    expect(retired.text).toMatch(/HIVE_KEY of an older generation is on its own now.*\(of desk\)/);
+    await b.running.saying(
+      new RegExp(
+        `Node ${a.name} at .* does not take this node's key any more.*Run "hive key --role node" where`,
+      ),
+    );
+    await mesh.drones(await mesh.client(a), 1);
+    // On its own it goes on.
+    const given = await fetch(`${b.api}/jobs`, { method: 'POST', body: '{"command": "true"}' });
+    const { job_id: id } = (await given.json()) as { job_id: string };
+    await until(async () => {
+      const job = (await (await fetch(`${b.api}/jobs/${id}`)).json()) as { status: string };
+      return job.status === 'JOB_COMPLETED' ? true : null;
+    });
+    b.running.child.kill('SIGKILL');
+    await b.running.ended;
+    await start(await nodeKey());
+    await mesh.nodes(await mesh.client(a), (known) =>
+      known.some(({ name, state }) => name === 'desk' && state !== 'FAILED'),
+    );
   },
   TEST_MILLIS,
 );

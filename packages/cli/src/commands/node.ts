@@ -254,6 +254,10 @@ function nodeText(event: NodeNotice): string {
       return `💔 Node ${event.name} at ${event.address} is gone without a word. Its jobs go on when it is back.`;
     case 'nodeLeft':
       return `👋 Node ${event.name} at ${event.address} has left.`;
+    case 'keyRefused':
+      return event.isKeyGiven
+        ? `🔑 Node ${event.name} at ${event.address} does not take this node's key any more: the secret was rotated and this generation of keys retired, or the key was revoked. Without it this node is on its own. Run "hive key --role node" where the secret lies, and start this node again with what that prints as HIVE_KEY.`
+        : `🔑 Node ${event.name} at ${event.address} does not take this node's key: it was started with HIVE_KEY of another generation. Run "hive key --role node" here, and start it again with what that prints as HIVE_KEY.`;
     case 'droneEnded': {
       const { code, signal } = event.exit;
       const next = formatDuration(event.retryMillis);

@@ -38,7 +38,8 @@ export interface MeshOptions {
   readonly onEvent: (event: MeshEvent) => void;
 }
 export type MeshEvent = {
-  readonly type: 'nodeJoined' | 'nodeLost' | 'nodeLeft';
+  /** `keyRefused`: it does not take this node's key, which is of an older generation than its own, or of a newer. */
+  readonly type: 'nodeJoined' | 'nodeLost' | 'nodeLeft' | 'keyRefused';
   readonly node: string;
   readonly name: string;
   readonly address: string;
@@ -136,6 +137,13 @@ export class Mesh implements PeerHost {
     if (facts !== null) this.#options.queen.tellOfNodes({ type: 'nodeHeard', facts, jobs: jobs ?? [] });
   }
 
+  /** Her tasks are not for this node's Drone either, which has the same key. */
+  keyRefused(link: PeerLink): void {
+    if (this.#isClosed) return;
+    this.#tellQueens();
+    this.#say('keyRefused', link);
+  }
+
   lost(link: PeerLink, isFarewell: boolean): void {
     if (this.#isClosed || link.queen === null) return;
     const { queen: node } = link;
@@ -145,11 +153,14 @@ export class Mesh implements PeerHost {
 
   // Who there is
 
-  #found({ queen, addresses }: KnownQueen): void {
+  #found({ queen, name, addresses }: KnownQueen): void {
     if (this.#isClosed || queen === this.#options.queen.id) return;
     const link = [...this.#links].find((one) => one.queen === queen);
     if (link !== undefined) link.moved(addresses);
-    else if (this.#links.size < LIMITS.queensKnownMax) this.#links.add(new PeerLink(this, addresses, queen));
+    else if (this.#links.size < LIMITS.queensKnownMax) {
+      this.#names.set(queen, name);
+      this.#links.add(new PeerLink(this, addresses, queen));
+    }
     this.#tellQueens();
   }
 
@@ -169,6 +180,7 @@ export class Mesh implements PeerHost {
 
   #remove(link: PeerLink): void {
     this.#links.delete(link);
+    this.#names.delete(link.queen ?? '');
     void link.close('this node is known otherwise');
     this.#tellQueens();
   }

@@ -44,7 +44,10 @@ export interface NodeOptions
   readonly onEvent?: (event: NodeNotice) => void;
 }
 export type NodeNotice =
-  | MeshEvent
+  | (MeshEvent & {
+      /** Whether this node was started with a key, which it keeps however the secret is rotated. */
+      readonly isKeyGiven: boolean;
+    })
   | { readonly type: 'droneEnded'; readonly exit: Exit; readonly retryMillis: number };
 
 export interface Node {
@@ -143,7 +146,7 @@ class RunningNode implements Node {
       onQueens: (addresses) => {
         this.#drone.queens = addresses;
       },
-      onEvent,
+      onEvent: (event) => onEvent({ ...event, isKeyGiven: keys !== null && !keys.hasFolder }),
     });
     this.#leaveAddress(false);
     this.#timer = setInterval(() => this.#leaveAddress(true), ADDRESS_MILLIS);

@@ -13,6 +13,7 @@ import {
   type Plain,
   redialDelay,
   Session,
+  UsageError,
 } from '@hive/shared';
 import { type Access, type Address, Connection, formatAddress, openLine } from '@hive/shared/node';
 import debug from 'debug';
@@ -28,6 +29,8 @@ export interface PeerHost {
   /** A Queen has answered. False: this link is not wanted, because of who she is. */
   opened(link: PeerLink, welcome: Message<'Welcome'>): boolean;
   overview(link: PeerLink, body: Plain): void;
+  /** She does not take this node's key (any more). */
+  keyRefused(link: PeerLink): void;
   /** An open session is over; `isFarewell` when she said goodbye. */
   lost(link: PeerLink, isFarewell: boolean): void;
 }
@@ -55,6 +58,8 @@ export class PeerLink {
   #state: State = { at: 'ended' };
   /** Where she was reached last; null before that. */
   reached: Address | null = null;
+  /** Whether she has refused the key since her session was open last. */
+  isKeyRefused = false;
   /** How many keys she had revoked when she was asked last. */
   revokedKeys = 0;
   #attempt = 0;
@@ -139,7 +144,15 @@ export class PeerLink {
       log('%s: %s', formatAddress(this.address), (error as Error).message);
       this.#next++;
       this.#rest();
+      if (error instanceof UsageError && error.code === 'badKey') this.#keyRefused();
     }
+  }
+
+  #keyRefused(): void {
+    this.reached = null;
+    const isNew = !this.isKeyRefused;
+    this.isKeyRefused = true;
+    if (isNew) this.#host.keyRefused(this);
   }
 
   #greet(
@@ -176,6 +189,7 @@ export class PeerLink {
     this.#isFarewell = false;
     this.#attempt = 0;
     this.reached = this.address;
+    this.isKeyRefused = false;
     this.revokedKeys = 0;
     this.queen = welcome.queen;
     if (this.#host.opened(this, welcome)) connection.send({ type: 'Watch', everyMillis: WATCH_MILLIS });
@@ -190,6 +204,7 @@ export class PeerLink {
       this.#asked.get(message.request)?.(message);
     else if (message.type === 'Goodbye') {
       this.#isFarewell = message.code === 'stopping';
+      if (message.code === 'keyRevoked') this.#keyRefused();
       connection.end();
     }
   }
