@@ -1,7 +1,7 @@
 /** What a Drone is started with, and what it takes when nothing is said. */
 import { availableParallelism, hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { LIMITS, UsageError } from '@hive/shared';
+import { LIMITS, type PeerId, UsageError } from '@hive/shared';
 import {
   type Access,
   type AccessOptions,
@@ -52,11 +52,14 @@ export interface DroneOptions extends AccessOptions {
   /** Run no functions but those. Default: false. */
   readonly tasksOnly?: boolean;
   readonly onEvent?: (event: DroneEvent) => void;
+  /** Its id; default: a random one. No two processes may have the same. */
+  readonly peer?: PeerId;
   /** Events about single tasks carry their values in full. Default: false. */
   readonly showValues?: boolean;
 }
 
 export interface DroneConfig {
+  readonly peer: PeerId;
   readonly queens: DroneOptions['queens'];
   /** Asked before every dial. @throws UsageError when there is no key (yet) */
   readonly access: () => Access;
@@ -110,7 +113,8 @@ export function readOptions(options: DroneOptions): DroneConfig {
   if (listen !== undefined) checkListening(listen, options);
   const { tasksOnly = false } = options;
   const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues, sandbox, tasks, tasksOnly };
-  return { ...own, blobBytesMax, queens, listen, access, orphanTimeoutMillis, onEvent };
+  const { peer = randomPeerId() } = options;
+  return { ...own, peer, blobBytesMax, queens, listen, access, orphanTimeoutMillis, onEvent };
 }
 
 /** @throws UsageError */

@@ -23,7 +23,6 @@ import {
   formatKey,
   PeerKey,
   type PortRange,
-  randomPeerId,
   wholeValue,
 } from '@hive/shared/node';
 import debug from 'debug';
@@ -84,7 +83,7 @@ export function startDrone(options: DroneOptions): Drone {
 }
 
 class DroneRuntime implements Drone, LinkHost {
-  readonly peer = randomPeerId();
+  readonly peer: PeerId;
   readonly closed: Promise<DroneEnd>;
   readonly #config: DroneConfig;
   readonly #agent: Agent;
@@ -118,6 +117,7 @@ class DroneRuntime implements Drone, LinkHost {
 
   constructor(config: DroneConfig) {
     this.#config = config;
+    this.peer = config.peer;
     this.closed = new Promise((resolve) => {
       this.#resolve = resolve;
     });

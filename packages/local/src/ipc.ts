@@ -1,5 +1,6 @@
 /** What a parent and the Queens and Drones that it forked say to each other, over Node's IPC channel. */
 import type { DroneEvent, DroneOptions, SandboxPolicy } from '@hive/drone';
+import type { PeerId } from '@hive/shared';
 import type { Address } from '@hive/shared/node';
 
 /** What a forked Queen is told. */
@@ -41,6 +42,7 @@ export interface NodeDroneConfig
     'name' | 'slots' | 'labels' | 'allow' | 'sandbox' | 'showValues' | 'data' | 'key' | 'insecure'
   > {
   readonly queens: readonly Address[];
+  readonly peer: PeerId;
 }
 export type ToNodeDrone =
   | { readonly type: 'queens'; readonly queens: readonly Address[] }

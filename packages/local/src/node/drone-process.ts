@@ -3,13 +3,15 @@
  * itself it is started again, after a while that grows; when it is to go, it first finishes what runs.
  */
 import type { DroneEvent } from '@hive/drone';
-import { redialDelay } from '@hive/shared';
+import { type PeerId, redialDelay } from '@hive/shared';
 import type { Address } from '@hive/shared/node';
 import { Child, type Exit } from '../child-process.ts';
 import type { FromNodeDrone, NodeDroneConfig, ToNodeDrone } from '../ipc.ts';
 
 export interface DroneProcessOptions {
-  readonly config: NodeDroneConfig;
+  readonly config: Omit<NodeDroneConfig, 'peer'>;
+  /** Who the next one is. */
+  readonly nextPeer: () => PeerId;
   readonly onEvent: (event: DroneEvent) => void;
   readonly onBusy: (busySlots: number, slots: number) => void;
   /** It has ended by itself, and is started again after so many milliseconds. */
@@ -60,7 +62,7 @@ export class DroneProcess {
   #start(): void {
     this.#restart = null;
     const startedAt = performance.now();
-    const config = { ...this.#options.config, queens: this.#queens };
+    const config = { ...this.#options.config, queens: this.#queens, peer: this.#options.nextPeer() };
     const child = new Child<NodeDroneConfig, null>('entry-node-drone', config, {
       onSaid: (words) => this.#said(words as FromNodeDrone),
     });

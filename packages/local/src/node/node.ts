@@ -21,6 +21,7 @@ import {
   writeQueenAddress,
 } from '@hive/shared/node';
 import type { Exit } from '../child-process.ts';
+import { lastDrone, nextDrone } from './drone-id.ts';
 import { DroneProcess } from './drone-process.ts';
 import { inFreeFolder } from './folder.ts';
 import { Mesh, type MeshEvent } from './mesh.ts';
@@ -129,8 +130,11 @@ class RunningNode implements Node {
     this.#above = above;
     const { insecure = false, onEvent = () => {}, onDroneEvent = () => {} } = options;
     this.clientAccess = keys === null ? { insecure } : { key: keys.nodeKey() };
+    const gone = lastDrone(folder);
+    if (gone !== null) queen.tellOfNodes({ type: 'ownDroneEnded', peer: gone });
     this.#drone = new DroneProcess({
       config: droneConfig(options, above, keys, queen),
+      nextPeer: () => nextDrone(folder),
       onEvent: onDroneEvent,
       onBusy: (busySlots, slots) => this.#noteBusy(busySlots, slots),
       onLost: (exit, retryMillis) => onEvent({ type: 'droneEnded', exit, retryMillis }),

@@ -3,8 +3,17 @@
  * watches them, kept in her store, and dropped when nothing was heard for too long. None of it decides anything here; it
  * answers questions, also while the node that owns a job is away.
  */
-import { isJobId, type JobId, LIMITS, type Millis, type Plain, type RefusalCode } from '@hive/shared';
+import {
+  isJobId,
+  type JobId,
+  LIMITS,
+  type Millis,
+  type PeerId,
+  type Plain,
+  type RefusalCode,
+} from '@hive/shared';
 import { revokedElsewhere } from './keys.ts';
+import { awaitNoMore } from './recovery.ts';
 import type { State } from './state.ts';
 
 export type NodeState = 'IDLE' | 'BUSY' | 'DRAINING' | 'FAILED';
@@ -54,6 +63,8 @@ export type NodeEvent =
   | { readonly type: 'jobsHeard'; readonly node: string; readonly jobs: readonly Plain[] }
   /** Its connection is gone without a word, or it is silent. */
   | { readonly type: 'nodeFailed'; readonly node: string }
+  /** The Drone of this node's life before it was started again is gone, and what it ran with it. */
+  | { readonly type: 'ownDroneEnded'; readonly peer: PeerId }
   /** Keys that were revoked at another node: they are worth nothing anywhere. */
   | { readonly type: 'keysRevoked'; readonly keyIds: readonly string[] }
   /** It said goodbye. */
@@ -68,6 +79,7 @@ export function nodeSaid(state: State, event: NodeEvent): void {
   else if (event.type === 'nodeHeard') heard(state, event.facts, event.jobs);
   else if (event.type === 'jobsHeard') newJobsHeard(state, event.node, event.jobs);
   else if (event.type === 'nodeFailed') failed(state, event.node);
+  else if (event.type === 'ownDroneEnded') awaitNoMore(state, event.peer);
   else if (event.type === 'keysRevoked') revokedElsewhere(state, event.keyIds);
   else if (state.nodes.has(event.node)) state.commit({ type: 'nodeDropped', node: event.node });
 }

@@ -72,6 +72,13 @@ export function droneIsGone(state: State, peer: PeerId, isForGood: boolean): voi
   }
 }
 
+/** A Drone of before is known to have ended: what it ran need not be held for it, unless others are awaited, too. */
+export function awaitNoMore(state: State, peer: PeerId): void {
+  if (!state.missingDrones.has(peer) || state.sessionOfPeer.has(peer)) return;
+  state.commit({ type: 'droneLeft', drone: peer });
+  droneIsBack(state, peer);
+}
+
 /** Nobody will claim what is still held: it runs again. */
 export function releaseHeld(state: State): void {
   state.deadlines.clear(state.rejoinDeadline);

@@ -137,6 +137,7 @@ export class Scheduler {
       case 'selfTold':
       case 'nodeHeard':
       case 'jobsHeard':
+      case 'ownDroneEnded':
       case 'nodeFailed':
       case 'nodeLeft':
       case 'keysRevoked':
