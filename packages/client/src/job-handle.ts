@@ -21,7 +21,8 @@ export type TaskResult<T = unknown> =
   | {
       readonly index: number;
       readonly outcome: Exclude<Outcome, 'succeeded'>;
-      readonly value?: undefined;
+      /** What a command gave although it failed, where its job asks for that (`failedResult`). */
+      readonly value?: T;
       readonly error: {
         readonly code?: string;
         readonly message: string;
@@ -190,8 +191,13 @@ async function fetched(result: TaskResult): Promise<IteratorResult<TaskResult>> 
 function resultOf(reader: PageReader): TaskResult {
   const { index, failure } = reader;
   if (failure === undefined) return { index, outcome: 'succeeded', value: reader.next() };
-  reader.skip();
-  return { index, outcome: failure.outcome as Exclude<Outcome, 'succeeded'>, error: errorOf(failure) };
+  const value = reader.failedValue();
+  return {
+    index,
+    outcome: failure.outcome as Exclude<Outcome, 'succeeded'>,
+    ...(value === undefined ? {} : { value }),
+    error: errorOf(failure),
+  };
 }
 
 function errorOf({ code, message, error }: Failure): { code?: string; message: string; thrown?: unknown } {

@@ -65,7 +65,14 @@ export class PageReader {
 
   /** Goes on behind the next task, which did not succeed, or whose output is not in the page. */
   skip(): void {
-    this.#position++;
+    this.#offset += sizeAt(this.#page, this.#position++);
+  }
+  /** What the next task, which has failed, gave all the same, where its job asks for that; else undefined. Goes on behind it. */
+  failedValue(): unknown {
+    const size = sizeAt(this.#page, this.#position++);
+    const offset = this.#offset;
+    this.#offset = offset + size;
+    return size === 0 ? undefined : readValue(this.#page.data, offset, size, this.#encoding);
   }
 
   /** The next task's value, or what stands for it. @throws TaskError if it did not succeed */
@@ -75,7 +82,10 @@ export class PageReader {
     if (this.#failures !== null || this.#streams !== null) {
       const index = page.first + at;
       const failure = this.#failures?.get(index);
-      if (failure !== undefined) throw new TaskError(this.#job, failure);
+      if (failure !== undefined) {
+        this.#offset += sizeAt(page, at);
+        throw new TaskError(this.#job, failure);
+      }
       const stream = this.#streams?.get(index);
       if (stream !== undefined) return this.#openStream(stream);
     }

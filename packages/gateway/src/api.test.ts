@@ -1,4 +1,5 @@
 /** The API as a client meets it: the fixed paths and values first, then every kind of job, and what is refused. */
+import { connect } from '@hive/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Api } from './testing/api.ts';
 
@@ -129,13 +130,31 @@ describe('a command', () => {
     });
     const { jobs } = await api.json<{ jobs: { job_id: string; status: string }[] }>(200, 'GET', 'jobs');
     expect(jobs.find(({ job_id }) => job_id === bad['job_id'])?.status).toBe('JOB_FAILED');
+    // The Queen says the same.
+    await using hive = await connect(api.queen);
+    expect(await hive.job(bad['job_id']!)).toMatchObject({
+      state: 'failed',
+      counts: { succeeded: 0, failed: 1 },
+    });
+    expect(await hive.job(slow['job_id']!)).toMatchObject({ state: 'failed' });
+    const { text } = await api.get(`jobs/${bad['job_id']}/results`);
+    expect(lines(text)).toMatchObject([
+      { index: 0, outcome: 'failed', error: { code: 'exit' }, value: { exit_code: 3, stdout: 'out\n' } },
+    ]);
+    const logs = await api.get(`jobs/${bad['job_id']}/logs?format=text`);
+    expect(logs.text.split('\n').sort()).toEqual(['', 'err', 'out']);
+    expect((await api.get(`jobs/${bad['job_id']}/tasks/0/value`)).text).toContain('out\n');
   });
 
   test('with retries is tried again, and says why it failed', async () => {
-    const { job_id } = await submit({ command: 'exit 4', retries: 1, backoff_seconds: 0.001 });
+    const { job_id } = await submit({ command: 'echo tried; exit 4', retries: 1, backoff_seconds: 0.001 });
     expect(await api.ended(job_id!)).toMatchObject({
       status: 'JOB_FAILED',
-      result: { exit_code: null, error: { code: 'exit', message: 'The command ended with exit code 4.' } },
+      result: {
+        exit_code: 4,
+        stdout: 'tried\n',
+        error: { code: 'exit', message: 'The command ended with exit code 4.' },
+      },
     });
     const { attempts } = await api.json<{ attempts: unknown[] }>(200, 'GET', `jobs/${job_id}/tasks/0`);
     expect(attempts).toMatchObject([{ outcome: 'failed', node_id: 'local-1' }, { outcome: 'failed' }]);

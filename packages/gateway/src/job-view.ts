@@ -7,7 +7,6 @@ export const NODE_LABEL = 'node';
 
 export type JobStatusText = 'JOB_PENDING' | 'JOB_RUNNING' | 'JOB_COMPLETED' | 'JOB_FAILED' | 'JOB_CANCELLED';
 
-/** Without the exit code of its command, if it is one: see `statusWith`. */
 export function statusOf({ state, counts }: Pick<JobInfo, 'state' | 'counts'>): JobStatusText {
   switch (state) {
     case 'succeeded':
@@ -25,23 +24,13 @@ export function statusOf({ state, counts }: Pick<JobInfo, 'state' | 'counts'>): 
   }
 }
 
-/** A command that ended with another exit code than 0 has failed, although the Hive did what it was asked. */
-export const statusWith = (status: JobStatusText, exitCode: number | null): JobStatusText =>
-  status === 'JOB_COMPLETED' && exitCode !== null && exitCode !== 0 ? 'JOB_FAILED' : status;
-
 /** Whether its one task has a result that belongs to it. */
 export const isSingle = ({ sealed, counts }: Pick<JobInfo, 'sealed' | 'counts'>): boolean =>
   sealed && counts.appended === 1;
 export const hasEnded = ({ state }: Pick<JobInfo, 'state'>): boolean =>
   state === 'succeeded' || state === 'failed' || state === 'cancelled';
 
-/** @param exitCode of its one command, if it is known without the result */
-export function jobView(
-  info: JobInfo,
-  node: string,
-  result: ResultBody | null = null,
-  exitCode: number | null = result?.exit_code ?? null,
-): JobBody {
+export function jobView(info: JobInfo, node: string, result: ResultBody | null = null): JobBody {
   const { id, name, kind, counts, createdAt, endedAt, elapsedMillis, priority, sealed, message, labels } =
     info;
   const command = commandOf(info);
@@ -51,7 +40,7 @@ export function jobView(
     kind,
     ...(command === null ? {} : { command }),
     target_node: labels?.[NODE_LABEL] ?? info.nodeName ?? node,
-    status: statusWith(statusOf(info), exitCode),
+    status: statusOf(info),
     created_at: createdAt,
     ...(endedAt === undefined ? {} : { finished_at: endedAt }),
     elapsed_seconds: elapsedMillis / 1000,

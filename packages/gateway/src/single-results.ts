@@ -2,7 +2,7 @@
  * The results of jobs of one task, which belong to the job's own document. Each is read once, for all who ask at that
  * moment, and remembered: a result does not change, and who polls a job asks for it again and again.
  *
- * Memory: at most 64 MiB of them; of exit codes, which lists of jobs need, 100,000.
+ * Memory: at most 64 MiB of them.
  */
 import {
   type CommandOutput,
@@ -20,14 +20,12 @@ import type { ResultBody } from './schemas.ts';
 /** Bytes of each output that a result carries; all of it is at `/tasks/0/value`. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const HELD_BYTES_MAX = 64 * 1024 * 1024;
-const CODES_MAX = 100_000;
 /** What an entry costs besides its texts. */
 const ENTRY_BYTES = 512;
 
 export class SingleResults {
   readonly #reading = new Map<string, Promise<ResultBody | null>>();
   readonly #held = new Map<string, ResultBody>();
-  readonly #codes = new Map<string, number | null>();
   #heldBytes = 0;
 
   /** Null for a job of many tasks, one that has not ended, or whose task never ran. */
@@ -48,19 +46,8 @@ export class SingleResults {
     return reading;
   }
 
-  /** The exit code of a single command; null where there is none. Cheap the second time. */
-  async exitCodeOf(open: () => Promise<Hive>, info: JobInfo): Promise<number | null> {
-    if (info.kind !== 'command' || info.state !== 'succeeded' || !isSingle(info)) return null;
-    const key = `${info.id} ${info.endedAt}`;
-    const known = this.#codes.get(key);
-    if (known !== undefined) return known;
-    return (await this.of(open, info))?.exit_code ?? null;
-  }
-
   #keep(key: string, result: ResultBody | null): ResultBody | null {
     if (result === null) return null;
-    this.#codes.set(key, result.exit_code);
-    if (this.#codes.size > CODES_MAX) this.#codes.delete(this.#codes.keys().next().value!);
     this.#held.set(key, result);
     this.#heldBytes += costOf(result);
     for (const [old, oldest] of this.#held) {
@@ -90,7 +77,15 @@ async function read(hive: Hive, { id, kind }: JobInfo): Promise<ResultBody | nul
     finished_at: last?.endedAt ?? null,
   };
   if (task === null) return { ...result, stderr: last?.message ?? '' };
-  if (task.outcome !== 'succeeded') return { ...result, stderr: task.error.message, error: task.error };
+  if (task.outcome !== 'succeeded') {
+    const { error, value } = task;
+    const failed = {
+      ...result,
+      stderr: error.message,
+      error,
+    };
+    return value === undefined ? failed : { ...failed, ...(await commandFields(value)) };
+  }
   if (kind === 'command' && !(task.value instanceof Uint8Array))
     return { ...result, ...(await commandFields(task.value)) };
   return { ...result, value: plainOf(task.value) };

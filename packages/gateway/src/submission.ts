@@ -122,12 +122,9 @@ function workOf({ input, inputs, range, command }: SubmissionBody): {
   );
 }
 
-type Params = Pick<
-  SubmissionBody,
-  'params' | 'command' | 'env' | 'cwd' | 'stdin' | 'timeout_seconds' | 'retries'
->;
+type Params = Pick<SubmissionBody, 'params' | 'command' | 'env' | 'cwd' | 'stdin' | 'timeout_seconds'>;
 function paramsOf(body: Params, kind: string, isSingle: boolean): Pick<SubmitOptions, 'params'> {
-  const { params, command, env, cwd, stdin, timeout_seconds, retries = 0 } = body;
+  const { params, command, env, cwd, stdin, timeout_seconds } = body;
   if (kind !== COMMAND)
     return params === undefined ? {} : { params: params as NonNullable<SubmitOptions['params']> };
   const own = definedOf({
@@ -137,8 +134,8 @@ function paramsOf(body: Params, kind: string, isSingle: boolean): Pick<SubmitOpt
     cwd,
     stdin,
     timeoutMillis: millis(timeout_seconds),
-    // Any end of a single command is its result; only where it is to be tried again is another code a failure.
-    exitCodes: isSingle && retries === 0 ? 'any' : undefined,
+    // Whoever gives a single command wants to see what it printed, also when it failed.
+    failedResult: isSingle ? true : undefined,
   });
   return { params: { ...own, ...params } as NonNullable<SubmitOptions['params']> };
 }

@@ -68,7 +68,7 @@ async function printLive({ lines }: WhatToPrint, live: AsyncIterable<Printed>): 
 }
 
 async function printResult(lines: PrintedLines, { index, outcome, value, error }: TaskResult): Promise<void> {
-  if (outcome !== 'succeeded') {
+  if (outcome !== 'succeeded' && value === undefined) {
     if (outcome !== 'cancelled') await lines.kept(index, 'stderr', 0, new Uint8Array(0), true);
     process.stderr.write(
       `hive logs: task ${index} ${outcome === 'timedOut' ? 'timed out' : outcome}: ${error!.message}\n`,
@@ -85,4 +85,5 @@ async function printResult(lines: PrintedLines, { index, outcome, value, error }
     }
     await lines.kept(index, stream, offset, new Uint8Array(0), true);
   }
+  if (error !== undefined) process.stderr.write(`hive logs: task ${index} ${outcome}: ${error.message}\n`);
 }

@@ -26,6 +26,8 @@ export class ResultLines {
   print(result: TaskResult): Promise<void> | null {
     if (this.#isJson) return this.#output.write(Buffer.from(jsonLine(jsonOf(result))));
     if (result.outcome === 'succeeded') return this.#printValue(result.value);
+    // A command may have printed something although it failed.
+    if (result.value !== undefined) this.#printValue(result.value);
     // What was cancelled is no surprise to whoever cancelled it.
     if (result.outcome === 'cancelled') return null;
     this.#output.flush();
@@ -57,7 +59,8 @@ function printedOf(value: unknown): { readonly stdout: Uint8Array; readonly stde
 }
 
 function jsonOf({ index, outcome, value, error }: TaskResult): object {
-  return { index, outcome, ...(outcome === 'succeeded' ? { value: value ?? null } : error) };
+  const hasValue = value !== undefined || outcome === 'succeeded';
+  return { index, outcome, ...(hasValue ? { value: value ?? null } : {}), ...error };
 }
 
 function lineOf(value: unknown): Uint8Array {

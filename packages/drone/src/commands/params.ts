@@ -29,6 +29,8 @@ export interface CommandParams {
   readonly keepStderr: number;
   /** Exit codes that are no failure; null: any, and signals too. */
   readonly exitCodes: ReadonlySet<number> | null;
+  /** Whether a failure has the command's result beside it. */
+  readonly hasFailedResult: boolean;
   /** Milliseconds. Null: no limit of its own. */
   readonly timeoutMillis: number | null;
   readonly sandbox: unknown;
@@ -62,7 +64,7 @@ export interface Order {
 }
 
 const KNOWN = new Set(
-  'argv line args shell cwd env exactEnv slotVariable stdin keepStdout keepStderr exitCodes timeoutMillis sandbox head baseFiles returns cleanup'.split(
+  'argv line args shell cwd env exactEnv slotVariable stdin keepStdout keepStderr exitCodes failedResult timeoutMillis sandbox head baseFiles returns cleanup'.split(
     ' ',
   ),
 );
@@ -75,6 +77,7 @@ type Plain = Readonly<Record<string, unknown>>;
 export function readParams(params: Plain): CommandParams {
   refuseUnknown(params, KNOWN, badParams);
   const { shell = DEFAULT_SHELL, exactEnv = false, head = false, cleanup = false } = params;
+  const { failedResult = false } = params;
   if (typeof shell !== 'string' || !isAbsolute(shell))
     throw badParams('"shell" of command takes the absolute path of a shell.');
   return {
@@ -88,6 +91,7 @@ export function readParams(params: Plain): CommandParams {
     keepStdout: bytesOf('keepStdout', params['keepStdout']),
     keepStderr: bytesOf('keepStderr', params['keepStderr']),
     exitCodes: exitCodesOf(params['exitCodes']),
+    hasFailedResult: flagOf('failedResult', failedResult),
     timeoutMillis: millisOf(params['timeoutMillis']),
     sandbox: params['sandbox'],
     hasHead: flagOf('head', head),

@@ -18,12 +18,14 @@ import type { PlacedFiles } from './place-files.ts';
 import { PosixLauncher } from './posix-launcher.ts';
 import type { Printed } from './printed-files.ts';
 import { findProgram } from './program.ts';
-import { endOfText, type Kept, keptOf, putPrinted, putResult } from './result.ts';
+import { endOfText, type Kept, keptOf, type Outcome, putPrinted, putResult } from './result.ts';
 import { CommandSandbox, type Entered } from './sandbox.ts';
 import type { Workplace } from './workplace.ts';
 
 /** As much of standard error as fits the text of a failure. */
 const ERROR_TEXT_BYTES = 1_600;
+/** Of each output of a command that failed: both, and what else is in a result, fit one value in a page. */
+const FAILED_KEEP_BYTES = 480 * 1024;
 /** What a shell says of a program that is not there, and of one that cannot be run. */
 const NOT_FOUND = 127;
 const NOT_RUN = 126;
@@ -229,7 +231,9 @@ export class CommandRunner {
     if (verdict?.why === 'timedOut') throw timedOut(verdict.message, stderr);
     if (verdict?.why === 'disk') throw new TaskFailure('diskLimit', verdict.message, true);
     const isTimedOut = verdict?.why === 'limit';
-    this.#judge(over, isTimedOut, stderr, order, cut);
+    const failure = this.#judge(over, isTimedOut, stderr, order, cut);
+    if (failure !== null)
+      throw this.#withResult(failure, task, files, { ...over, isTimedOut, endedAt: now() });
     const stdout = keptOf(files.stdout?.file ?? null, this.#params.keepStdout);
     if (this.#isRaw) putPrinted(task, stdout);
     else {
@@ -238,24 +242,35 @@ export class CommandRunner {
     }
   }
 
-  /** @throws TaskFailure when the job takes this end for a failure */
+  /** What the command printed, cut until it fits a page, goes beside the failure where the job asks for that. */
+  #withResult(failure: TaskFailure, task: Task, files: Files, outcome: Outcome): TaskFailure {
+    const { hasFailedResult, keepStdout, keepStderr } = this.#params;
+    if (!hasFailedResult || this.#isRaw) return failure;
+    const stdout = keptOf(files.stdout?.file ?? null, Math.min(keepStdout, FAILED_KEEP_BYTES));
+    const stderr = keptOf(files.stderr?.file ?? null, Math.min(keepStderr, FAILED_KEEP_BYTES));
+    putResult(task, outcome, stdout, stderr, null);
+    failure.keepsOutput = true;
+    return failure;
+  }
+
+  /** Null unless the job takes this end for a failure. */
   #judge(
     { exitCode, signal, error }: Over,
     isTimedOut: boolean,
     stderr: Kept,
     { cwd }: Order,
     cut: string | null,
-  ): void {
+  ): TaskFailure | null {
     const { exitCodes, timeoutMillis } = this.#params;
-    if (exitCodes === null) return;
-    if (isTimedOut) throw timedOut(`The command took longer than its limit of ${timeoutMillis} ms.`, stderr);
-    if (error !== null) throw new TaskFailure('notStarted', error.sentence(cwd), true);
+    if (exitCodes === null) return null;
+    if (isTimedOut) return timedOut(`The command took longer than its limit of ${timeoutMillis} ms.`, stderr);
+    if (error !== null) return new TaskFailure('notStarted', error.sentence(cwd), true);
     if (cut !== null && !exitCodes.has(exitCode ?? -1))
-      throw new TaskFailure('sandboxLimit', `${cut}${textOf(stderr)}`, true);
+      return new TaskFailure('sandboxLimit', `${cut}${textOf(stderr)}`, true);
     if (signal !== null)
-      throw new TaskFailure('signal', `The command was ended by signal ${signal}.${textOf(stderr)}`, true);
-    if (exitCodes.has(exitCode!)) return;
-    throw new TaskFailure('exit', `The command ended with exit code ${exitCode}.${textOf(stderr)}`, true);
+      return new TaskFailure('signal', `The command was ended by signal ${signal}.${textOf(stderr)}`, true);
+    if (exitCodes.has(exitCode!)) return null;
+    return new TaskFailure('exit', `The command ended with exit code ${exitCode}.${textOf(stderr)}`, true);
   }
 
   #leave({ stdin, stdout, stderr }: Files): void {

@@ -140,6 +140,41 @@ describe('the result', () => {
     ]);
   });
 
+  test('that is a failure has the result beside it where the job asks for that', async () => {
+    const commands = [
+      'echo one',
+      'echo out; echo err >&2; exit 4',
+      ['no-such-program'],
+      'kill -9 $$',
+      'yes | head -c 1000000; exit 5',
+      'echo six',
+    ];
+    const { values, failures } = await run(commands, { failedResult: true });
+    expect(failures.map(({ position, code }) => [position, code])).toEqual([
+      [1, 'exit'],
+      [2, 'notStarted'],
+      [3, 'signal'],
+      [4, 'exit'],
+    ]);
+    const [first, bad, missing, killed, large, last] = values as Result[];
+    for (const [good, text] of [
+      [first, 'one\n'],
+      [last, 'six\n'],
+    ] as const)
+      expect(good).toMatchObject({ exitCode: 0, stdout: Buffer.from(text) });
+    expect(bad).toMatchObject({ exitCode: 4, stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') });
+    expect(missing!.exitCode).toBe(127);
+    expect(killed).toMatchObject({ signal: 9 });
+    // What would be too large for a page is cut in the middle.
+    expect(large!.stdout.length).toBe(480 * 1024);
+    expect(large).toMatchObject({ stdoutCut: { at: 240 * 1024, bytes: 1_000_000 - 480 * 1024 } });
+    const late = await run(['echo begun; sleep 600'], { failedResult: true, timeoutMillis: 50 });
+    expect(late.failures).toMatchObject([{ outcome: 'timedOut' }]);
+    expect(late.values).toMatchObject([{ timedOut: true, stdout: Buffer.from('begun\n') }]);
+    expect((await run(['exit 1', 'true'])).values[0]).toBeUndefined();
+    expect((await run(['true'], { failedResult: 'yes' })).failures).toMatchObject([{ code: 'badParams' }]);
+  });
+
   test('of a program that is not there is 127, or a failure that says so', async () => {
     const found = await result(['no-such-program'], { exitCodes: 'any' });
     expect(found.exitCode).toBe(127);

@@ -108,8 +108,13 @@ export class ResultReader {
       const word = this.#sizes[at + i]!;
       const size = sizeIn(word);
       this.#wrap(size);
-      if (word >= FAILED_BIT) failures.push(this.#failureAt(at + i, size));
-      else if (word >= STREAM_BIT) streams.push(this.#streamAt(at + i, size));
+      if (word >= FAILED_BIT) {
+        const { value = NO_BYTES, ...failure } = this.#failureAt(at + i, size);
+        failures.push(failure);
+        writeU32(sizes, i * 4, value.length);
+        data.set(value, length);
+        length += value.length;
+      } else if (word >= STREAM_BIT) streams.push(this.#streamAt(at + i, size));
       else {
         if (word >= FINISH_BIT) finish ??= at + i;
         writeU32(sizes, i * 4, size);
@@ -121,23 +126,25 @@ export class ResultReader {
       at,
       count,
       sizes,
-      data,
+      data: length === data.length ? data : data.subarray(0, length),
       failures,
       ...(streams.length === 0 ? {} : { streams }),
       ...(finish === null ? {} : { finish }),
     };
   }
 
+  /** At most so many: of a failure it is not known yet whether there is a value in it. */
   #bytesBetween(at: number, end: number): number {
     let total = 0;
     for (let position = at; position < end; position++) {
       const word = this.#sizes[position]!;
-      if (word < STREAM_BIT) total += sizeIn(word);
+      if (word < STREAM_BIT || word >= FAILED_BIT) total += sizeIn(word);
     }
     return total;
   }
 
-  #failureAt(position: number, size: number): SlotFailure {
+  /** With the output that a task gave although it failed. */
+  #failureAt(position: number, size: number): SlotFailure & { readonly value?: Uint8Array } {
     const copy = new Uint8Array(size);
     this.#copy(size, copy, 0);
     return { position, ...(decodeMsgpack(copy) as Omit<SlotFailure, 'position'>) };

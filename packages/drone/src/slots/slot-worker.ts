@@ -311,7 +311,8 @@ class Thread {
         error = problem;
       }
     }
-    this.#task.failed(failureOf(error, this.#task.isAborted));
+    const keepsOutput = error instanceof TaskFailure && error.keepsOutput && !this.#task.isAborted;
+    this.#task.failed(failureOf(error, this.#task.isAborted), keepsOutput);
   }
 
   #isMarked(position: number): boolean {

@@ -316,18 +316,23 @@ export class ThreadTask implements Task {
     this.#commit(STREAM_NOTE_BYTES, STREAM_NOTE_BYTES + STREAM_BIT);
   }
 
-  /** The task has failed. What it had written is not seen. */
-  failed(failure: {
-    outcome: string;
-    code: string;
-    message: string;
-    retryable?: boolean;
-    error?: string;
-  }): void {
+  /** The task has failed. What it had written is not seen, unless it is to be kept: then what it had put in the ring is. */
+  failed(
+    failure: {
+      outcome: string;
+      code: string;
+      message: string;
+      retryable?: boolean;
+      error?: string;
+    },
+    keepsOutput = false,
+  ): void {
     this.#isFinish = false;
     if (this.#output.isOpen) this.#output.discard();
-    const bytes = encodeMsgpack(failure);
-    this.put(bytes);
+    // Copied, because the failure is written where it stands.
+    const value = this.out.subarray(this.#outputAt, this.#outputAt + this.#outputSize);
+    const bytes = encodeMsgpack(keepsOutput ? { ...failure, value: Uint8Array.from(value) } : failure);
+    this.out.set(bytes, this.reserve(bytes.length));
     this.#commit(bytes.length, bytes.length + FAILED_BIT);
   }
 

@@ -174,7 +174,8 @@ function valuesOf(page: Page, { encoding }: Spec, failed: ReadonlySet<number>): 
       typeof page.sizes === 'number' ? page.sizes : new DataView(page.sizes.slice().buffer).getUint32(i * 4);
     const data = page.data.subarray(offset, offset + size);
     offset += size;
-    if (failed.has(page.first + i)) values.push(undefined);
+    // Of a task that failed, if it gave something all the same.
+    if (failed.has(page.first + i) && size === 0) values.push(undefined);
     else values.push(...readValues({ first: 0, count: 1, sizes: size, data }, encoding));
   }
   return values;

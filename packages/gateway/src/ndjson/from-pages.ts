@@ -48,7 +48,7 @@ export class LineWriter {
       if (index >= from) {
         const failure = failures?.get(index);
         const stream = streams?.get(index);
-        if (failure !== undefined) this.#failed(page, failure);
+        if (failure !== undefined) this.#failed(page, failure, offset, size);
         else if (stream !== undefined) this.#large(page, index, stream.bytes);
         else this.#succeeded(page, index, offset, size);
       }
@@ -93,9 +93,13 @@ export class LineWriter {
     return true;
   }
 
-  #failed(page: EncodedResults, { index, outcome, code, message }: Failure): void {
+  /** With what a command printed although it failed, where its job asks for that. */
+  #failed(page: EncodedResults, failure: Failure, offset: number, size: number): void {
+    const { index, outcome, code, message } = failure;
     const error = code === undefined ? { message } : { code, message };
-    this.#fields(page, index, jsonOf({ index, outcome, error }));
+    const { kind, encoding } = this.#options;
+    const value = size === 0 ? '' : `,"value":${valueJson(kind, page.data, offset, size, encoding)}`;
+    this.#fields(page, index, `${jsonOf({ index, outcome, error }).slice(0, -1)}${value}}`);
   }
 
   /** Over 1 MiB: where it can be read. */

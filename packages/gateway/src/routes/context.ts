@@ -40,13 +40,6 @@ export type Reply = FastifyReply;
 /** All paths but that of the document and of the metrics begin so. */
 export const PREFIX = '/api/v1';
 
-/**
- * How the command of a job of one task ended, which is part of the job's status: so the gateway looks for itself, for
- * whoever may see the job. Null where there is no such thing, or the gateway may not look either.
- */
-export const exitCodeOf = ({ results, own }: Context, info: JobInfo): Promise<number | null> =>
-  results.exitCodeOf(() => own.results(), info).catch(() => null);
-
 /** Of a job of another node, too: the Queen asks there. `lastKnownAt` says that it is away. @throws UsageError 'unknownJob' */
 export async function findJob({ session }: Caller, id: string): Promise<JobInfo> {
   return await (await session.hive()).job(id);

@@ -7,7 +7,7 @@ import type { HiveEvent } from '../event-log.ts';
 import { jobView } from '../job-view.ts';
 import { peerOf } from '../peers.ts';
 import { EventHeaders } from '../schemas.ts';
-import { type App, type Context, exitCodeOf, PREFIX } from './context.ts';
+import { type App, type Context, PREFIX } from './context.ts';
 
 /** Events that wait for a slow reader; then its stream ends, and it comes back with the last id that it has. */
 const WAITING_MAX = 20_000;
@@ -72,7 +72,7 @@ async function* eventLines(
     yield 'retry: 1000\n\n';
     while (!signal.aborted && waiting.length <= WAITING_MAX && (await isStillAllowed(caller))) {
       const event = waiting.shift();
-      if (event !== undefined) yield await textOf(context, event);
+      if (event !== undefined) yield textOf(context, event);
       else {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -97,11 +97,10 @@ async function isStillAllowed({ session }: Caller): Promise<boolean> {
   }
 }
 
-async function textOf(context: Context, { id, type, data }: HiveEvent): Promise<string> {
+function textOf(context: Context, { id, type, data }: HiveEvent): string {
   let shown = data;
   if (type === 'job') {
-    const info = data as JobInfo;
-    shown = jobView(info, context.nodeName, null, await exitCodeOf(context, info));
+    shown = jobView(data as JobInfo, context.nodeName);
   } else if (type === 'drone') shown = peerOf(data as DroneInfo, new Date());
   return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(shown)}\n\n`;
 }

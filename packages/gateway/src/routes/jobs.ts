@@ -15,7 +15,7 @@ import {
   Task,
   TaskParams,
 } from '../schemas.ts';
-import { type App, type Context, exitCodeOf, findJob, findLiveJob, PREFIX } from './context.ts';
+import { type App, type Context, findJob, findLiveJob, PREFIX } from './context.ts';
 
 const TAGS = ['jobs'];
 type ById = { Params: Static<typeof JobParams> };
@@ -41,11 +41,11 @@ function addList(app: App, context: Context): void {
         everywhere: true,
         ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
       });
-      const shown = jobs.map(async (info): Promise<JobBody> => {
-        const view = jobView(info, nodeName, null, await exitCodeOf(context, info));
+      const shown = jobs.map((info): JobBody => {
+        const view = jobView(info, nodeName);
         return info.lastKnownAt === undefined ? view : { ...view, last_known: true };
       });
-      return { jobs: await Promise.all(shown), next_cursor: next === undefined ? null : cursorOf(next) };
+      return { jobs: shown, next_cursor: next === undefined ? null : cursorOf(next) };
     },
   );
 }
@@ -93,7 +93,7 @@ function addOne(app: App, context: Context): void {
 async function bodyOf(context: Context, { isObserver, session }: Caller, info: JobInfo): Promise<JobBody> {
   const { results, nodeName } = context;
   if (info.lastKnownAt !== undefined) return { ...jobView(info, nodeName), last_known: true };
-  if (isObserver) return jobView(info, nodeName, null, await exitCodeOf(context, info));
+  if (isObserver) return jobView(info, nodeName);
   let result: ResultBody | null = null;
   if (isSingle(info) && hasEnded(info)) result = await results.of(() => session.results(), info);
   return jobView(info, nodeName, result);

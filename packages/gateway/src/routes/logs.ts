@@ -124,9 +124,9 @@ async function* kept(
   handle: Awaited<ReturnType<Hive['open']>>,
   only: number | undefined,
 ): AsyncGenerator<Piece> {
-  for await (const { index, outcome, value } of handle.results({ streams: true, after: only ?? 0 })) {
+  for await (const { index, value } of handle.results({ streams: true, after: only ?? 0 })) {
     if (only !== undefined && index > only) return;
-    if (outcome !== 'succeeded') continue;
+    if (value === undefined) continue;
     const { stdout, stderr } = await readCommandResult(value);
     for (const [stream, output] of [
       ['stderr', stderr],

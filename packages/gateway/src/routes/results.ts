@@ -147,11 +147,12 @@ function addValue(app: App, context: Context): void {
 
 async function* valueIn(page: EncodedResults, index: number): AsyncGenerator<Uint8Array> {
   const failure = page.failures.find((one) => one.index === index);
-  if (failure !== undefined)
+  const given = bytesAt(page, index - page.first);
+  if (failure !== undefined && given.length === 0)
     throw new Problem(409, 'no_value', `Task ${index} gave nothing: ${failure.message}`);
   const stream = page.streams.find((one) => one.index === index);
   if (stream !== undefined) yield* stream.output.chunks();
-  else yield bytesAt(page, index - page.first);
+  else yield given;
 }
 
 function bytesAt(page: EncodedResults, position: number): Uint8Array {
