@@ -11,6 +11,7 @@ import type { Job } from './job.ts';
 import { JobHandle } from './job-handle.ts';
 import { PageCursor } from './page-cursor.ts';
 import type { PageQueue, ResultPage } from './page-queue.ts';
+import { Promised } from './promised.ts';
 
 export interface MapReading {
   readonly ordered: boolean;
@@ -18,7 +19,7 @@ export interface MapReading {
   readonly streams: boolean;
 }
 
-export class MapResults<T = unknown> implements AsyncIterable<T>, PromiseLike<T[]> {
+export class MapResults<T = unknown> extends Promised<T[]> implements AsyncIterable<T> {
   readonly #job: Job | Promise<Job>;
   readonly #ordered: boolean;
   readonly #asStreams: boolean;
@@ -29,6 +30,7 @@ export class MapResults<T = unknown> implements AsyncIterable<T>, PromiseLike<T[
 
   /** @internal Made by `hive.map`. */
   constructor(job: Job | Promise<Job>, { ordered, signal, streams }: MapReading) {
+    super();
     this.#job = job;
     this.#ordered = ordered;
     this.#asStreams = streams;
@@ -60,12 +62,8 @@ export class MapResults<T = unknown> implements AsyncIterable<T>, PromiseLike<T[
   }
 
   /** `await hive.map(…)` is `await hive.map(…).all()`. */
-  // biome-ignore lint/suspicious/noThenProperty: an array is what most callers want of a map
-  then<A = T[], B = never>(
-    fulfilled?: ((values: T[]) => A | PromiseLike<A>) | null,
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.all().then(fulfilled, rejected);
+  protected override settled(): Promise<T[]> {
+    return this.all();
   }
 
   /** The values in the order of the inputs, or as they finish if `ordered` is false. */

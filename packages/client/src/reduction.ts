@@ -6,14 +6,16 @@ import { onAbort } from './abort.ts';
 import type { Job } from './job.ts';
 import { JobHandle } from './job-handle.ts';
 import type { JobValue } from './job-value.ts';
+import { Promised } from './promised.ts';
 
-export class Reduction<T = unknown> implements PromiseLike<T> {
+export class Reduction<T = unknown> extends Promised<T> {
   readonly #job: Promise<Job>;
   #outcome: Promise<JobValue> | null = null;
   #unlisten: () => void = () => {};
 
   /** @internal Made by `hive.map` and `hive.range`. */
   constructor(job: Job | Promise<Job>, signal: AbortSignal | undefined) {
+    super();
     this.#job = Promise.resolve(job);
     // Whoever waits for the value hears of it.
     this.#job.catch(() => {});
@@ -47,12 +49,9 @@ export class Reduction<T = unknown> implements PromiseLike<T> {
     return (await this.outcome()).value;
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: the value is what most callers want of a reduction
-  then<A = T, B = never>(
-    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.value().then(fulfilled, rejected);
+  /** `await reduction` is `await reduction.value()`. */
+  protected override settled(): Promise<T> {
+    return this.value();
   }
 
   async #wait(): Promise<JobValue> {
