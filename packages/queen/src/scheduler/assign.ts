@@ -312,13 +312,14 @@ function attemptsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'attemp
  */
 export function leaseLength(state: State, job: Job, rate: Rate | undefined): number {
   if (job.spec.nested === true) return nestedLength(state, job);
-  if (rate === undefined) return 1;
-  const inTarget = LIMITS.leaseTargetMillis / Math.max(rate.millisPerTask, 1e-6);
+  // Whoever runs several at once needs as many, however long they take: that is known without measuring.
+  const atOnce = job.spec.concurrency ?? 1;
+  const inTarget = rate === undefined ? 1 : LIMITS.leaseTargetMillis / Math.max(rate.millisPerTask, 1e-6);
+  const learned = Math.min(Math.floor(inTarget), rate?.lengthCap ?? 1);
   const places = Math.max(1, Math.floor(state.fittingSlots(job) / job.slots));
   const evenShare = Math.ceil(job.readyTasks / (2 * places));
-  // Whoever runs several at once needs as many; the measured rate is that of all of them together.
-  const wanted = Math.max(Math.floor(inTarget), job.spec.concurrency ?? 1);
-  const length = Math.max(1, Math.min(wanted, rate.lengthCap, evenShare, LIMITS.leaseTasksMax));
+  const shareAtOnce = Math.min(atOnce, job.readyTasks, Math.ceil((job.readyTasks + job.running) / places));
+  const length = Math.max(1, shareAtOnce, Math.min(learned, evenShare, LIMITS.leaseTasksMax));
   return job.isHeldBack ? Math.min(length, gapLength(state, job)) : length;
 }
 
