@@ -32,7 +32,7 @@ export interface DroneOptions extends AccessOptions {
   readonly slots?: number;
   /** Added to `os`, `arch`, `host`, `host.id`, `uid` and `user`. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Kinds that this Drone runs; all that it knows by default. */
+  /** Kinds that this Drone runs; all that it knows by default, with `tasksOnly` no other than functions. */
   readonly allow?: readonly string[];
   /** Further kinds: their names, and the URLs of modules that export them as `kind`. */
   readonly kindModules?: Readonly<Record<string, string>>;
@@ -49,7 +49,7 @@ export interface DroneOptions extends AccessOptions {
   readonly sandbox?: SandboxPolicy;
   /** Folder of task files (`resize.task.ts`) that jobs may name instead of sending one of their own. */
   readonly tasks?: string;
-  /** Run no functions but those. Default: false. */
+  /** Run no functions but those, and no other kind that `allow` does not name. Default: false. */
   readonly tasksOnly?: boolean;
   readonly onEvent?: (event: DroneEvent) => void;
   /** Its id; default: a random one. No two processes may have the same. */
@@ -108,10 +108,10 @@ export function readOptions(options: DroneOptions): DroneConfig {
   }
   const { queens, listen, onEvent, orphanTimeoutMillis, slotHeapMiB, showValues = false } = options;
   const { blobBytesMax = LIMITS.droneBlobBytesMax } = options;
-  const kinds = kindsOf(kindModules, options.allow);
+  const { tasksOnly = false } = options;
+  const kinds = kindsOf(kindModules, options.allow ?? (tasksOnly ? ['function'] : undefined));
   const access = accessOf(options, 'drone');
   if (listen !== undefined) checkListening(listen, options);
-  const { tasksOnly = false } = options;
   const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues, sandbox, tasks, tasksOnly };
   const { peer = randomPeerId() } = options;
   return { ...own, peer, blobBytesMax, queens, listen, access, orphanTimeoutMillis, onEvent };

@@ -77,6 +77,12 @@ describe('a Drone that runs registered tasks only', () => {
     const path = join(processes.folder, 'sent.task.ts');
     writeFileSync(path, "import { task } from '@hive/client';\nexport default task(() => 1);\n");
     await expect(hive.call(path, 0, { retries: 0 })).rejects.toMatchObject({ code: 'notAllowed' });
+    expect((await hive.drones())[0]?.kinds).toEqual(['function']);
+    const shell = await hive.submit({ kind: 'command', inputs: ['echo x'] });
+    expect((await hive.explain(shell.id)).join('\n')).toContain(
+      'No Drone here runs the kind "command"; on offer: function.',
+    );
+    await shell.cancel();
   });
 
   test('is not asked for those that it does not have', async () => {

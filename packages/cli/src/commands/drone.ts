@@ -58,7 +58,7 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
           type: 'string',
           array: true,
           requiresArg: true,
-          describe: 'Kinds that it accepts (default: all)',
+          describe: 'Kinds that it accepts (default: all; with --tasks-only: function)',
         },
         tasks: {
           type: 'string',
@@ -68,7 +68,7 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
         'tasks-only': {
           type: 'boolean',
           default: false,
-          describe: 'With --tasks: run no functions that clients send',
+          describe: 'With --tasks: run nothing else, but for the kinds of --allow',
         },
         'slot-memory': {
           type: 'number',
