@@ -1,6 +1,6 @@
 /**
- * The part of `pnpm pack-check` that does what a new user does: a small project with a task of its own and the packed
- * packages, run as TypeScript by Node, type-checked, and the same task from the command line.
+ * The part of `pnpm pack-check` that does what a new user does: a small project with tasks of its own and the packed
+ * packages, run as TypeScript by Node, type-checked, results folded, and the same tasks from the command line.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,12 +38,43 @@ try {
 const byFile = await hive.call<typeof import('./letters.task.ts')>('./letters.task.ts', 'bee');
 console.log(byFile.get('e'));
 `,
+  'squares.task.ts': `import { task } from '@hive/client';
+
+export const square = task((n: number) => n * n);
+export const find = task((n: number, { finish }) => {
+  if (n === 4_321) finish({ found: n });
+});
+`,
+  'fold.ts': `import { connect } from '@hive/client';
+import { find, square } from './squares.task.ts';
+
+await using hive = await connect({ local: { drones: 2, slots: 1 } });
+const range = { ends: [0, 100_000] as const, kind: square };
+const fold = (reduce: 'count' | 'sum' | 'min' | 'max') => hive.range(...range.ends, range.kind, { reduce });
+console.log(await Promise.all([fold('count'), fold('sum'), fold('min'), fold('max')]));
+console.log(await hive.range(2 ** 53 - 4, 2 ** 53 - 1, 'echo', { reduce: 'sum' }));
+console.log(await hive.range(0, 50, square, { reduce: { op: 'top', k: 3 } }));
+console.log(await hive.map('echo', ['a', 'b', 'c'], { reduce: 'concat' }));
+console.log(await hive.map('echo', [[1, 4], [2, 3]], { reduce: 'merge' }));
+console.log(await hive.range(0, 1e12, find, { reduce: 'count' }).outcome());
+const refused = hive.map('echo', ['a'], { reduce: 'sum' }).catch((error: Error) => error.message);
+console.log(await refused);
+`,
   'words.txt': 'Queen\ndrone\n',
 };
 const SAID = `2 1
 true text.toLowerCase is not a function
 no letters in "42" true
 2
+`;
+/** The sum of the squares below n is (n - 1) n (2n - 1) / 6; that of the three integers before 2^53 - 1 is beyond 53 bits. */
+const FOLDED = `[ 100000, 333328333350000, 0, 9999800001 ]
+27021597764222967n
+[ 2401, 2304, 2209 ]
+abc
+[ 1, 2, 3, 4 ]
+{ value: { found: 4321 }, isEarly: true }
+sum adds numbers, and the task gave a text
 `;
 
 /** `tsc` and `hive` are the compiler and the command as the project would call them. */
@@ -58,17 +89,22 @@ export function checkNewUser(project: string, run: Run, { tsc, hive }: { tsc: st
     allowImportingTsExtensions: true,
     erasableSyntaxOnly: true,
   };
-  const config = { extends: './tsconfig.json', compilerOptions: options, include: ['main.ts'] };
+  const config = { extends: './tsconfig.json', compilerOptions: options, include: ['main.ts', 'fold.ts'] };
   writeFileSync(join(project, 'tsconfig.user.json'), JSON.stringify(config));
   run(tsc, ['-p', 'tsconfig.user.json']);
   expect('main.ts', run(process.execPath, ['main.ts']), SAID);
+  expect('fold.ts', run(process.execPath, ['fold.ts']), FOLDED);
+  const squares = ['map', 'squares.task.ts#square', '--local', '--range', '1..1000', '--reduce', 'sum'];
+  expect('hive map --reduce', run(hive, squares), '333833500\n');
   const mapped = run(hive, ['map', 'letters.task.ts', '--local', '--input', 'words.txt']);
   expect(
     'hive map',
     mapped,
     '[["q",1],["u",1],["e",2],["n",1]]\n[["d",1],["r",1],["o",1],["n",1],["e",1]]\n',
   );
-  console.log('pack-check: a project with a task of its own works outside of the workspace');
+  console.log(
+    'pack-check: a project with tasks of its own works, and folds their results, outside of the workspace',
+  );
 }
 
 function expect(what: string, said: string, expected: string): void {
