@@ -32,5 +32,7 @@ export function typeName(value: unknown): string {
   if (typeof value === 'string') return 'a text';
   if (typeof value === 'boolean') return 'true or false';
   if (value instanceof Uint8Array) return 'bytes';
-  return Array.isArray(value) ? 'a list' : `a ${typeof value === 'object' ? 'map' : typeof value}`;
+  if (Array.isArray(value)) return 'a list';
+  if (value instanceof Map) return 'a map';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

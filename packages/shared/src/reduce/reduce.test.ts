@@ -115,6 +115,17 @@ describe('what cannot be folded', () => {
     ]);
   });
 
+  test.each<[unknown, string]>([
+    [{ size: 1 }, 'an object'],
+    [new Map(), 'a map'],
+    [[1], 'a list'],
+    [null, 'nothing'],
+    [true, 'true or false'],
+  ])('%j is named as people call it: %s', (value, name) => {
+    const sum = operator({ op: 'sum' });
+    expect(() => sum.of(value)).toThrow(`sum adds numbers, and the task gave ${name}`);
+  });
+
   test('a value over 1 MiB is folded in halves, and two halves that make one are refused', () => {
     const values = Array.from({ length: 4 }, () => 'x'.repeat(300_000));
     const folds = foldValues(operator({ op: 'concat' }), 'msgpack', pageOf(values), 0, 4);
