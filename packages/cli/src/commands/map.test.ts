@@ -80,6 +80,10 @@ describe('hive map', () => {
     expect(
       await map(['--kind', 'echo', '--reduce', 'top:2:age'], '{"age":1}\n{"age":3}\n{"age":2}\n'),
     ).toEqual(fine('[{"age":3},{"age":2}]'));
+    const hopeless = await map(['--kind', 'echo', '--range', '1..1000000', '--reduce', 'concat']);
+    expect(hopeless).toMatchObject({ code: 1, stdout: '' });
+    expect(hopeless.stderr).toMatch(/failed: concat joins texts, lists or bytes, and the task gave a number/);
+    expect(hopeless.stderr).toContain('it was halted after 1 of its tasks had failed');
     const failing = await map(['--kind', 'hash', '--retries', '0', '--reduce', 'count'], '"a"\n{}\n');
     expect(failing).toMatchObject({ code: 1, stdout: '' });
     expect(failing.stderr).toMatch(/^hive map: task 1 \(standard input, record 2\) failed: /m);

@@ -224,7 +224,9 @@ async function map(
 ): Promise<void> {
   if (range !== null) progress.expect(range.count);
   const source = range === null ? { inputs: counted(inputs, progress) } : { range };
-  const job = await hive.submit({ ...options, ...work, ...source });
+  // Without the value of one task there is none of all, so the others need not be waited for.
+  const halting = work.reduce === undefined ? {} : { haltOn: 1 };
+  const job = await hive.submit({ ...halting, ...options, ...work, ...source });
   void hintAtDrones(hive, note);
   if (work.reduce !== undefined)
     job.onProgress(({ counts }) => progress.reached(counts.succeeded + counts.failed));
