@@ -53,7 +53,14 @@ export interface CommandOutput {
   chunks(): AsyncIterable<Uint8Array>;
 }
 
+/** What a task of the kind `command` gives, as it travels: PROTOCOL.md, "The kind command". Times are milliseconds since 1970. */
+export interface CommandValue extends Entries {
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
 interface Entries {
+  /** Absent if a signal ended it. */
   readonly exitCode?: number;
   readonly signal?: number;
   readonly timedOut?: boolean;
@@ -78,7 +85,7 @@ const HEAD_BYTES_MAX = 1_024;
  */
 export async function readCommandResult(value: unknown): Promise<CommandResult> {
   if (isStream(value)) return await readStream(value);
-  const entries = value as (Entries & { stdout: Uint8Array; stderr: Uint8Array }) | null;
+  const entries = value as CommandValue | null;
   if (!(entries?.stdout instanceof Uint8Array && entries.stderr instanceof Uint8Array)) throw notOne();
   const returned = returnedOf(entries as { files?: unknown; contents?: unknown });
   const parts = returned === null ? null : async () => returned;

@@ -11,6 +11,7 @@ import { Graph, type GraphOptions } from './graph.ts';
 import type { ParentsOf } from './inputs.ts';
 import { type CancelOptions, Job } from './job.ts';
 import { JobHandle } from './job-handle.ts';
+import type { KindOutputs } from './kind-outputs.ts';
 import { Latest } from './latest.ts';
 import { MapResults } from './map-results.ts';
 import {
@@ -95,6 +96,11 @@ export class Hive implements AsyncDisposable {
    * Rejects with TaskError when the task does not succeed, with the signal's reason, or with UsageError ('badValue',
    * 'tooLarge', 'unknownKind', 'badTask', 'jobLost', 'closed', …).
    */
+  call<K extends keyof KindOutputs>(
+    kind: K,
+    input: unknown,
+    options?: Omit<CallOptions, 'encoding'>,
+  ): Promise<KindOutputs[K]>;
   call<In, Out>(task: Task<In, Out>, input: SentAs<In>, options?: CallOptions): Promise<Awaited<Out>>;
   call<M = unknown>(kind: string | URL, input: InputOf<M>, options?: CallOptions): Promise<OutputOf<M>>;
   call(target: Target, input: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
@@ -137,6 +143,11 @@ export class Hive implements AsyncDisposable {
    * `hive.map<typeof import('./resize.task.ts')>('./resize.task.ts', paths)`.
    * Inputs are pulled only as fast as the Queen takes them, results sent only as fast as they are read.
    */
+  map<K extends keyof KindOutputs>(
+    kind: K,
+    inputs: Inputs,
+    options?: Omit<MapOptions, 'encoding' | 'streams'>,
+  ): MapResults<KindOutputs[K]>;
   map<In, Out>(
     task: Task<In, Out>,
     inputs: Inputs<SentAs<In>>,

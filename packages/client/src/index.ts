@@ -12,7 +12,12 @@ export {
   localFiles,
   type SentPath,
 } from './command-files.ts';
-export { type CommandOutput, type CommandResult, readCommandResult } from './command-result.ts';
+export {
+  type CommandOutput,
+  type CommandResult,
+  type CommandValue,
+  readCommandResult,
+} from './command-result.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export { type Duration, millisOf } from './duration.ts';
 export { type EncodedResults, EncodedValues } from './encoded.ts';
