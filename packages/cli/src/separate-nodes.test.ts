@@ -12,6 +12,8 @@ const reason = whyNoHosts();
 if (reason !== null) process.stderr.write(`Tests of nodes on separate hosts are skipped: ${reason}.\n`);
 const onHosts = reason === null ? describe : describe.skip;
 const TEST_MILLIS = 240_000;
+/** Each question is a process. */
+const ASK_MILLIS = 500;
 
 let network: TestNetwork | null = null;
 let processes: Processes | null = null;
@@ -68,6 +70,7 @@ class Hosts {
         return isFine && is(last as T) ? (last as T) : null;
       },
       () => last,
+      ASK_MILLIS,
     );
   }
   nodes(host: string, states: Readonly<Record<string, string | RegExp>>): Promise<unknown> {
@@ -75,6 +78,12 @@ class Hosts {
       Object.entries(states).every(([name, state]) =>
         nodes.some((node) => node.name === `on-${name}` && new RegExp(state).test(node.state)),
       ),
+    );
+  }
+  /** Waits until the node of a host has heard of a job of another. */
+  heardOf(host: string, id: string): Promise<unknown> {
+    return this.ask<{ jobs: (Job & { id: string })[] }>(host, ['jobs'], ({ jobs }) =>
+      jobs.some((job) => job.id === id && job.lastKnownAt !== undefined),
     );
   }
   /** Tasks of so many milliseconds and more, up to the last. */
@@ -100,6 +109,8 @@ onHosts('nodes on three hosts', () => {
       await hosts.nodes('c', { a: 'IDLE', b: 'IDLE', c: 'IDLE' });
       const [ofA, ofC] = [await hosts.submit('a', 190), await hosts.submit('c', 150)];
       await hosts.ask<Job>('a', ['job', ofC], ({ nodeName }) => nodeName === 'on-c');
+      // What the others remember is what they have heard, twice a second.
+      for (const host of ['a', 'b']) await hosts.heardOf(host, ofC);
       hosts.net.host('c').unplug();
       await a.saying(/Node on-c at 10\.77\.0\.3:8080 is gone without a word/);
       await hosts.nodes('a', { c: 'FAILED' });

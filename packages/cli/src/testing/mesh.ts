@@ -20,13 +20,17 @@ export interface TestNode {
 }
 
 /** Resolves with what `look` finds once that is something. @throws Error when it never does, with what was seen last */
-export async function until<T>(look: () => Promise<T | null>, seen: () => unknown = () => ''): Promise<T> {
+export async function until<T>(
+  look: () => Promise<T | null>,
+  seen: () => unknown = () => '',
+  lookMillis = LOOK_MILLIS,
+): Promise<T> {
   const deadline = performance.now() + WAIT_MILLIS_MAX;
   for (;;) {
     const found = await look();
     if (found !== null) return found;
     if (performance.now() > deadline) throw new Error(`it did not come: ${JSON.stringify(seen())}`);
-    await sleep(LOOK_MILLIS);
+    await sleep(lookMillis);
   }
 }
 
