@@ -3,11 +3,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, fileStream, type Hive, type OutputStream } from '@hive/client';
 import { startDrone } from '@hive/drone';
 import { type Queen, startQueen } from '@hive/queen';
 import { formatAddress } from '@hive/shared/node';
 import { afterEach, describe, expect, test } from '@jest/globals';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 const MiB = 2 ** 20;
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
@@ -33,9 +37,8 @@ async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
   for await (const value of values) all.push(value);
   return all;
 }
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn();
+  while (!condition()) await sleep(LOOK_MILLIS);
 }
 
 class Cluster implements AsyncDisposable {

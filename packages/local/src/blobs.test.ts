@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Hive } from '@hive/client';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type Processes, startProcesses } from './index.ts';
@@ -52,7 +53,7 @@ test('a Queen who is killed in the middle of a blob has none of it, and gets it 
   const incoming = join(cluster.data, 'blobs', 'incoming');
   const given = hive.blobs.ensure(path);
   const begun = () => readdirSync(incoming).some((name) => statSync(join(incoming, name)).size > 0);
-  while (!begun()) await new Promise((resolve) => setImmediate(resolve));
+  while (!begun()) await sleep(1);
   cluster.queen.kill('SIGKILL');
   await cluster.queen.exited;
   const whole = () => readdirSync(join(cluster.data, 'blobs')).filter((name) => name !== 'incoming');

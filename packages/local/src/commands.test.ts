@@ -2,24 +2,30 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Hive, type Printed, readCommandResult } from '@hive/client';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Processes, startProcesses } from './index.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 const MiB = 1024 * 1024;
 let cluster: Processes;
 let hive: Hive;
 let folder: string;
-beforeEach(async () => {
+beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hive-command-test-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+async function start(): Promise<void> {
   cluster = await startProcesses({ drones: 1, slotsPerDrone: 2 });
   hive = await connect({ ...cluster.access });
-});
-afterEach(async () => {
+}
+async function stop(): Promise<void> {
   await hive.close();
   await cluster.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+}
 
 /** Whether a process exists and has not ended. */
 function isAlive(pid: number): boolean {
@@ -30,7 +36,7 @@ function isAlive(pid: number): boolean {
   }
 }
 async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  while (!holds()) await sleep(LOOK_MILLIS);
 }
 const lineOf = (name: string) => {
   const path = join(folder, name);
@@ -39,6 +45,9 @@ const lineOf = (name: string) => {
 const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 
 describe('commands in a cluster of processes', () => {
+  beforeAll(start);
+  afterAll(stop);
+
   test('are retried when they fail, and the story tells what each attempt said', async () => {
     const line = 'n=$(cat n || echo 0); echo $((n + 1)) >n; echo attempt $n >&2; [ $n -ge 2 ]';
     const options = { params: { cwd: folder }, retries: 2, backoff: 1 };
@@ -157,6 +166,11 @@ describe('commands in a cluster of processes', () => {
       { outcome: 'timedOut', message: 'The attempt took longer than its limit of 300 ms.\nso far' },
     ]);
   });
+});
+
+describe('commands in a cluster of processes that ends', () => {
+  beforeEach(start);
+  afterEach(stop);
 
   test('do not outlive their Drone when it is killed, not even as daemons', async () => {
     const line = `trap '' TERM; setsid sh -c 'echo $$ >daemon; sleep 1000' & sleep 1000 & echo $! $$ $TMPDIR >pids; wait`;

@@ -1,6 +1,7 @@
 /** Drones that wait to be dialled, and Queens that dial them: the session does not care. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Drone, type DroneEvent, startDrone } from '@hive/drone';
 import { type Notice, type Queen, type QueenOptions, startQueen } from '@hive/queen';
 import { incarnation, LIMITS, type Message, queenId, Session } from '@hive/shared';
@@ -16,6 +17,9 @@ import {
   secureAsQueen,
 } from '@hive/shared/node';
 import { afterEach, describe, expect, test } from '@jest/globals';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 const keys = Keyring.of(newSecret());
 /** A Drone's of this cluster: where it listens, it is as good as where it dials. */
@@ -239,7 +243,7 @@ describe('a Queen who dials', () => {
     const { queen, told } = await scanning(address.port, (relay.address() as AddressInfo).port);
     await told.times('droneJoined', 1);
     while (relayed === 0 && told.events.filter(({ type }) => type === 'droneJoined').length < 2) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await sleep(LOOK_MILLIS);
     }
     expect(queen.summary().drones).toBe(1);
     expect(told.events.filter(({ type }) => type === 'droneJoined')).toHaveLength(1);

@@ -3,10 +3,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@hive/client';
 import { parseAddress, readQueenAddress } from '@hive/shared/node';
 import { describe, expect, test } from '@jest/globals';
 import { startProcesses } from './index.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 /** Whether a process exists and has not ended (an ended one may wait for its parent to notice). */
 function isAlive(pid: number): boolean {
@@ -114,7 +118,7 @@ describe('a cluster of processes', () => {
     parent.kill('SIGKILL');
     await allGone;
     // A process lets go of its files a moment before it is gone.
-    while (pids.some(isAlive)) await new Promise((resolve) => setImmediate(resolve));
+    while (pids.some(isAlive)) await sleep(LOOK_MILLIS);
     rmSync(data, { recursive: true });
   });
 });

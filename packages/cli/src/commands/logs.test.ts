@@ -1,7 +1,11 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Processes } from '../testing/processes.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 const processes = new Processes();
 const { folder } = processes;
@@ -17,7 +21,7 @@ async function hive(...args: string[]) {
 }
 const inFolder = ['-p', `cwd=${JSON.stringify(folder)}`];
 async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  while (!holds()) await sleep(LOOK_MILLIS);
 }
 
 describe('commands from a shell', () => {

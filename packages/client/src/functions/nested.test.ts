@@ -1,4 +1,5 @@
 /** Tasks that submit work, from end to end: with keys, threads, and fewer slots than tasks that wait. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect } from '../connect.ts';
 import { type Hive, newJobId } from '../hive.ts';
@@ -6,6 +7,9 @@ import { FakeQueen } from '../testing/fake-queen.ts';
 import * as tasks from '../testing/tasks/nested.task.ts';
 import { count, rejection } from '../testing/with-fake.ts';
 import { connectTask } from './task-session.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 let hive: Hive;
 beforeAll(async () => {
@@ -19,7 +23,7 @@ async function ended(): Promise<readonly string[]> {
     const jobs = await hive.jobs({ hidden: true, limit: Number.POSITIVE_INFINITY });
     const attached = jobs.filter(({ name }) => name?.startsWith('calls of') !== true);
     if (attached.every(({ endedAt }) => endedAt !== undefined)) return attached.map(({ state }) => state);
-    await new Promise(setImmediate);
+    await sleep(LOOK_MILLIS);
   }
 }
 
@@ -69,7 +73,7 @@ describe('a task that submits work', () => {
   test('takes what it has submitted with it when it is cancelled', async () => {
     const job = await hive.submit({ kind: tasks.waitsForever, inputs: [3_600_000], nested: true });
     while ((await hive.jobs({ hidden: true })).every(({ kind, endedAt }) => kind !== 'sleep' || endedAt))
-      await new Promise(setImmediate);
+      await sleep(LOOK_MILLIS);
     await job.cancel('enough');
     expect(await ended()).toContain('cancelled');
   });
@@ -140,7 +144,7 @@ test('what a task awaits fails when its session is lost, and is not asked for ag
     throw new Error('no function is submitted');
   });
   const answer = rejection(session.call('echo', 1));
-  while (!queen.heard.some(({ type }) => type === 'Submit')) await new Promise(setImmediate);
+  while (!queen.heard.some(({ type }) => type === 'Submit')) await sleep(LOOK_MILLIS);
   expect(queen.heard.find(({ type }) => type === 'Hello')).toMatchObject({
     role: 'client',
     task: { lease: 1 },

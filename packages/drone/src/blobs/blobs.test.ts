@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { appendValue, jobId, LIMITS, leaseNumber, type Message, PageBuilder, readValues } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Drone, startDrone } from '../runtime.ts';
 import { FakeQueen } from '../testing/fake-queen.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 const JOB = jobId('01900000-0000-7000-8000-000000000001');
 const KIND = new URL('../testing/blob-kind.ts', import.meta.url).href;
@@ -135,7 +139,7 @@ describe('a Drone', () => {
     assign(hashOf('third'));
     await give('third');
     await value();
-    while (existsSync(paths[1]!)) await new Promise((resolve) => setImmediate(resolve));
+    while (existsSync(paths[1]!)) await sleep(LOOK_MILLIS);
     expect(existsSync(paths[0]!)).toBe(true);
     assign(hashOf('other'));
     expect(await give('other')).toMatchObject({ hash: hashOf('other') });

@@ -11,11 +11,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ByteReader, encodeMsgpack, entryToWire, type FileEntry, pathProblem } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SlotDriver } from '../testing/slot-driver.ts';
 import { orderOf, readParams } from './params.ts';
 import { openReturned, PlacedFiles, returnedFiles } from './place-files.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 let folder: string;
 let root: string;
@@ -149,7 +153,7 @@ test('a task that is ended while its files come leaves none of them to the next 
     const chunk = { offset, data: new Uint8Array(begun), last: false, error: null };
     driver.slot.obey({ type: 'deliverChunk', slot: 0, run: driver.run, position, ...chunk });
     const placed = join(driver.outputs.folder, 'slot-0', 'work', 'a');
-    while (!existsSync(placed)) await new Promise((resolve) => setImmediate(resolve));
+    while (!existsSync(placed)) await sleep(LOOK_MILLIS);
     driver.events.length = 0;
     driver.kill('timedOut');
     await driver.next('slotDied');

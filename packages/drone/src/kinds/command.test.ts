@@ -1,17 +1,28 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeMsgpack } from '@hive/shared';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { SlotDriver, type SlotOutcome } from '../testing/slot-driver.ts';
 
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
+
 let driver: SlotDriver;
-beforeEach(() => {
+/** One thread for all that is run, but for what ends threads and for other ways to start commands. */
+beforeAll(() => {
   driver = new SlotDriver();
 });
-afterEach(() => driver.close());
-afterAll(() => {
+afterEach(() => void driver.events.splice(1));
+afterAll(async () => {
+  await driver.close();
   delete process.env['HIVE_TEST_SECRET'];
 });
+
+async function renew(): Promise<void> {
+  await driver.close();
+  driver = new SlotDriver();
+}
 
 interface Result {
   readonly exitCode?: number;
@@ -55,7 +66,7 @@ async function fileInWork(name: string): Promise<string> {
   const path = join(driver.outputs.folder, 'slot-0', 'work', name);
   for (;;) {
     if (existsSync(path) && readFileSync(path, 'utf8').endsWith('\n')) return readFileSync(path, 'utf8');
-    await new Promise((resolve) => setImmediate(resolve));
+    await sleep(LOOK_MILLIS);
   }
 }
 
@@ -318,6 +329,8 @@ describe('what it reads', () => {
 });
 
 describe('its end', () => {
+  beforeEach(renew);
+
   const stubborn = `trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & echo $! $$ >pids; while :; do sleep 1; done`;
 
   test('when it is cancelled: the whole group, also if it ignores SIGTERM', async () => {
@@ -364,16 +377,15 @@ describe('its end', () => {
     await driver.start({ kind: 'command' }, [stubborn]);
     const pids = (await fileInWork('pids')).trim().split(' ').map(Number);
     await driver.slot.close();
-    while (pids.some(isAlive)) await new Promise((resolve) => setImmediate(resolve));
+    while (pids.some(isAlive)) await sleep(LOOK_MILLIS);
     expect(existsSync(driver.outputs.folder)).toBe(true);
   });
 });
 
 describe('without koffi', () => {
   beforeEach(async () => {
-    await driver.close();
     process.env['HIVE_NO_KOFFI'] = '1';
-    driver = new SlotDriver();
+    await renew();
   });
   afterEach(() => {
     delete process.env['HIVE_NO_KOFFI'];

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeHiveJs } from '@hive/shared';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { removeCgroups } from '../sandbox/cgroups.ts';
@@ -9,6 +10,9 @@ import { type OpenSandbox, openSandbox } from '../sandbox/setup.ts';
 import { type DockerEngineOfTest, IMAGE, NODE_IMAGE, tryEngine } from '../testing/docker-engine.ts';
 import { until } from '../testing/sandboxed.ts';
 import { SlotDriver, type SlotOutcome } from '../testing/slot-driver.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 const drone = `test${randomBytes(6).toString('hex')}`;
 const engine: DockerEngineOfTest | string = await tryEngine();
@@ -126,7 +130,7 @@ describe.each(levels)('a function in %s', (level, check) => {
     while (!hasPrinted()) {
       driver.sample();
       await driver.next('slotProgressed');
-      await new Promise((resolve) => setImmediate(resolve));
+      await sleep(LOOK_MILLIS);
     }
     driver.kill('timedOut');
     const { values, failures } = await driver.outcome();

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import {
   DATAGRAM_VERSION,
@@ -14,6 +15,9 @@ import { DiscoveryAnnouncer, type QueenInfo } from './announcer.ts';
 import { reachOf, waysOut } from './interfaces.ts';
 import { seedSigner } from './keys.ts';
 import { DiscoverySeeker } from './seeker.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 const signer = seedSigner(Buffer.alloc(32, 1));
 const stranger = seedSigner(Buffer.alloc(32, 2));
@@ -109,7 +113,7 @@ async function anybody() {
 }
 /** Waits for a condition that nobody tells of. */
 async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  while (!holds()) await sleep(LOOK_MILLIS);
 }
 
 describe('a newcomer', () => {

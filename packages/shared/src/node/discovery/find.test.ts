@@ -1,11 +1,15 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { randomIncarnation, randomQueenId } from '../random-id.ts';
 import { DiscoveryAnnouncer, type QueenInfo } from './announcer.ts';
 import { distinct, type FinderOptions, QueenFinder } from './find.ts';
 import { seedSigner } from './keys.ts';
+
+/** Between two looks at what other processes and threads do: to look all the time would take their time. */
+const LOOK_MILLIS = 5;
 
 const signer = seedSigner(Buffer.alloc(32, 7));
 const closers: (() => Promise<unknown>)[] = [];
@@ -46,7 +50,7 @@ describe('who looks for a Queen', () => {
     expect(portsOf(await finder.discovered(10_000))).toEqual([4001]);
     finder.reached(info.queen, { host: '127.0.0.1', port: 4001 });
     await queenAt(port, 4002, { queen: info.queen, epoch: 2 });
-    while (portsOf(await finder.discovered(0))[0] !== 4002) await new Promise(setImmediate);
+    while (portsOf(await finder.discovered(0))[0] !== 4002) await sleep(LOOK_MILLIS);
   });
 
   test('and has named one wants no other, but follows her', async () => {
@@ -57,7 +61,7 @@ describe('who looks for a Queen', () => {
     expect(await finder.discovered(0)).toEqual([]);
     expect(finder.stats).toBeNull();
     finder.reached(own.queen);
-    while ((await finder.discovered(10_000)).length === 0) await new Promise(setImmediate);
+    while ((await finder.discovered(10_000)).length === 0) await sleep(LOOK_MILLIS);
     expect(portsOf(await finder.discovered(0))).toEqual([4002]);
   });
 
