@@ -74,7 +74,7 @@ export class SimClient {
   say(message: Message): void {
     if (!this.isOpen) return;
     this.#saidAt = this.#world.time.now;
-    this.#world.trace.add(this.process.name, `> ${describe(message, this.#world.nameOf)}`);
+    this.#world.trace.add(this.process.name, () => `> ${describe(message, this.#world.nameOf)}`);
     this.#connection!.send(message);
   }
 

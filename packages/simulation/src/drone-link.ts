@@ -63,7 +63,7 @@ export class DroneLink {
     if (this.#connection === null) return;
     const { process, options } = this.#host;
     this.world.auditor.droneSaid(process, message);
-    this.world.trace.add(options.name, `> ${describe(message, this.world.nameOf)}`);
+    this.world.trace.add(options.name, () => `> ${describe(message, this.world.nameOf)}`);
     this.#connection.send(message);
   }
 

@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import yargs from 'yargs';
+import { retold } from './retold.ts';
 import { simulateShared } from './shared/simulation.ts';
 import { type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
 
@@ -53,9 +54,12 @@ function seedsOf(): readonly [number, number] {
   return [Number(match[1]), Number(match[2])];
 }
 
+/** One of many is not traced, but when it fails: then it is run again, which gives the same. */
 function runOne(seed: number): boolean {
+  const run = options.shared ? simulateShared : simulate;
   try {
-    results.push(options.shared ? simulateShared({ seed, ...settings }) : simulate({ seed, ...settings }));
+    const isTraced = first === last || options.trace;
+    results.push(retold((again) => run({ seed, ...settings, isTraced: isTraced || again })));
     return true;
   } catch (error) {
     failed.push(seed);

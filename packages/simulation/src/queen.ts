@@ -185,7 +185,7 @@ export class SimQueen {
   #step(event: SchedulerEvent): void {
     const { now } = this.#world.time;
     if (event.type === 'messageReceived')
-      this.#trace(event.session, `> ${describe(event.message, this.#world.nameOf)}`);
+      this.#trace(event.session, () => `> ${describe(event.message, this.#world.nameOf)}`);
     else if (event.type === 'sessionClosed') this.#trace(event.session, `closed: ${event.reason}`);
     const effects = this.scheduler.step(event, now);
     this.#world.auditor.stepped(event, effects, this.scheduler.state);
@@ -196,7 +196,7 @@ export class SimQueen {
     this.#pipeline.push(effects);
     this.#deliver(effects.now);
     for (const { session, goodbye } of effects.close) {
-      this.#trace(session, `< ${describe(goodbye, this.#world.nameOf)} ${goodbye.message}`);
+      this.#trace(session, () => `< ${describe(goodbye, this.#world.nameOf)} ${goodbye.message}`);
       this.#world.auditor.closed(this.#names.get(session) ?? '?', goodbye);
       this.#connections.get(session)?.farewell(goodbye);
       this.#connections.delete(session);
@@ -210,7 +210,7 @@ export class SimQueen {
       if (connection === undefined || connection.isClosed) continue;
       const message = this.#complete(send);
       if (message === null) continue;
-      this.#trace(send.session, `< ${describe(message, this.#world.nameOf)}`);
+      this.#trace(send.session, () => `< ${describe(message, this.#world.nameOf)}`);
       connection.send(message);
       if (connection.bufferedBytes > LIMITS.sendBufferSoft && !this.#clogged.has(send.session)) {
         this.#clogged.add(send.session);
@@ -281,8 +281,9 @@ export class SimQueen {
     this.process.after(HEARD_MILLIS, () => this.#noteHeard());
   }
 
-  #trace(session: SessionNumber, what: string): void {
-    this.#world.trace.add('queen', `${this.#names.get(session) ?? session} ${what}`);
+  #trace(session: SessionNumber, what: string | (() => string)): void {
+    const text = () => (typeof what === 'string' ? what : what());
+    this.#world.trace.add('queen', () => `${this.#names.get(session) ?? session} ${text()}`);
   }
 }
 

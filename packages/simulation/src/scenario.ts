@@ -74,7 +74,7 @@ class Scenario implements World {
   #heard: string[] = [];
 
   constructor() {
-    this.trace = new Trace(this.time, 100, (line) => this.#hear(line));
+    this.trace = new Trace(this.time, { kept: 100, listener: (line) => this.#hear(line) });
     this.auditor = new Auditor(this.planOf, 1);
     this.network = new Network(this.time, this.random.fork(), {
       latencyMillis: 0.5,

@@ -34,6 +34,8 @@ export interface SimulationOptions {
   readonly seconds?: number;
   /** Gets every line of the trace. */
   readonly onTrace?: (line: string) => void;
+  /** Whether there is a trace, and a hash of it. Default: true. */
+  readonly isTraced?: boolean;
   /** Steps between two looks at the whole state. Default: 1. */
   readonly stateEvery?: number;
 }
@@ -102,7 +104,11 @@ class Simulation implements World {
   constructor(options: SimulationOptions, random: Random) {
     this.#options = options;
     this.random = random;
-    this.trace = new Trace(this.time, TRACE_LINES, options.onTrace);
+    this.trace = new Trace(this.time, {
+      kept: TRACE_LINES,
+      listener: options.onTrace,
+      isWritten: options.isTraced,
+    });
     this.auditor = new Auditor(this.planOf, options.stateEvery ?? 1);
     this.network = new Network(this.time, random.fork(), {
       latencyMillis: random.pick([0.05, 0.5, 5]),

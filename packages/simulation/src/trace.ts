@@ -1,28 +1,40 @@
 /**
  * What happened, as lines of text: the last ones for whoever has to find out why, and a hash of all of them, which must be
- * the same whenever the same seed is run (G8).
+ * the same whenever the same seed is run (G8). So a trace can be left out, and made when it is wanted, by running the seed again.
  */
 import { createHash } from 'node:crypto';
 import type { Message } from '@hive/shared';
 import type { VirtualTime } from './virtual-time.ts';
 
+export interface TraceOptions {
+  /** How many lines are kept. */
+  readonly kept: number;
+  /** Gets every line. */
+  readonly listener?: ((line: string) => void) | undefined;
+  /** Without it nothing is written, and the hash is that of nothing. Default: true. */
+  readonly isWritten?: boolean | undefined;
+}
+
 export class Trace {
   readonly #time: VirtualTime;
   readonly #kept: number;
   readonly #listener: ((line: string) => void) | null;
+  readonly #isWritten: boolean;
   readonly #hash = createHash('sha256');
   #lines: string[] = [];
   count = 0;
 
-  constructor(time: VirtualTime, kept: number, listener: ((line: string) => void) | null = null) {
+  constructor(time: VirtualTime, { kept, listener, isWritten = true }: TraceOptions) {
     this.#time = time;
     this.#kept = kept;
-    this.#listener = listener;
+    this.#listener = listener ?? null;
+    this.#isWritten = isWritten;
   }
 
-  add(who: string, what: string): void {
-    const line = `${(this.#time.now / 1000).toFixed(4)} ${who} ${what}`;
+  add(who: string, what: string | (() => string)): void {
     this.count++;
+    if (!this.#isWritten) return;
+    const line = `${(this.#time.now / 1000).toFixed(4)} ${who} ${typeof what === 'string' ? what : what()}`;
     this.#hash.update(line);
     this.#lines.push(line);
     if (this.#lines.length > 2 * this.#kept) this.#lines = this.#lines.slice(-this.#kept);

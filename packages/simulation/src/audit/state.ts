@@ -3,10 +3,9 @@
  * what is counted is there; what points at something is pointed back at. Written anew, with loops over everything.
  */
 import type { Folds, Job, Lease, State } from '@hive/queen';
+import { Parts } from './parts.ts';
 
-/** [first, end) and whose it is: a word, or the number of a lease. */
-type Part = readonly [first: number, end: number, whose: string | number];
-const nameOf = (whose: string | number): string => (typeof whose === 'number' ? `lease ${whose}` : whose);
+const parts = new Parts();
 
 export function stateProblem(state: State): string | null {
   let ready = 0;
@@ -22,7 +21,8 @@ export function stateProblem(state: State): string | null {
 function jobProblem(state: State, job: Job): string | null {
   const isActive = job.state === 'waiting' || job.state === 'running';
   if (job.recorded.size > job.appended) return 'more outcomes than tasks';
-  const suspects = job.suspects.reduce((sum, { first, end }) => sum + end - first, 0);
+  let suspects = 0;
+  for (const { first, end } of job.suspects) suspects += end - first;
   if (suspects !== job.suspectTasks) return `${job.suspectTasks} suspects are counted, ${suspects} are there`;
   if (job.unreadBytes < 0) return 'negative unread bytes';
   if (job.nextFresh > job.appended) return 'fresh tasks begin after the last one';
@@ -44,8 +44,9 @@ function jobProblem(state: State, job: Job): string | null {
   if (problem !== null) return problem;
   if (!isActive) return endedProblem(state, job);
   if (state.ended.has(job)) return 'active, and among the ended';
-  const parts = partsOf(job);
-  return (job.hasOverlaps ? null : overlapProblem(job, parts)) ?? coverProblem(job, parts);
+  parts.clear();
+  addOpen(job);
+  return (job.hasOverlaps ? null : overlapProblem(job)) ?? coverProblem(job);
 }
 
 function endedProblem(state: State, job: Job): string | null {
@@ -78,80 +79,62 @@ function foldsProblem(job: Job, folds: Folds): string | null {
   return ready === folds.ready ? null : `${folds.ready} folds are ready, and ${ready} wait for nothing`;
 }
 
-/** Where the tasks of an active job stand. */
-function partsOf(job: Job): Part[] {
-  const parts: Part[] = [];
-  for (const [first, end] of job.returned) parts.push([first, end, 'returned']);
-  for (const { first, end } of job.suspects) parts.push([first, end, 'suspect']);
-  for (const [first, end] of job.held) parts.push([first, end, 'held']);
-  for (const lease of job.leases) {
-    if (!isLive(lease) || lease.fold !== null) continue;
-    for (const [first, end] of openTasks(lease)) parts.push([first, end, lease.number]);
-  }
-  if (job.nextFresh < job.appended) parts.push([job.nextFresh, job.appended, 'fresh']);
-  for (const index of blockedTasks(job)) parts.push([index, index + 1, 'waiting for its parents']);
-  return parts;
+/** Where the tasks of an active job stand that have no outcome, and wait for no retry. */
+function addOpen(job: Job): void {
+  parts.addAll(job.returned, 'returned');
+  for (const { first, end } of job.suspects) parts.add(first, end, 'suspect');
+  parts.addAll(job.held, 'held');
+  for (const lease of job.leases) if (isLive(lease) && lease.fold === null) addLeased(lease);
+  if (job.nextFresh < job.appended) parts.add(job.nextFresh, job.appended, 'fresh');
+  if (job.graph !== null) addBlocked(job);
 }
 /** Tasks of a graph job that have a parent without an outcome; after a restart they may be held as well. */
-function blockedTasks({ graph, appended, recorded, held }: Job): number[] {
-  const blocked: number[] = [];
+function addBlocked({ graph, appended, recorded, held }: Job): void {
   for (let index = 0; graph !== null && index < appended; index++) {
     if (recorded.has(index) || held.has(index)) continue;
     for (const parent of graph.parents(index)) {
       if (recorded.has(parent)) continue;
-      blocked.push(index);
+      parts.add(index, index + 1, 'waiting for its parents');
       break;
     }
   }
-  return blocked;
 }
-function openTasks({ ranges, done, end }: Lease): [number, number][] {
-  const tasks: [number, number][] = [];
+function addLeased({ ranges, done, end, number }: Lease): void {
   let position = 0;
   for (let i = 0; i < ranges.length; i += 2) {
-    const [first, count] = [ranges[i]!, ranges[i + 1]!];
+    const first = ranges[i]!;
+    const count = ranges[i + 1]!;
     const low = Math.max(done, position);
     const high = Math.min(end, position + count);
-    if (low < high) tasks.push([first + low - position, first + high - position]);
+    if (low < high) parts.add(first + low - position, first + high - position, number);
     position += count;
   }
-  return tasks;
 }
 
-/** No task is forgotten: each has an outcome, runs, waits, or will wait again when its backoff is over. Adds to `parts`. */
-function coverProblem(job: Job, parts: Part[]): string | null {
-  for (const [first, end] of job.recorded) parts.push([first, end, 'recorded']);
+/** No task is forgotten: each has an outcome, runs, waits, or will wait again when its backoff is over. */
+function coverProblem(job: Job): string | null {
+  parts.addAll(job.recorded, 'recorded');
   let waiting = 0;
   for (const [index, task] of job.failedTasks) {
     if (task.retryAt === null) continue;
     waiting++;
-    parts.push([index, index + 1, 'waiting']);
+    parts.add(index, index + 1, 'waiting');
   }
   if (waiting > 0 && (job.retryDeadline === null || job.retryDeadline.heapPosition < 0))
     return `${waiting} tasks wait for a retry without a deadline`;
-  parts.sort((a, b) => a[0] - b[0]);
-  let covered = 0;
-  for (const [first, end] of parts) {
-    if (first > covered) return `tasks ${covered} to ${first - 1} are nowhere`;
-    covered = Math.max(covered, end);
-  }
-  return covered < job.appended ? `tasks ${covered} to ${job.appended - 1} are nowhere` : null;
+  return parts.gap(job.appended);
 }
 
 /** No task is in two places. A leased or fresh one may have its outcome already: cancelled, or done by a lost lease. */
-function overlapProblem(job: Job, parts: Part[]): string | null {
-  parts.sort((a, b) => a[0] - b[0]);
-  for (let i = 1; i < parts.length; i++) {
-    const [before, after] = [parts[i - 1]!, parts[i]!];
-    if (after[0] < before[1]) return `task ${after[0]} is ${nameOf(before[2])} and ${nameOf(after[2])}`;
-  }
+function overlapProblem(job: Job): string | null {
+  const problem = parts.overlap;
+  if (problem !== null || job.returned.isEmpty) return problem;
   for (const [first, end] of job.returned) {
     if (job.recorded.touches(first, end))
       return `of tasks ${first} to ${end - 1} some are recorded and returned`;
-    for (const [index, { retryAt }] of job.failedTasks) {
-      if (retryAt !== null && index >= first && index < end)
-        return `task ${index} is returned and waits for a retry`;
-    }
+  }
+  for (const [index, { retryAt }] of job.failedTasks) {
+    if (retryAt !== null && job.returned.has(index)) return `task ${index} is returned and waits for a retry`;
   }
   return null;
 }

@@ -28,7 +28,7 @@ export function fairShares(
 ): number[] {
   const time = new VirtualTime();
   const random = new Random(seed);
-  const trace = new Trace(time, 10);
+  const trace = new Trace(time, { kept: 10, isWritten: false });
   const realms = contenders.map(({ taskMillis, startMillis = 0 }, n) => {
     const jobs = [orderOf(random, `q${n}-j0`, taskMillis)];
     return new Realm(time, random.fork(), { name: `q${n}`, millis: startMillis, jobs, trace });

@@ -19,6 +19,8 @@ export interface SharedOptions {
   readonly queens?: number;
   readonly drones?: number;
   readonly onTrace?: (line: string) => void;
+  /** Default: true. */
+  readonly isTraced?: boolean;
 }
 
 const TRACE_LINES = 120;
@@ -42,10 +44,10 @@ class SharedSimulation {
   readonly #drones: SimDrone[] = [];
   readonly #seconds: number;
 
-  constructor({ seed, queens = 3, drones = 3, onTrace }: SharedOptions, random: Random) {
+  constructor({ seed, queens = 3, drones = 3, onTrace, isTraced }: SharedOptions, random: Random) {
     this.#seed = seed;
     this.#random = random;
-    this.#trace = new Trace(this.#time, TRACE_LINES, onTrace);
+    this.#trace = new Trace(this.#time, { kept: TRACE_LINES, listener: onTrace, isWritten: isTraced });
     this.#seconds = random.pick([5, 20]);
     const realms = Array.from(
       { length: queens },
