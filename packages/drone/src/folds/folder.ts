@@ -86,7 +86,6 @@ function boxOf({ job, reduce, params }: ThreadJob, slot: KindSlot): FunctionBox 
 async function foldInBox(task: Task, job: ThreadJob, box: FunctionBox, slot: KindSlot): Promise<void> {
   const source = reducerSource(job.reduce!);
   const printed = new Printed(slot, task.position);
-  slot.group.isFolding = true;
   try {
     const outcome = await box.fold(task, printed, source, task.value() as unknown[]);
     if (outcome.type === 'misfolded') throw misfolded(source, outcome.problem);
@@ -95,7 +94,6 @@ async function foldInBox(task: Task, job: ThreadJob, box: FunctionBox, slot: Kin
   } catch (error) {
     throw failureOf(error);
   } finally {
-    slot.group.isFolding = false;
     printed.end();
   }
 }

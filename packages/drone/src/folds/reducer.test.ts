@@ -63,7 +63,11 @@ afterAll(() => {
 });
 
 /** What the slot tells of a lease, up to its end or its thread's: folded values, and what has failed. */
-async function told(): Promise<{ folds: [number, number, unknown][]; failures: SlotReport['failures'] }> {
+interface Told {
+  readonly folds: [number, number, unknown][];
+  readonly failures: SlotReport['failures'];
+}
+async function told(): Promise<Told> {
   await driver.ended();
   const reports = driver.events.filter((event) => event.type === 'slotReported');
   const folds = reports.flatMap(({ folds: all = [] }) =>
@@ -71,16 +75,32 @@ async function told(): Promise<{ folds: [number, number, unknown][]; failures: S
   );
   return { folds, failures: reports.flatMap(({ failures }) => failures) };
 }
-/** Where intervals are cut depends on the machine: all of them joined, as far as they are adjacent. */
-function joined(folds: readonly [number, number, unknown][]): [number, number, string][] {
-  const all: [number, number, string][] = [];
-  for (const [position, count, value] of folds) {
-    const before = all.at(-1);
-    if (before === undefined || before[0] + before[1] !== position)
-      all.push([position, count, String(value)]);
-    else all[all.length - 1] = [before[0], before[1] + count, before[2] + String(value)];
+/** Every task but those that failed is in a value, once and in its order, however the values were cut. */
+function expectWhole(inputs: readonly string[], told: Told, end = inputs.length): void {
+  const failed = new Set(told.failures.map(({ position }) => position));
+  let at = 0;
+  for (const [position, count, value] of told.folds) {
+    while (failed.has(at)) at++;
+    expect(position).toBe(at);
+    at += count;
+    expect(value).toBe(inputs.slice(position, at).join(''));
   }
-  return all;
+  while (failed.has(at)) at++;
+  expect(at).toBe(end);
+}
+/** A value, and one at which the reducer goes wrong if there is one before it, so many times. */
+const pairs = (bad: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => [`${i},`, bad]).flat();
+/** Resolves with the task that is folded by a function that does not end. */
+async function untilFolding(): Promise<number> {
+  let seen = -1;
+  for (;;) {
+    driver.sample();
+    const { task } = await driver.next('slotProgressed');
+    if (task?.foldingMillis === undefined) await new Promise<void>((resolve) => setImmediate(resolve));
+    else if (task.position === seen && task.foldingMillis > 0) return seen;
+    else seen = task.position;
+  }
 }
 async function fold(values: readonly unknown[], own = 'join', params: object = {}): Promise<void> {
   const data = encodeHiveJs(values);
@@ -91,72 +111,57 @@ async function fold(values: readonly unknown[], own = 'join', params: object = {
 describe('a slot whose tasks are folded by a function', () => {
   test('reports one value for the tasks of a lease, a range of it at a time', async () => {
     await open();
-    const inputs = [...'abcdefgh'];
-    await driver.start(specOf(), inputs, { ranges: [0, 3, 10, 5] });
-    const { folds, failures } = await told();
-    expect(failures).toEqual([]);
-    expect(folds.map(([, , value]) => value).join('')).toBe('abcdefgh');
-    expect(folds.some(([position, count]) => position < 3 && position + count > 3)).toBe(false);
-    expect(folds.length).toBeLessThan(8);
+    const inputs = Array.from({ length: 300 }, (_, i) => `${i},`);
+    await driver.start(specOf(), inputs, { ranges: [0, 3, 10, 297] });
+    const all = await told();
+    expectWhole(inputs, all);
+    expect(all.failures).toEqual([]);
+    expect(all.folds.some(([position, count]) => position < 3 && position + count > 3)).toBe(false);
+    expect(all.folds.length).toBeLessThan(inputs.length);
   });
 
-  test('names the task at which the reducer threw, and loses nothing of the others', async () => {
+  test('names each task at which the reducer threw, and loses nothing of the others', async () => {
     await open();
-    await driver.start(specOf(), ['a', 'b', 'throws', 'c', 'fails', 'd', 'e']);
-    const { folds, failures } = await told();
-    expect(failures).toMatchObject([
-      {
-        position: 2,
-        code: 'RangeError',
-        message: expect.stringMatching(/^The reducer "join" of a\.task\.ts threw: not this one/),
-        retryable: false,
-      },
-      { position: 4, message: 'it went wrong' },
-    ]);
-    expect(decodeHiveJs(Buffer.from(failures[0]!.error!, 'base64'))).toBeInstanceOf(RangeError);
-    expect(joined(folds)).toEqual([
-      [0, 2, 'ab'],
-      [3, 1, 'c'],
-      [5, 2, 'de'],
-    ]);
+    const inputs = [...pairs('throws', 100), 'fails', 'z'];
+    await driver.start(specOf(), inputs);
+    const all = await told();
+    expectWhole(inputs, all);
+    const [first, ...more] = all.failures;
+    expect(inputs[first!.position]).toBe('throws');
+    expect(first).toMatchObject({ code: 'RangeError', outcome: 'failed', retryable: false });
+    expect(first!.message).toMatch(/^The reducer "join" of a\.task\.ts threw: not this one/);
+    expect(decodeHiveJs(Buffer.from(first!.error!, 'base64'))).toBeInstanceOf(RangeError);
+    expect(more.at(-1)).toMatchObject({ position: 200, message: 'it went wrong' });
   });
 
-  test('names the task at which the reducer ended the thread; what was folded comes as it was', async () => {
+  test('names the task at which the reducer ended the thread; nothing that was folded is lost', async () => {
     await open();
-    await driver.start(specOf(), ['a', 'b', 'exits', 'c']);
-    expect(await driver.next('slotDied', false)).toMatchObject({
-      position: 2,
-      code: 'exit',
-      message: 'The reducer has ended its thread: process.exit(5).',
-    });
-    const { folds } = await told();
-    expect(joined(folds)).toEqual([[0, 2, 'ab']]);
-    expect(folds.every(([, count]) => count === 1)).toBe(true);
+    const inputs = pairs('exits', 100);
+    await driver.start(specOf(), inputs);
+    const { position, code, message } = await driver.next('slotDied', false);
+    expect(inputs[position!]).toBe('exits');
+    expect([code, message]).toEqual(['exit', 'The reducer has ended its thread: process.exit(5).']);
+    expectWhole(inputs, await told(), position!);
   });
 
   test('knows that it is the reducer which does not end', async () => {
     await open();
-    await driver.start(specOf(), ['a', 'spins']);
-    for (;;) {
-      driver.sample();
-      const { task } = await driver.next('slotProgressed');
-      if (task?.foldingMillis !== undefined) {
-        expect(task.position).toBe(1);
-        break;
-      }
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+    const inputs = pairs('spins', 100);
+    await driver.start(specOf(), inputs);
+    const position = await untilFolding();
+    expect(inputs[position]).toBe('spins');
     driver.kill('timedOut');
-    expect(await driver.next('slotDied', false)).toMatchObject({ position: 1 });
-    expect(joined((await told()).folds)).toEqual([[0, 1, 'a']]);
+    expect(await driver.next('slotDied', false)).toMatchObject({ position });
+    expectWhole(inputs, await told(), position);
   });
 
-  test('reports values one by one where together they are too large, and refuses one that is so alone', async () => {
+  test('reports values that are too large together, and refuses one that is so alone', async () => {
     await open();
     await driver.start(specOf(), ['a', 'big', 'big', 'huge', 'b']);
     const { folds, failures } = await told();
-    expect(folds.filter(([, , value]) => (value as string).length > 1_000)).toHaveLength(2);
-    expect(folds.map(([, count]) => count)).toEqual([1, 1, 1, 1]);
+    expect(folds.reduce((tasks, [, count]) => tasks + count, 0)).toBe(4);
+    expect(folds.every(([, , value]) => (value as string).length < 1_000_000)).toBe(true);
+    expect(folds.map(([, , value]) => value).join('')).toHaveLength(1_400_002);
     expect(failures).toMatchObject([{ position: 3, code: 'tooLarge' }]);
   });
 
@@ -208,38 +213,38 @@ describe('in a sandbox', () => {
     await open();
     const inputs = Array.from({ length: 400 }, (_, i) => `${i},`);
     await driver.start(specOf('join', { sandbox: 'limits' }), inputs, { ranges: [0, 150, 200, 250] });
-    const { folds, failures } = await told();
-    expect(failures).toEqual([]);
-    expect(joined(folds)).toEqual([[0, 400, inputs.join('')]]);
-    expect(folds.some(([position, count]) => position < 150 && position + count > 150)).toBe(false);
-    expect(folds.length).toBeLessThan(200);
+    const all = await told();
+    expectWhole(inputs, all);
+    expect(all.failures).toEqual([]);
+    expect(all.folds.some(([position, count]) => position < 150 && position + count > 150)).toBe(false);
+    expect(all.folds.length).toBeLessThan(400);
   });
 
   inLimits('a task at which the reducer fails is named, and the others are not lost', async () => {
     await open();
-    const inputs = ['a', 'b', 'throws', 'c', 'd', 'fails', 'e', 'exits', 'f', 'g', 'huge', 'h', 'i'];
+    const inputs = [...pairs('throws', 100), 'fails', 'x', 'y', 'huge', 'z'];
     await driver.start(specOf('join', { sandbox: 'limits' }), inputs);
-    const { folds, failures } = await told();
-    expect(failures).toMatchObject([
-      {
-        position: 2,
-        message: expect.stringContaining('The reducer "join" of a.task.ts threw: not this one'),
-      },
-      { position: 5, message: 'it went wrong' },
-      {
-        position: 7,
-        outcome: 'crashed',
-        message: expect.stringContaining('The reducer has ended its process: exit code 5.'),
-      },
-      { position: 10, code: 'tooLarge' },
+    const all = await told();
+    expectWhole(inputs, all);
+    const [first] = all.failures;
+    expect(inputs[first!.position]).toBe('throws');
+    expect(first!.message).toMatch(/^The reducer "join" of a\.task\.ts threw: not this one/);
+    expect(all.failures.slice(-2)).toMatchObject([
+      { position: 200, message: 'it went wrong' },
+      { position: 203, code: 'tooLarge' },
     ]);
-    expect(joined(folds)).toEqual([
-      [0, 2, 'ab'],
-      [3, 2, 'cd'],
-      [6, 1, 'e'],
-      [8, 2, 'fg'],
-      [11, 2, 'hi'],
-    ]);
+  });
+
+  inLimits('a reducer that ends the process costs the task at hand', async () => {
+    await open();
+    const inputs = pairs('exits', 8);
+    await driver.start(specOf('join', { sandbox: 'limits' }), inputs);
+    const all = await told();
+    expectWhole(inputs, all);
+    for (const { position, outcome, message } of all.failures) {
+      expect([inputs[position], outcome]).toEqual(['exits', 'crashed']);
+      expect(message).toMatch(/^The reducer has ended its process: exit code 5\./);
+    }
   });
 
   inLimits('neither tasks nor folds call a reducer in the process of the Drone', async () => {
@@ -285,12 +290,7 @@ describe('in a sandbox', () => {
   inLimits('a reducer that blocks is ended with its process, and the thread stays', async () => {
     await open();
     await fold(['a', 'spins'], 'join', { sandbox: 'limits' });
-    for (;;) {
-      driver.sample();
-      const { task } = await driver.next('slotProgressed');
-      if (task?.foldingMillis !== undefined) break;
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+    expect(await untilFolding()).toBe(0);
     driver.kill('timedOut');
     expect((await driver.outcome()).failures).toMatchObject([{ outcome: 'timedOut' }]);
     expect(driver.events.some(({ type }) => type === 'slotDied')).toBe(false);

@@ -135,11 +135,11 @@ export class FunctionBox {
     values: readonly unknown[],
   ): Promise<FoldOutcome> {
     this.#who = 'reducer';
-    return this.#run<FoldOutcome>(task, printed, async ({ reducers }) => ({
-      type: 'fold',
-      reducer: chooseReducer(reducers, own, file),
-      values,
-    }));
+    return this.#run<FoldOutcome>(task, printed, async ({ reducers }) => {
+      const reducer = chooseReducer(reducers, own, file);
+      this.#folds(true);
+      return { type: 'fold', reducer, values };
+    });
   }
 
   async #run<T extends BoxAnswer>(

@@ -157,6 +157,20 @@ describe.each(levels)('a function in %s', (level, check) => {
     if (level === 'limits') expect(() => process.kill(first!, 0)).toThrow('ESRCH');
   });
 
+  check('whose module cannot be loaded says so for every task', async () => {
+    const code = "throw new Error('no such table');";
+    const module = createHash('sha256').update(code).digest('hex');
+    const incoming = await driver.blobCache.create();
+    writeFileSync(incoming.path, code);
+    await driver.blobCache.adopt(incoming, module, []);
+    const { failures } = await run(level, ['a', 'b'], { module });
+    const message = 'a.task.ts could not be loaded: no such table';
+    expect(failures).toMatchObject([
+      { position: 0, code: 'badModule', message },
+      { position: 1, code: 'badModule', message },
+    ]);
+  });
+
   check('reads a stream', async () => {
     await driver.start(specOf(level), [null], { streams: [{ index: 0, bytes: 3 }] });
     const pulled = await driver.next('slotPulled');
