@@ -8,7 +8,7 @@ import { readParams } from '../functions/params.ts';
 import { Printed, printFor } from '../functions/printer.ts';
 import { withOwn } from '../functions/thrown.ts';
 import { TaskFailure } from '../kinds/failure.ts';
-import type { KindSlot, Runner, Task } from '../kinds/kind.ts';
+import type { KindSlot, Runner, Several, Task } from '../kinds/kind.ts';
 import type { ThreadJob } from '../slots/control-block.ts';
 import { misfolded, reducerFailure, reducerSource, ThreadReducer } from './reducer.ts';
 
@@ -37,8 +37,24 @@ export function withReducer(run: Runner, reducer: ThreadReducer): Runner {
     await reducer.load();
     return run(task);
   };
-  if (run.several !== undefined) own.several = run.several;
+  if (run.several !== undefined) own.several = severalWith(run.several, reducer);
   return own;
+}
+
+/** Tasks that begin meanwhile end when it is there: what they give is folded at once. */
+function severalWith(several: Several, reducer: ThreadReducer): Several {
+  return {
+    get limit() {
+      return several.limit;
+    },
+    async start(task) {
+      // Begun before anything else is waited for: it reads the task, which then stands on the next.
+      const begun = several.start(task);
+      if (reducer.isLoaded) return begun;
+      const [put] = await Promise.all([begun, reducer.load()]);
+      return put;
+    },
+  };
 }
 
 /** Runs leases that fold: the task's input is the list of the values of neighbours. @throws TaskFailure */

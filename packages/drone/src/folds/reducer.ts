@@ -19,6 +19,7 @@ export class ThreadReducer {
   readonly #source: CodeSource;
   readonly #slot: KindSlot;
   #run: FoldFunction | null = null;
+  #loading: Promise<FoldFunction> | null = null;
 
   constructor(source: CodeSource, slot: KindSlot) {
     this.#source = source;
@@ -35,7 +36,11 @@ export class ThreadReducer {
 
   /** Rejects with a TaskFailure. */
   async load(): Promise<void> {
-    this.#run ??= await loadReducer(this.#source, this.#slot);
+    if (this.#run !== null) return;
+    this.#loading ??= loadReducer(this.#source, this.#slot).finally(() => {
+      this.#loading = null;
+    });
+    this.#run = await this.#loading;
   }
 
   /** @throws TaskFailure */
