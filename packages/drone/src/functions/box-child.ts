@@ -32,10 +32,26 @@ interface BoxFold {
   /** Those of neighbours, in their order. */
   readonly values: readonly unknown[];
 }
-type Order = { readonly type: 'load'; readonly path: string } | BoxCall | BoxFold;
+/** What has come of a question: the value, or an error in parts. */
+interface BoxReply {
+  readonly type: 'answer';
+  readonly ask: number;
+  readonly value?: unknown;
+  readonly error?: {
+    readonly name?: string;
+    readonly message: string;
+    readonly stack?: string;
+    readonly own: object;
+  };
+}
+type Order = { readonly type: 'load'; readonly path: string } | BoxCall | BoxFold | BoxReply;
 type Run = (input: unknown, context: object) => unknown;
 type Fold = (left: unknown, right: unknown) => unknown;
-type Tasks = Map<string, { readonly run: Run; readonly settings: object }>;
+interface Loaded {
+  readonly run: Run;
+  readonly settings: object;
+}
+type Tasks = Map<string, Loaded>;
 
 class Finish {
   readonly value: unknown;
@@ -74,8 +90,127 @@ async function load(path: string): Promise<void> {
   }
 }
 
+/** What the task that runs has asked for, by number. */
+const asked = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
+let asks = 0;
+
+/** `context.hive`: the slot's thread, outside, submits, and says when the task may run on. */
+class Submitter {
+  #isOver = false;
+
+  get call() {
+    return (target: unknown, input: unknown, options?: object) =>
+      this.#ask('call', async () => [nameOf(target), input, named(options)]);
+  }
+  get map() {
+    return (target: unknown, inputs: AsyncIterable<unknown> | Iterable<unknown>, options?: object) =>
+      this.#ask('map', async () => [nameOf(target), await listOf(inputs), named(options)]);
+  }
+  get range() {
+    return (start: number, end: number, target: unknown, options?: object) =>
+      this.#ask('range', async () => [start, end, nameOf(target), named(options)]);
+  }
+
+  end(): void {
+    this.#isOver = true;
+    asked.clear();
+  }
+
+  #ask(method: string, args: () => Promise<unknown[]>): Answer {
+    if (this.#isOver) throw new Error('The task has ended; it cannot submit anything any more.');
+    return new Answer(method, args());
+  }
+}
+
+/** The task rests from when it is awaited, not from when it was asked for. */
+class Answer implements Promise<unknown> {
+  readonly [Symbol.toStringTag] = 'Promise';
+  readonly #number = ++asks;
+  readonly #said: Promise<void>;
+  readonly #result: Promise<unknown>;
+  #isAwaited = false;
+
+  constructor(method: string, args: Promise<unknown[]>) {
+    const ask = this.#number;
+    this.#result = new Promise((resolve, reject) => {
+      asked.set(ask, { resolve, reject });
+    });
+    this.#said = args.then((all) => sayCloned({ type: 'ask', ask, method, args: all }));
+    this.#said.catch((error: unknown) => asked.get(ask)?.reject(error));
+    // Who never awaits it does not want to know.
+    this.#result.catch(() => {});
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: to be awaited is what it is for
+  // biome-ignore lint/suspicious/noExplicitAny: as a Promise has it
+  then(done?: ((value: any) => any) | null, failed?: ((error: any) => any) | null): Promise<any> {
+    if (!this.#isAwaited) {
+      this.#isAwaited = true;
+      this.#said.then(() => say({ type: 'await', ask: this.#number })).catch(() => {});
+    }
+    return this.#result.then(done, failed);
+  }
+  // biome-ignore lint/suspicious/noExplicitAny: as a Promise has it
+  catch(failed?: ((error: any) => any) | null): Promise<any> {
+    return this.then(undefined, failed);
+  }
+  finally(ended?: (() => void) | null): Promise<unknown> {
+    return this.then().finally(ended);
+  }
+}
+
+function sayCloned(question: object): void {
+  try {
+    say(question);
+  } catch (error) {
+    throw new TypeError(`What a task in a sandbox submits is copied out of it: ${(error as Error).message}`);
+  }
+}
+
+async function listOf(inputs: AsyncIterable<unknown> | Iterable<unknown>): Promise<unknown[]> {
+  const list: unknown[] = [];
+  for await (const input of inputs) list.push(input);
+  return list;
+}
+
+/** A task of this module by its name; what else there is says what it is itself. */
+function nameOf(target: unknown): unknown {
+  const loaded = (target as { [TASK_MARK]?: Loaded } | null)?.[TASK_MARK];
+  for (const [name, { run, settings }] of tasks) if (loaded?.run === run) return { export: name, settings };
+  const { registered } = (target ?? {}) as { registered?: unknown };
+  return typeof registered === 'string' ? { registered } : typeof target === 'string' ? target : null;
+}
+
+/** The same of a reducer among the options. */
+function named(options: object | undefined): object | undefined {
+  const { reduce } = (options ?? {}) as { reduce?: unknown };
+  if (typeof reduce !== 'object' || reduce === null || !(REDUCER_MARK in reduce)) return options;
+  const { run } = (reduce as { [REDUCER_MARK]: { run: Fold | null } })[REDUCER_MARK];
+  for (const [name, own] of reducers) if (own === run) return { ...options, reduce: { export: name } };
+  const { registered, export: own } = reduce as { registered?: unknown; export?: unknown };
+  return {
+    ...options,
+    reduce: typeof registered === 'string' ? { registered, export: own } : { export: null },
+  };
+}
+
+function answered({ ask, value, error }: BoxReply): void {
+  const waiting = asked.get(ask);
+  asked.delete(ask);
+  if (error === undefined) waiting?.resolve(value);
+  else waiting?.reject(errorOf(error));
+}
+
+function errorOf({ name, message, stack, own }: NonNullable<BoxReply['error']>): Error {
+  const error = Object.assign(new Error(message), own);
+  for (const [key, value] of Object.entries({ name, stack }))
+    if (value !== undefined) Object.defineProperty(error, key, { value, configurable: true, writable: true });
+  return error;
+}
+
 async function call({ task, input, stream, index, attempt, params, folding }: BoxCall): Promise<void> {
   let hasWritten = false;
+  const submitter = new Submitter();
   const context = {
     signal: new AbortController().signal,
     ...{ index, attempt, params },
@@ -85,11 +220,7 @@ async function call({ task, input, stream, index, attempt, params, folding }: Bo
     finish: (value: unknown) => {
       throw new Finish(value);
     },
-    get hive(): never {
-      throw new Error(
-        'A function in a sandbox submits no work: leave the option "sandbox" out, or submit it yourself.',
-      );
-    },
+    hive: submitter,
     write: (bytes: Uint8Array | string) => {
       hasWritten = true;
       say({ type: 'write', bytes: typeof bytes === 'string' ? Buffer.from(bytes) : bytes });
@@ -111,6 +242,8 @@ async function call({ task, input, stream, index, attempt, params, folding }: Bo
   } catch (error) {
     if (error instanceof Finish) say({ type: 'finish', value: error.value });
     else say(thrown(error, inReducer));
+  } finally {
+    submitter.end();
   }
 }
 
@@ -244,6 +377,7 @@ process.stdin
       const order = deserialize(waiting.subarray(HEADER_BYTES, end)) as Order;
       waiting = waiting.subarray(end);
       if (order.type === 'load') void load(order.path);
+      else if (order.type === 'answer') answered(order);
       else if (order.type === 'fold') fold(order);
       else void call(order);
     }

@@ -32,9 +32,19 @@ export type BoxAnswer =
   | { readonly type: 'printed'; readonly name: 'stdout' | 'stderr'; readonly bytes: Uint8Array }
   | { readonly type: 'event'; readonly value: unknown }
   | { readonly type: 'write'; readonly bytes: Uint8Array }
+  /** Something is to be submitted. Tasks of the module are named by `export`. */
+  | {
+      readonly type: 'ask';
+      readonly ask: number;
+      readonly method: 'call' | 'map' | 'range';
+      readonly args: readonly unknown[];
+    }
+  | { readonly type: 'await'; readonly ask: number }
   | { readonly type: 'uncaught'; readonly message: string };
 
 const HEADER_BYTES = 4;
+/** More than any answer, and less than four letters make as a length: text that was printed there is known at once. */
+const FRAME_BYTES_MAX = 512 * 1024 * 1024;
 
 export function boxFrame(order: object): Buffer {
   const body = serialize(order);
@@ -62,6 +72,10 @@ export class BoxReader {
     while (this.#bytes >= HEADER_BYTES) {
       const all = this.#joined();
       const end = HEADER_BYTES + all.readUInt32BE(0);
+      if (end > FRAME_BYTES_MAX) {
+        this.#lose();
+        return;
+      }
       if (all.length < end) return;
       this.#waiting = [all.subarray(end)];
       this.#bytes -= end;
@@ -78,9 +92,14 @@ export class BoxReader {
     try {
       this.#answered(deserialize(body) as BoxAnswer);
     } catch {
-      this.#isLost = true;
-      const message = 'something wrote to the standard output that the function needs for its answers.';
-      this.#answered({ type: 'broken', message });
+      this.#lose();
     }
+  }
+
+  #lose(): void {
+    this.#isLost = true;
+    this.#waiting = [];
+    const message = 'something wrote to the standard output that the function needs for its answers';
+    this.#answered({ type: 'broken', message });
   }
 }

@@ -19,6 +19,7 @@ import { Workplace } from '../commands/workplace.ts';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot, Task } from '../kinds/kind.ts';
 import { LAUNCH_FAILED } from '../sandbox/launcher.ts';
+import { BoxHive } from './box-hive.ts';
 import { type BoxAnswer, BoxReader, boxFrame } from './box-wire.ts';
 import { bundleFile } from './modules.ts';
 import type { CodeSource, FunctionParams } from './params.ts';
@@ -70,12 +71,16 @@ export class FunctionBox {
   #running: Running | null = null;
   #call: Call | null = null;
   #who: 'task' | 'reducer' = 'task';
+  /** Of the call, if its task submits work, and with which params it is made. */
+  #hive: BoxHive | null = null;
+  #called: FunctionParams;
   #printedLast = '';
   #uncaught: string | null = null;
 
   /** @param slot as the sandbox has it: with a folder for this box alone */
   private constructor(params: FunctionParams, slot: KindSlot, sandbox: CommandSandbox) {
     this.#params = params;
+    this.#called = params;
     this.#slot = slot;
     this.#sandbox = sandbox;
     place ??= new Workplace(slot.folder, slot.number, slot.groups);
@@ -107,10 +112,12 @@ export class FunctionBox {
   call(
     task: Task,
     printed: Printed,
-    { export: own, file, params }: FunctionParams,
+    called: FunctionParams,
     reducer: CodeSource | null,
   ): Promise<BoxOutcome> {
     this.#who = 'task';
+    this.#called = called;
+    const { export: own, file, params } = called;
     return this.#run<BoxOutcome>(task, printed, async (running) => {
       const { index, attempt } = task;
       const input = await this.#inputOf(task);
@@ -156,10 +163,14 @@ export class FunctionBox {
       if (handle !== null && handle.diskBytes !== null) this.#slot.limitDisk(task.position, handle);
       // The main thread may have looked for the process before there was one.
       if (group.verdict(task.position) !== null) signalGroup(running.child.pid!, 'SIGKILL');
-      return (await this.#ask(running, await orderOf(running), task, printed)) as T;
+      const outcome = await this.#ask(running, await orderOf(running), task, printed);
+      if (outcome.type === 'broken') throw await this.#broken(outcome.message);
+      return outcome as T;
     } finally {
       group.isFolding = false;
       group.ended();
+      this.#hive?.end();
+      this.#hive = null;
       this.#call = null;
     }
   }
@@ -271,6 +282,8 @@ export class FunctionBox {
     else if (answer.type === 'folding') this.#folds(true);
     else if (answer.type === 'printed') this.#printed(answer.name, answer.bytes);
     else if (call === null) return;
+    else if (answer.type === 'ask') this.#hiveOf(call).asked(answer);
+    else if (answer.type === 'await') this.#hiveOf(call).awaited(answer.ask);
     else if (answer.type === 'event') call.printed.event(answer.value);
     else if (answer.type === 'write') call.task.write(answer.bytes);
     else {
@@ -283,6 +296,14 @@ export class FunctionBox {
   #folds(is: boolean): void {
     this.#who = is ? 'reducer' : 'task';
     this.#slot.group.isFolding = is;
+  }
+
+  #hiveOf({ task }: Call): BoxHive {
+    const child = this.#running?.child;
+    this.#hive ??= new BoxHive(this.#slot, this.#called, task.signal, (order) => {
+      if (this.#running?.child === child) child?.stdin.write(boxFrame(order));
+    });
+    return this.#hive;
   }
 
   #printed(name: 'stdout' | 'stderr', bytes: Uint8Array): void {
@@ -308,6 +329,12 @@ export class FunctionBox {
     if (call === null) return;
     const noImage = isLoading && exitCode !== null ? this.#imageProblem(exitCode) : null;
     call.reject(noImage ?? this.#failureOf(call.task, cut, exitCode, signal));
+  }
+
+  /** Nothing that it says can be told from what it prints any more. */
+  async #broken(why: string): Promise<TaskFailure> {
+    await this.end();
+    return new TaskFailure('badOutput', `The task has broken its process: ${why}.`, true, 'crashed');
   }
 
   /** A container that did not get as far as running our script. */

@@ -13,28 +13,34 @@ import type { FunctionParams } from './params.ts';
 import { TASK_MARK, type TaskSettings } from './task-module.ts';
 import { ThrownError } from './thrown.ts';
 
-/** A task; or a reducer, which has no settings. */
+type Source = Pick<FunctionParams, 'module' | 'name' | 'file'>;
+/** A task that the file itself exports, or a reducer, which has no settings; null: it is none. */
+type Exported = (target: unknown) => { readonly name: string; readonly settings: TaskSettings } | null;
+
 interface Marked {
   readonly [TASK_MARK]?: { readonly settings: TaskSettings };
 }
-type Source = Pick<FunctionParams, 'module' | 'name' | 'file'>;
+
+/** Finds what is meant among the exports of a module that is loaded here. */
+export const exportedBy =
+  (exports: Readonly<Record<string, unknown>>): Exported =>
+  (target) => {
+    const name = Object.keys(exports).find((key) => exports[key] === target);
+    if (name === undefined || typeof target !== 'object') return null;
+    return { name, settings: (target as Marked)[TASK_MARK]?.settings ?? {} };
+  };
 
 export class TaskHive {
   readonly #nesting: Nesting;
   readonly #source: Source;
-  readonly #exports: Readonly<Record<string, unknown>>;
+  readonly #exported: Exported;
   readonly #rest: Rest;
   #client: Promise<TaskClient> | null = null;
   #isOver = false;
   /** The task is cancelled: it gets no answers. */
   readonly #cancelled = new Deferral<never>();
 
-  constructor(
-    nesting: Nesting,
-    source: Source,
-    exports: Readonly<Record<string, unknown>>,
-    signal: AbortSignal,
-  ) {
+  constructor(nesting: Nesting, source: Source, exported: Exported, signal: AbortSignal) {
     const cancel = () => {
       this.#cancelled.reject(signal.reason);
       this.#close();
@@ -43,7 +49,7 @@ export class TaskHive {
     else signal.addEventListener('abort', cancel, { once: true });
     this.#nesting = nesting;
     this.#source = source;
-    this.#exports = exports;
+    this.#exported = exported;
     this.#rest = new Rest(nesting);
   }
 
@@ -94,8 +100,8 @@ export class TaskHive {
       const params = { name: registered, ...(typeof own === 'string' ? { export: own } : {}) };
       return { params, blobs: [], labels: { [`task:${registered}`]: 'yes' } };
     }
-    const name = Object.keys(this.#exports).find((key) => this.#exports[key] === target);
-    if (name === undefined || typeof target !== 'object') {
+    const found = this.#exported(target);
+    if (found === null) {
       const what = typeof target === 'string' ? `"${target}"` : 'This';
       throw new ThrownError(
         new TypeError(
@@ -104,9 +110,9 @@ export class TaskHive {
       );
     }
     const { module, name: registeredAs, file } = this.#source;
-    const concurrency = (target as Marked)[TASK_MARK]?.settings.concurrency;
+    const { concurrency } = found.settings;
     return {
-      params: { ...(module === null ? { name: registeredAs } : { module, file }), export: name },
+      params: { ...(module === null ? { name: registeredAs } : { module, file }), export: found.name },
       blobs: module === null ? [] : [module],
       labels: module === null ? { [`task:${registeredAs}`]: 'yes' } : {},
       ...(concurrency === undefined ? {} : { concurrency }),

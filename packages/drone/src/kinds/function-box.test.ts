@@ -42,6 +42,7 @@ export default task(async (what, context) => {
   if (what === 'quota') throw new QuotaError('no room', { cause: new Error('deep') });
   if (what === 'write') { context.write('ab'); context.write('cd'); return; }
   if (what === 'node') return { node: process.execPath, isShown: (await import('node:fs')).existsSync(context.params.folder) };
+  if (what === 'prints') { (await import('node:fs')).writeSync(1, 'hello'); return what; }
   if (what === 'files') return (await import('node:fs')).readFileSync('/proc/self/environ', 'utf8');
   if (what?.bytes) { let sum = 0; for await (const chunk of what) for (const byte of chunk) sum += byte; return sum; }
   if (what === 'finish') context.finish('the end');
@@ -117,6 +118,12 @@ describe.each(levels)('a function in %s', (level, check) => {
       { what: 'b' },
       { what: 'c' },
     ]);
+  });
+
+  check('that writes over its answers costs its own task', async () => {
+    const { values, failures } = await run(level, ['prints', 'next']);
+    expect(failures).toMatchObject([{ position: 0, outcome: 'crashed', code: 'badOutput' }]);
+    expect(values[1]).toMatchObject({ what: 'next' });
   });
 
   check('that takes too much memory is told so', async () => {

@@ -13,7 +13,7 @@ import { InputStream } from '../functions/input-stream.ts';
 import { type FoundTask, loadTask } from '../functions/modules.ts';
 import { type CodeSource, type FunctionParams, readParams } from '../functions/params.ts';
 import { Printed, printFor, printWithin } from '../functions/printer.ts';
-import { TaskHive } from '../functions/task-hive.ts';
+import { exportedBy, TaskHive } from '../functions/task-hive.ts';
 import type { TaskFunction } from '../functions/task-module.ts';
 import { ThrownError, thrownBy, withOwn } from '../functions/thrown.ts';
 import { badInput, TaskFailure } from './failure.ts';
@@ -33,7 +33,7 @@ class Functions implements Several {
   #task: FoundTask | null = null;
   #loading: Promise<void> | null = null;
   readonly #submitter = (signal: AbortSignal) =>
-    new TaskHive(this.#slot.nesting, this.#params, this.#task!.exports, signal);
+    new TaskHive(this.#slot.nesting, this.#params, exportedBy(this.#task!.exports), signal);
   #run: TaskFunction = () => {};
   readonly #box: FunctionBox | null;
   #callsLeft = Number.POSITIVE_INFINITY;
@@ -88,6 +88,8 @@ class Functions implements Several {
   }
 
   async #callInBox(box: FunctionBox, task: Task): Promise<void> {
+    const { nesting } = this.#slot;
+    if (nesting.isAway) await nesting.comeBack();
     const printed = new Printed(this.#slot, task.position);
     const { boxRuns } = this.#slot;
     try {

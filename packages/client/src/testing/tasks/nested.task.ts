@@ -68,6 +68,20 @@ export const stuck = task(async (millis: number, { hive }: TaskContext) => {
   await hive.call('sleep', millis);
   return millis;
 });
+export const describesError = task(async (n: number, { hive }: TaskContext) => {
+  try {
+    return await hive.call(refuses, n, { retries: 0 });
+  } catch (error) {
+    return { ...(error as object), name: (error as Error).name };
+  }
+});
+/** Submits without a sandbox what may not be without. */
+export const wantsOut = task(async (n: number, { hive }: TaskContext) => [
+  await hive.map(double, [n], { sandbox: 'none' }),
+  await hive.map('command', ['true'], { sandbox: 'none', params: { sandbox: 'none' } }),
+  await hive.map('echo', [n]),
+]);
+export const sendsFunction = task(async (n: number, { hive }: TaskContext) => hive.call('echo', () => n));
 const hidden = task(() => 1);
 export const strays = task(async (_: number, { hive }: TaskContext) => hive.call(hidden, 1));
 

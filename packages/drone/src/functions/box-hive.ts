@@ -1,0 +1,101 @@
+/**
+ * `context.hive` of a function in a sandbox: its process asks over the pipe, and the slot's thread, which has the session with the
+ * Queen, submits in its name. The key never enters the sandbox.
+ *
+ * Invariant: code of the client's that a sandboxed task submits runs in the same sandbox, whatever its options say: else
+ * whatever is in there could let itself out. What it says is checked like anything that a client says.
+ */
+import type { KindSlot } from '../kinds/kind.ts';
+import type { BoxAnswer } from './box-wire.ts';
+import type { FunctionParams } from './params.ts';
+import { TaskHive } from './task-hive.ts';
+import { REDUCER_MARK, type TaskSettings } from './task-module.ts';
+
+type Ask = Extract<BoxAnswer, { type: 'ask' }>;
+
+/** Kinds that run what a client sends. */
+const RUN_CODE: readonly unknown[] = ['command', 'function'];
+
+/** A task or reducer that the module in the sandbox exports, as its process names it. */
+interface Exported {
+  readonly export: string;
+  readonly settings: TaskSettings;
+}
+
+export class BoxHive {
+  readonly #hive: TaskHive;
+  readonly #wish: unknown;
+  readonly #tell: (order: object) => void;
+  readonly #answers = new Map<number, Promise<unknown>>();
+
+  /** @param tell says something to the process, while its call lasts */
+  constructor(
+    { nesting }: Pick<KindSlot, 'nesting'>,
+    params: FunctionParams,
+    signal: AbortSignal,
+    tell: (order: object) => void,
+  ) {
+    this.#hive = new TaskHive(nesting, params, exportedIn, signal);
+    this.#wish = params.sandbox;
+    this.#tell = tell;
+  }
+
+  asked({ ask, method, args }: Ask): void {
+    this.#answers.set(ask, this.#submit(method, args));
+  }
+
+  /** The task awaits this answer from now on. */
+  awaited(ask: number): void {
+    const answer = this.#answers.get(ask);
+    this.#answers.delete(ask);
+    answer?.then(
+      (value: unknown) => this.#tell({ type: 'answer', ask, value }),
+      (error: unknown) => this.#tell({ type: 'answer', ask, error: partsOf(error) }),
+    );
+  }
+
+  end(): void {
+    this.#hive.end();
+    this.#answers.clear();
+  }
+
+  #submit(method: Ask['method'], args: readonly unknown[]): Promise<unknown> {
+    const [first, second, third, fourth] = args;
+    if (method === 'range')
+      return this.#hive.range(first as number, second as number, third, this.#optionsFor(third, fourth));
+    const options = this.#optionsFor(first, third);
+    return method === 'call'
+      ? this.#hive.call(first, second, options)
+      : this.#hive.map(first, second, options);
+  }
+
+  #optionsFor(target: unknown, options: unknown): object {
+    const { sandbox: _, reduce, ...rest } = (options ?? {}) as { sandbox?: unknown; reduce?: unknown };
+    const isOwn = exportedIn(target) !== null || exportedIn(reduce) !== null;
+    const runsCode = isOwn || RUN_CODE.includes(target);
+    return {
+      ...rest,
+      ...(reduce === undefined ? {} : { reduce: reducerIn(reduce) }),
+      ...(runsCode && this.#wish !== undefined ? { sandbox: this.#wish } : {}),
+    };
+  }
+}
+
+/** What the process names; null: it is nothing of its module. */
+function exportedIn(target: unknown): { readonly name: string; readonly settings: TaskSettings } | null {
+  const { export: name, settings } = (target ?? {}) as Partial<Exported>;
+  return typeof name === 'string' ? { name, settings: settings ?? {} } : null;
+}
+
+/** With the mark by which the client knows a reducer; built-in ones have none. */
+function reducerIn(reduce: unknown): unknown {
+  if (typeof reduce !== 'object' || reduce === null || !('export' in reduce)) return reduce;
+  return { ...reduce, [REDUCER_MARK]: { run: null } };
+}
+
+/** An error as it can be put together again on the other side of the pipe. */
+function partsOf(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error), own: {} };
+  const { name, message, stack } = error;
+  return { name, message, stack, own: { ...error } };
+}
