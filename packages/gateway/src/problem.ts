@@ -93,6 +93,7 @@ const STATUS: Readonly<Record<string, number>> = {
   jobLost: 410,
   streamFailed: 410,
   tooLarge: 413,
+  tooManyJobs: 429,
   storeLow: 507,
   damagedStore: 500,
   nodeAway: 503,
@@ -116,7 +117,7 @@ export function problemOf(error: unknown): Problem {
 
 function headersFor(status: number): Record<string, string> {
   if (status === 401) return CHALLENGE;
-  return status === 503 ? { 'retry-after': '1' } : {};
+  return status === 503 || status === 429 ? { 'retry-after': '1' } : {};
 }
 
 /** As Fastify throws them, with a code of its own. */

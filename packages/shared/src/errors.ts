@@ -24,6 +24,7 @@ export const REFUSAL_CODES = [
   'unknownBlob',
   'badBlob',
   'tooLarge',
+  'tooManyJobs',
   'storeLow',
   'damagedStore',
   'notPermitted',

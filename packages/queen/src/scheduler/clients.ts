@@ -91,8 +91,8 @@ function specProblem(
   }
   if (client.jobs.size >= LIMITS.openJobsMax) {
     return {
-      code: 'badSpec',
-      text: `This client has ${client.jobs.size} jobs open already; wait for some to end.`,
+      code: 'tooManyJobs',
+      text: `This client has ${client.jobs.size} jobs that have not ended or are still kept, and no more are taken. Submit it again when some have ended, or give many inputs to one job.`,
     };
   }
   if (spec.params !== undefined && paramsBytes(spec.params) > LIMITS.paramsBytesMax) {
