@@ -11,6 +11,7 @@ import { Graph, type GraphOptions } from './graph.ts';
 import type { ParentsOf } from './inputs.ts';
 import { type CancelOptions, Job } from './job.ts';
 import { JobHandle } from './job-handle.ts';
+import { named } from './job-name.ts';
 import type { KindOutputs } from './kind-outputs.ts';
 import { Latest } from './latest.ts';
 import { MapResults } from './map-results.ts';
@@ -425,7 +426,7 @@ export class Hive implements AsyncDisposable {
       mustBePlain(options);
       return this.#newJob({ ...options, kind }, parentsOf);
     }
-    return this.#functions.optionsOf(kind, options).then((own) => this.#newJob(own, parentsOf));
+    return this.#functions.optionsOf(kind, options).then((own) => this.#newJob(named(own), parentsOf));
   }
 
   async #closeAll(): Promise<void> {

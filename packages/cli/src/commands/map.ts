@@ -189,7 +189,7 @@ async function run(argv: MapArguments): Promise<Signal | null> {
   };
   try {
     return await whileCancellable(hive, note, async (signal) => {
-      const options = { name: 'hive map', ...(await jobOptionsOf(argv, hive)), signal };
+      const options = { ...(await jobOptionsOf(argv, hive)), signal };
       await map(hive, plan, options, { argv, progress, output, note });
     });
   } finally {
