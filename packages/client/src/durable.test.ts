@@ -1,10 +1,14 @@
 /** The client beside a Queen with a durable store, who is killed, and with Drones that really stop what was cancelled. */
 import { hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Processes } from '@hive/local';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect } from './connect.ts';
 import type { Hive } from './hive.ts';
 import { collect, count, rejection } from './testing/with-fake.ts';
+
+/** Between two questions: to ask all the time would take the time of those who are asked. */
+const LOOK_MILLIS = 10;
 
 let cluster: Processes;
 let hive: Hive;
@@ -100,7 +104,7 @@ describe('cancelling', () => {
   /** Both slots are free again only if what ran there was stopped. */
   const bothSlotsWork = () => Promise.all([hive.call('sleep', 1), hive.call('sleep', 1)]);
   const untilRunning = async (tasks: number) => {
-    while ((await hive.status()).busySlots < tasks);
+    while ((await hive.status()).busySlots < tasks) await sleep(LOOK_MILLIS);
   };
 
   test('a call stops its task', async () => {

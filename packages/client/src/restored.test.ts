@@ -1,11 +1,15 @@
 /** A Queen whose store was put back from a backup, beside a Drone and a client who remember what came after it. */
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Processes } from '@hive/local';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect } from './connect.ts';
 import type { Hive } from './hive.ts';
 import { collect, count, rejection } from './testing/with-fake.ts';
+
+/** Between two questions: to ask all the time would take the time of those who are asked. */
+const LOOK_MILLIS = 10;
 
 let cluster: Processes;
 beforeAll(async () => {
@@ -27,7 +31,7 @@ function copy(from: string, to: string): void {
   rmSync(`${to}-shm`, { force: true });
 }
 async function until(hive: Hive, id: string, succeeded: number): Promise<void> {
-  while ((await hive.job(id)).counts.succeeded < succeeded);
+  while ((await hive.job(id)).counts.succeeded < succeeded) await sleep(LOOK_MILLIS);
 }
 
 test('what was running and done after the backup is recorded once, and right, and everything completes', async () => {

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { appendValue, jobId, leaseNumber, PageBuilder, readValues, type Spec } from '@hive/shared';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { DroneEvent } from './events.ts';
 import { type Drone, startDrone } from './runtime.ts';
 import { FakeQueen } from './testing/fake-queen.ts';
 import { TEST_KINDS } from './testing/slot-driver.ts';
+
+/** Between two questions: to ask all the time would take the time of those who are asked. */
+const LOOK_MILLIS = 10;
 
 const JOB = jobId('01900000-0000-7000-8000-000000000001');
 let queen: FakeQueen;
@@ -62,6 +66,7 @@ async function untilRunning(lease: number, end: number): Promise<void> {
   for (;;) {
     queen.send({ type: 'Retract', lease: leaseNumber(lease), end });
     if ((await queen.next('Retracted')).startedMillis !== undefined) return;
+    await sleep(LOOK_MILLIS);
   }
 }
 

@@ -4,8 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { Api, send } from './testing/api.ts';
+
+/** Between two questions: to ask all the time would take the time of those who are asked. */
+const LOOK_MILLIS = 50;
 
 const has = (program: string) => spawnSync(program, ['--version']).status === 0;
 function withPrograms(...programs: string[]) {
@@ -99,6 +103,7 @@ async function scraped(port: number, metric: string): Promise<readonly Sample[]>
     const answer = await send({ port, path: `/api/v1/query?query=${metric}` }).catch(() => null);
     const { data } = answer?.status === 200 ? JSON.parse(answer.text) : { data: { result: [] } };
     if (data.result.length === 2) return data.result;
+    await sleep(LOOK_MILLIS);
   }
 }
 

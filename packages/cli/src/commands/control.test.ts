@@ -3,9 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Hive, type JobInfo, type SubmitOptions } from '@hive/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Processes, type Running } from '../testing/processes.ts';
+
+/** Between two questions: to ask all the time would take the time of those who are asked. */
+const LOOK_MILLIS = 10;
 
 const processes = new Processes();
 const { folder } = processes;
@@ -38,12 +42,13 @@ async function submit(kind: string, inputs: readonly unknown[], options: Partial
 }
 const ended = async (id: string) => (await library.open(id)).done;
 async function until(id: string, holds: (job: JobInfo) => boolean): Promise<void> {
-  while (!holds(await library.job(id)));
+  while (!holds(await library.job(id))) await sleep(LOOK_MILLIS);
 }
 async function jobNamed(name: string): Promise<JobInfo> {
   for (;;) {
     const job = (await library.jobs()).find((one) => one.name === name);
     if (job !== undefined) return job;
+    await sleep(LOOK_MILLIS);
   }
 }
 const digests = (...texts: (string | number)[]) =>

@@ -1,8 +1,12 @@
 /** For tests: a Hive in this process with a gateway before it, and requests as any client sends them. */
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { type Socket, connect as tcpConnect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Local, startLocal } from '@hive/local';
 import { type Gateway, type GatewayOptions, startGateway } from '../gateway.ts';
+
+/** Between two questions: to ask all the time would take the time of those who are asked. */
+const LOOK_MILLIS = 10;
 
 export interface Answer {
   readonly status: number;
@@ -72,6 +76,7 @@ export class Api implements AsyncDisposable {
     for (;;) {
       const body = await this.json<T>(200, 'GET', path);
       if (holds(body)) return body;
+      await sleep(LOOK_MILLIS);
     }
   }
   /** The answer once this cannot be served any more. */
@@ -79,6 +84,7 @@ export class Api implements AsyncDisposable {
     for (;;) {
       const answer = await this.get(path);
       if (answer.status === 503) return answer;
+      await sleep(LOOK_MILLIS);
     }
   }
   /** The job once it has ended. */
