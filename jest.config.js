@@ -22,6 +22,7 @@ export default {
     ],
   },
   testTimeout: 30_000,
+  testSequencer: '<rootDir>/scripts/test-order.ts',
   // One more than can run at once: many tests wait for processes.
   maxWorkers: availableParallelism() + 1,
 };

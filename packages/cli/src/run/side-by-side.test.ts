@@ -70,6 +70,8 @@ const WAYS = ['by itself', 'through a Queen and a Drone'] as const;
 type Way = (typeof WAYS)[number];
 /** Most of a line's time is spent in starting Perl, or waiting for a sleep: so many are under way at a time. */
 const AT_A_TIME = 4;
+/** All are begun together, so the last ones wait for those before them. */
+const TEST_MILLIS = 90_000;
 
 interface Outcomes {
   readonly theirs: Promise<Outcome>;
@@ -115,16 +117,24 @@ async function compared(lines: readonly string[], way: Way): Promise<[ours: Outc
 }
 
 sideBySide.each(WAYS)('hive run does what GNU parallel does, %s', (way) => {
-  test.each([...OUTPUT, ...IN_A_ROW])('%s', async (_, lines) => {
-    const [ours, theirs] = await compared(lines, way);
-    expect(seen(ours)).toEqual(seen(theirs));
-  });
+  test.each([...OUTPUT, ...IN_A_ROW])(
+    '%s',
+    async (_, lines) => {
+      const [ours, theirs] = await compared(lines, way);
+      expect(seen(ours)).toEqual(seen(theirs));
+    },
+    TEST_MILLIS,
+  );
 
-  test.each(ERRORS)('and says the same: %s', async (_, lines) => {
-    const [ours, theirs] = await compared(lines, way);
-    expect({ ...seen(ours), stderr: withoutName(ours.stderr) }).toEqual({
-      ...seen(theirs),
-      stderr: withoutName(theirs.stderr),
-    });
-  });
+  test.each(ERRORS)(
+    'and says the same: %s',
+    async (_, lines) => {
+      const [ours, theirs] = await compared(lines, way);
+      expect({ ...seen(ours), stderr: withoutName(ours.stderr) }).toEqual({
+        ...seen(theirs),
+        stderr: withoutName(theirs.stderr),
+      });
+    },
+    TEST_MILLIS,
+  );
 });
