@@ -8,7 +8,8 @@ import type { Inputs } from './feeder.ts';
 import { Functions, isFunction, mustBePlain, type Target, type Targets } from './functions/functions.ts';
 import type { InputOf, OutputOf, SentAs, Task } from './functions/task.ts';
 import { Graph, type GraphOptions } from './graph.ts';
-import type { ParentsOf } from './inputs.ts';
+import { HandOver, type Receipt } from './hand-over.ts';
+import { type ParentsOf, shortList } from './inputs.ts';
 import { type CancelOptions, Job } from './job.ts';
 import { JobHandle } from './job-handle.ts';
 import { named } from './job-name.ts';
@@ -42,6 +43,7 @@ import type {
 } from './overview.ts';
 import { Reduction } from './reduction.ts';
 import type { Router } from './router.ts';
+import { wholeOf } from './upload.ts';
 
 const NO_OPTIONS: CallOptions = {};
 /** Opens a session with another node, as the node `from` (a host) says that it is reached. */
@@ -241,6 +243,36 @@ export class Hive implements AsyncDisposable {
    */
   submit(options: SubmitOptions): Promise<JobHandle> {
     return this.#submit(options);
+  }
+
+  /**
+   * Submits a detached job and leaves it to the Queen: resolves when it is durable with all of its inputs, and nothing more is heard
+   * of it here; `open(id)` follows it. For whoever submits very many small jobs: one message goes, and one comes, if the inputs are a
+   * range or a short list (256 of them, 64 KiB). Rejects like `submit`.
+   */
+  async handOver(options: SubmitOptions): Promise<Receipt> {
+    const short = this.#shortOf(options);
+    if (short !== null) {
+      this.#router.start(short);
+      const receipt = await short.receipt;
+      if (receipt !== null) return receipt;
+    }
+    const { id } = await this.#submit({ ...options, attached: false });
+    return this.job(id);
+  }
+
+  /** Null if it must be submitted like any other. */
+  #shortOf(options: SubmitOptions): HandOver | null {
+    const { kind, inputs, range, signal } = options;
+    this.#router.mustBeOpen();
+    if (typeof kind !== 'string' || isFunction(kind) || signal !== undefined) return null;
+    if ((inputs === undefined) === (range === undefined) || !this.#router.takesWholeJobs) return null;
+    mustBePlain(options);
+    const id = this.#freeId(options.id);
+    const spec = specOf(kind, { ...options, attached: false });
+    if (inputs === undefined) return new HandOver(this.#router, id, spec, null);
+    const batch = shortList(spec, inputs);
+    return batch === null ? null : new HandOver(this.#router, id, spec, wholeOf(batch));
   }
 
   async #submit(options: SubmitOptions & SpecOptions, parentsOf?: ParentsOf): Promise<JobHandle> {
@@ -459,14 +491,19 @@ export class Hive implements AsyncDisposable {
     if ((options.inputs === undefined) === (options.range === undefined)) {
       throw new UsageError('A job has either inputs or a range.');
     }
-    const id = options.id === undefined ? newJobId() : idOf(options.id);
-    if (this.#router.held(id) !== undefined)
-      throw new UsageError(`This client has job ${id} under way already.`, 'jobHeld');
+    const id = this.#freeId(options.id);
     const spec = specOf(options.kind, options);
     const source = options.inputs === undefined ? null : { inputs: options.inputs, parentsOf };
     const job = new Job(this.#router, id, spec, source, spec);
     this.#router.start(job);
     return job;
+  }
+
+  /** @throws UsageError 'jobHeld', 'badJobId' */
+  #freeId(chosen: string | undefined): JobId {
+    const id = chosen === undefined ? newJobId() : idOf(chosen);
+    if (this.#router.held(id) === undefined) return id;
+    throw new UsageError(`This client has job ${id} under way already.`, 'jobHeld');
   }
 
   #openCalls(kind: string, options: CallOptions): CallJob {

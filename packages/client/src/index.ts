@@ -40,6 +40,7 @@ export {
 } from './functions/task.ts';
 export { connectTask } from './functions/task-session.ts';
 export { Graph, type GraphOptions, GraphResults, GraphTask, type GraphTaskOptions } from './graph.ts';
+export type { Receipt } from './hand-over.ts';
 export { Hive, newJobId } from './hive.ts';
 export type { CancelOptions, JobProgress } from './job.ts';
 export { JobHandle, type ResultsOptions, type TaskResult } from './job-handle.ts';

@@ -11,11 +11,13 @@ import {
   isWellFormed,
   LIMITS,
   PageBuilder,
+  type Spec,
   type Streamed,
   UsageError,
 } from '@hive/shared';
 import type { EncodedValues } from './encoded.ts';
-import { bytesStream, isStreamSource, type Sources, type StreamSource } from './streams.ts';
+import type { Inputs } from './feeder.ts';
+import { bytesStream, isStreamSource, Sources, type StreamSource } from './streams.ts';
 import { TextWriter } from './text.ts';
 import type { Batch } from './upload.ts';
 
@@ -184,6 +186,35 @@ export class InputEncoder {
     this.#streams.push({ index, bytes: source.bytes, ...(isEncoded ? { encoded: true } : {}) });
     this.#builder.wrote(0);
   }
+}
+
+/** More inputs than this are pulled while there is room for them, like any others. */
+const SHORT_LIST_MAX = 256;
+const SHORT_LIST_BYTES_MAX = 64 * 1024;
+
+/**
+ * A short list of inputs as the one page that travels with the job itself; null for all others: what is long, comes with time, is
+ * streamed, or cannot be sent, which whoever pulls it one by one will find and say.
+ */
+export function shortList({ kind, encoding, graph }: Spec, inputs: Inputs): Batch | null {
+  if (!Array.isArray(inputs) || inputs.length > SHORT_LIST_MAX || graph !== undefined) return null;
+  const encoder = new InputEncoder(kind, encoding, new Sources());
+  try {
+    for (const value of inputs) {
+      if (isStreamSource(value) || isLong(value)) return null;
+      if (encoder.add(value) !== undefined || encoder.cost > SHORT_LIST_BYTES_MAX) return null;
+    }
+  } catch {
+    return null;
+  }
+  const batch = encoder.take();
+  return batch.streams.length === 0 ? batch : null;
+}
+
+/** So long that it is not worth a look. */
+function isLong(value: unknown): boolean {
+  if (typeof value === 'string') return value.length > SHORT_LIST_BYTES_MAX;
+  return value instanceof Uint8Array && value.length > SHORT_LIST_BYTES_MAX;
 }
 
 /** Whether a value is a source of bytes that fit a page. */

@@ -75,7 +75,10 @@ export class JobStream {
     if (this.#state === 'failed') return;
     this.#isAnnounced = true;
     if (this.#state === 'open' && this.spec !== null) {
-      this.#wire.send({ type: 'Submit', job: this.id, spec: this.spec });
+      const mayBeWhole = this.#wire.takesWholeJobs && this.spec.graph === undefined;
+      const inputs = mayBeWhole ? this.#upload.whole() : null;
+      const whole = inputs === null ? {} : { inputs };
+      this.#wire.send({ type: 'Submit', job: this.id, spec: this.spec, ...whole });
     }
     if (this.#download !== null && !this.#download.isOver) this.#wire.send(this.#download.open());
     else if (this.spec === null && this.#state === 'open') this.#follow();

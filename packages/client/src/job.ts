@@ -7,7 +7,7 @@ import { UsageError } from '@hive/shared';
 import { Deferred } from './deferred.ts';
 import type { ResultOrder } from './download.ts';
 import { Feeder, type FeederSink, type Inputs } from './feeder.ts';
-import { InputEncoder, type ParentsOf } from './inputs.ts';
+import { InputEncoder, type ParentsOf, shortList } from './inputs.ts';
 import { type JobOwner, JobStream, type JobSummary } from './job-stream.ts';
 import { type JobValue, valueOfJob } from './job-value.ts';
 import { Output, type Outputs } from './outputs.ts';
@@ -233,8 +233,16 @@ export class Job implements JobPeer {
     };
   }
 
-  #feed({ kind, encoding }: Spec, { inputs, parentsOf }: JobSource): Feeder {
+  /** Null when all inputs are known already, and go with the job. */
+  #feed(spec: Spec, { inputs, parentsOf }: JobSource): Feeder | null {
     const stream = this.#stream;
+    const all = shortList(spec, inputs);
+    if (all !== null) {
+      if (all.page.count > 0) stream.append(all);
+      stream.seal();
+      return null;
+    }
+    const { kind, encoding } = spec;
     const sink: FeederSink = {
       get room() {
         return stream.room;

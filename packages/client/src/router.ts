@@ -14,6 +14,7 @@ import {
   type QueenToClient,
   StreamServer,
   UsageError,
+  WHOLE_JOBS,
 } from '@hive/shared';
 import type { QueenFinder } from '@hive/shared/node';
 import { Blobs } from './blobs.ts';
@@ -153,6 +154,9 @@ export class Router implements JobHost {
 
   get queen(): QueenId | null {
     return this.#link.welcome?.queen ?? null;
+  }
+  get takesWholeJobs(): boolean {
+    return this.#link.welcome?.capabilities.includes(WHOLE_JOBS) ?? false;
   }
   get bufferedBytes(): number {
     return this.#link.connection?.bufferedBytes ?? 0;

@@ -2,8 +2,8 @@
  * The inputs of one job on their way to the Queen: what was appended and is not known to be durable is kept, so that after
  * a reconnect the client goes on from the count that the Queen names. It touches no socket; messages come out as values.
  *
- * Seal: `open` (more may be appended) -> `wanted` (by `seal()`) -> `sent` (after the last page) -> `durable` (said by an
- * Accepted). A new session takes `sent` back to `wanted`.
+ * Seal: `open` (more may be appended) -> `wanted` (by `seal()`) -> `sent` (after the last page), or `whole` (in the Submit, with
+ * all inputs) -> `durable` (said by an Accepted). A new session takes `sent` and `whole` back to `wanted`.
  * It must never let more under way than the credit allows, nor forget a page before the Queen has confirmed it.
  */
 import {
@@ -27,6 +27,14 @@ export interface Batch {
 /** The cost of a page where credit is counted, in bytes. */
 export const pageCost = (page: Pick<Page, 'count' | 'data'>): number => page.data.length + 4 * page.count;
 
+/** All inputs of a job, as they travel in its Submit. */
+export type WholeInputs = NonNullable<Message<'Submit'>['inputs']>;
+const NO_INPUTS: WholeInputs = { count: 0, sizes: 0, data: new Uint8Array(0) };
+
+export function wholeOf({ page: { count, sizes, data } }: Batch): WholeInputs {
+  return { count, sizes, data };
+}
+
 export class Upload {
   readonly #job: JobId;
   /** Appended and not confirmed, oldest first. */
@@ -36,7 +44,7 @@ export class Upload {
   #credit = 0;
   #appended = 0;
   #confirmed = 0;
-  #seal: 'open' | 'wanted' | 'sent' | 'durable' = 'open';
+  #seal: 'open' | 'wanted' | 'sent' | 'whole' | 'durable' = 'open';
   /** Whether the Queen has accepted the job in this session. */
   #isAccepted = false;
 
@@ -71,7 +79,7 @@ export class Upload {
     this.#isAccepted = false;
     this.#credit = 0;
     this.#sent = 0;
-    if (this.#seal === 'sent') this.#seal = 'wanted';
+    if (this.#seal === 'sent' || this.#seal === 'whole') this.#seal = 'wanted';
   }
 
   append(batch: Batch): void {
@@ -82,6 +90,16 @@ export class Upload {
   /** No more inputs will come. */
   seal(): void {
     if (this.#seal === 'open') this.#seal = 'wanted';
+  }
+
+  /** All inputs, if they are one page at most and none is known to be durable: they count as sent with the Submit, sealed. */
+  whole(): WholeInputs | null {
+    if (this.#seal !== 'wanted' || this.#confirmed > 0 || this.#batches.length > 1) return null;
+    const [batch] = this.#batches;
+    if (batch !== undefined && (batch.streams.length > 0 || batch.parents !== undefined)) return null;
+    this.#sent = this.#batches.length;
+    this.#seal = 'whole';
+    return batch === undefined ? NO_INPUTS : wholeOf(batch);
   }
 
   /** @throws UsageError when the Queen no longer has what was called durable */

@@ -5,6 +5,8 @@ import type { Sources } from './streams.ts';
 export interface Wire {
   /** The Queen at the other end; null while there is none. */
   readonly queen: QueenId | null;
+  /** Whether the Queen at the other end takes a job with all of its inputs in one message. */
+  readonly takesWholeJobs: boolean;
   /** Whether so much waits in the send buffer that no more should be put there. `drained` tells when that is over. */
   readonly isClogged: boolean;
   /** Sends with whatever else this turn sends. Dropped when no session is open: whoever cares sends again in `resume`. */

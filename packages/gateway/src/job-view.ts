@@ -7,21 +7,18 @@ export const NODE_LABEL = 'node';
 
 export type JobStatusText = 'JOB_PENDING' | 'JOB_RUNNING' | 'JOB_COMPLETED' | 'JOB_FAILED' | 'JOB_CANCELLED';
 
+/** Of a job whose tasks are not looked at. */
+export const STATUSES: Readonly<Record<JobInfo['state'], JobStatusText>> = {
+  waiting: 'JOB_PENDING',
+  running: 'JOB_RUNNING',
+  succeeded: 'JOB_COMPLETED',
+  failed: 'JOB_FAILED',
+  cancelled: 'JOB_CANCELLED',
+};
+
 export function statusOf({ state, counts }: Pick<JobInfo, 'state' | 'counts'>): JobStatusText {
-  switch (state) {
-    case 'succeeded':
-      return 'JOB_COMPLETED';
-    case 'failed':
-      return 'JOB_FAILED';
-    case 'cancelled':
-      return 'JOB_CANCELLED';
-    case 'waiting':
-      return 'JOB_PENDING';
-    default: {
-      const begun = counts.running + counts.succeeded + counts.failed + counts.cancelled;
-      return begun > 0 ? 'JOB_RUNNING' : 'JOB_PENDING';
-    }
-  }
+  const begun = counts.running + counts.succeeded + counts.failed + counts.cancelled;
+  return state === 'running' && begun === 0 ? 'JOB_PENDING' : STATUSES[state];
 }
 
 /** Whether its one task has a result that belongs to it. */

@@ -120,6 +120,12 @@ export const jobSpec = struct('Spec', {
   nested: optional(bool),
   parent: optional(job),
 });
+/** All inputs of a job, as a page whose first index is 0. */
+export const wholeInputs = struct('Inputs', {
+  count: between(0, LIMITS.pageCountMax),
+  sizes,
+  data: bytes,
+});
 /** By which a running task opens a session of its own, to submit work. */
 export const taskPass = struct('TaskPass', { job, lease, token: bytes });
 /** A lease that a returning Drone still holds; `done` tasks of it are finished and `startedMillis` ago the next began. */
@@ -136,6 +142,7 @@ export const heldLease = struct('HeldLease', {
 /** Every map inside a message that has fields of its own. */
 export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] = [
   jobSpec,
+  wholeInputs,
   inputRange,
   after,
   haltOn,
@@ -182,7 +189,7 @@ const SCHEMAS = {
   Goodbye: { code: optional(code), message: text },
 
   // Client to Queen
-  Submit: { job, spec: jobSpec },
+  Submit: { job, spec: jobSpec, inputs: optional(wholeInputs), follow: optional(bool) },
   Append: {
     job,
     ...page,
@@ -220,7 +227,14 @@ const SCHEMAS = {
   },
 
   // Queen to client
-  Accepted: { job, count: u53, sealed: bool, bytes: u53 },
+  Accepted: {
+    job,
+    count: u53,
+    sealed: bool,
+    bytes: u53,
+    state: optional(jobState),
+    createdAt: optional(name),
+  },
   InputCredit: { job, count: u53, bytes: u53 },
   Refused: { job: optional(job), request: optional(u53), code, message: text, blob: optional(blob) },
   Results: {
@@ -496,5 +510,7 @@ export type HeldLease = Infer<typeof heldLease.fields>;
 export type JobState = Message<'Progress'>['state'];
 export type Encoding = Spec['encoding'];
 
+/** What a Queen says in Welcome if her clients may submit a job with all of its inputs, sealed, in one message. */
+export const WHOLE_JOBS = 'wholeJobs';
 /** The protocol versions that this build speaks. */
 export const PROTOCOL_VERSION = { min: 1, max: 1 } as const;

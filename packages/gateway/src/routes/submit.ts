@@ -4,12 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { EncodedValues, Hive, JobInfo } from '@hive/client';
+import type { EncodedValues, Hive, JobInfo, Receipt } from '@hive/client';
 import type { UsageError } from '@hive/shared';
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import type { Caller } from '../access/callers.ts';
-import { commandOf, NODE_LABEL, statusOf } from '../job-view.ts';
+import { commandOf, NODE_LABEL, STATUSES } from '../job-view.ts';
 import { pagesOf } from '../ndjson/to-pages.ts';
 import { Problem, problemOf } from '../problem.ts';
 import {
@@ -185,23 +185,18 @@ class Desk {
 
   async #accept({ session }: Caller, order: Order): Promise<AcceptedBody> {
     const hive = await session.hive();
-    const submitting = submit(hive, order);
-    // Asked in the same breath, so that it costs no round trip: the job is there by the time that the Queen reads this.
-    const info = hive.job(order.id);
-    info.catch(() => {});
-    await submitting;
-    return acceptedBody(await info.catch(() => hive.job(order.id)), order, this.#context.nodeName);
+    return acceptedBody(await submit(hive, order), order, this.#context.nodeName);
   }
 }
 
 /** @throws UsageError with what it was refused for; Problem 422 when the id belongs to another job */
-async function submit(hive: Hive, order: Order): Promise<void> {
+async function submit(hive: Hive, order: Order): Promise<Receipt> {
   try {
-    await hive.submit(order);
+    return await hive.handOver(order);
   } catch (error) {
     const { code } = error as UsageError;
     // This client has it under way already: it is the same job, or the Queen said so before.
-    if (code === 'jobHeld') return;
+    if (code === 'jobHeld') return hive.job(order.id);
     if (code !== 'jobDiffers') throw error;
     throw new Problem(
       422,
@@ -211,16 +206,20 @@ async function submit(hive: Hive, order: Order): Promise<void> {
   }
 }
 
-function acceptedBody(info: JobInfo, { labels }: Order, node: string): AcceptedBody {
-  const command = commandOf(info);
+function acceptedBody(
+  { id, name, kind, state, createdAt }: Receipt,
+  { labels, params }: Order,
+  node: string,
+): AcceptedBody {
+  const command = commandOf({ kind, name, params: (params ?? {}) as NonNullable<JobInfo['params']> });
   return {
-    job_id: info.id,
+    job_id: id,
     target_node: labels?.[NODE_LABEL] ?? node,
     ...(command === null ? {} : { command }),
-    status: statusOf(info),
-    created_at: info.createdAt,
-    name: info.name,
-    kind: info.kind,
+    status: STATUSES[state],
+    created_at: createdAt,
+    name,
+    kind,
   };
 }
 

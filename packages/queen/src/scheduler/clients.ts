@@ -29,31 +29,20 @@ import { noteAppended } from './queue-limit.ts';
 import { record } from './record.ts';
 import type { PeerSession, State } from './state.ts';
 import { pullAgain } from './streams.ts';
+import { checkInputs, repeatProblem, takeInputs, wholeProblem } from './whole-jobs.ts';
 
 /** Kinds that every build of the Drone knows; others must be on offer when a job asks for them. */
 const BUILT_IN_KINDS = ['command', 'echo', 'function', 'hash', 'sleep'];
 
-export function submit(state: State, client: PeerSession, { job: id, spec }: Message<'Submit'>): void {
+export function submit(state: State, client: PeerSession, message: Message<'Submit'>): void {
+  const { job: id, spec } = message;
+  checkInputs(message);
   const known = state.jobs.get(id);
   if (known !== undefined) {
-    if (client.task !== null && known.submittedUnder !== client.task.lease) {
-      const text = `Job ${id} was not submitted by this task. Choose a new id.`;
-      state.refuse(client.session, 'notPermitted', text, { job: id });
-      return;
-    }
-    if (canonical(known.spec) !== canonical(spec)) {
-      state.refuse(
-        client.session,
-        'jobDiffers',
-        `Job ${id} was submitted before with another spec. Choose a new id.`,
-        { job: id },
-      );
-      return;
-    }
-    attach(state, client, known);
+    submitAgain(state, client, known, message);
     return;
   }
-  const problem = specProblem(state, client, { type: 'Submit', job: id, spec });
+  const problem = specProblem(state, client, message);
   if (problem !== null) {
     const { code, text } = problem;
     // It must be said while nothing can be committed, so it waits for nothing.
@@ -72,16 +61,42 @@ export function submit(state: State, client: PeerSession, { job: id, spec }: Mes
   const job = state.jobs.get(id)!;
   if (!job.isHidden) state.notice({ type: 'jobAccepted', job: id, name: job.label, kind: job.kind });
   adopt(state, client, job);
-  attach(state, client, job);
+  takeInputs(state, job, message);
+  attach(state, client, job, message);
   watchConditions(state, job);
   maybeFinish(state, job);
+}
+
+/** The same job once more: its client has come back, or has not heard that it was accepted. */
+function submitAgain(state: State, client: PeerSession, known: Job, message: Message<'Submit'>): void {
+  const refuse = (code: RefusalCode, text: string) =>
+    state.refuse(client.session, code, text, { job: known.id });
+  if (client.task !== null && known.submittedUnder !== client.task.lease) {
+    refuse('notPermitted', `Job ${known.id} was not submitted by this task. Choose a new id.`);
+    return;
+  }
+  if (canonical(known.spec) !== canonical(message.spec)) {
+    refuse('jobDiffers', `Job ${known.id} was submitted before with another spec. Choose a new id.`);
+    return;
+  }
+  const wrong = repeatProblem(known, message);
+  if (wrong !== null) {
+    refuse(wrong.code, wrong.text);
+    return;
+  }
+  const before = known.appended;
+  const hasTaken = takeInputs(state, known, message);
+  if (known.appended > before) noteAppended(state, known, before);
+  attach(state, client, known, message);
+  if (hasTaken) maybeEnd(state, known);
 }
 
 function specProblem(
   state: State,
   client: PeerSession,
-  { job, spec }: Message<'Submit'>,
+  message: Message<'Submit'>,
 ): { code: RefusalCode; text: string } | null {
+  const { job, spec } = message;
   if (!isJobId(job)) return { code: 'badSpec', text: `"${job}" is not a job id. Use a UUID in lower case.` };
   if (state.isStoreLow) {
     return {
@@ -116,7 +131,7 @@ function specProblem(
   if (spec.graph !== undefined && spec.encoding === 'raw') {
     return { code: 'badSpec', text: 'A graph job hands lists to its tasks; use the encoding "msgpack".' };
   }
-  const problem = conditionProblem(state, { type: 'Submit', job, spec });
+  const problem = wholeProblem(message) ?? conditionProblem(state, message);
   return problem === null ? kindProblem(state, spec.kind) : { code: 'badSpec', text: problem };
 }
 
@@ -154,10 +169,26 @@ function kindProblem(state: State, kind: string): { code: RefusalCode; text: str
   return { code: 'unknownKind', text: `No Drone here offers the kind "${kind}". ${hint}` };
 }
 
-/** This client is the job's owner from now on, in this session. */
-function attach(state: State, client: PeerSession, job: Job): void {
-  job.ownerSession = client.session;
+/**
+ * This client is the job's owner from now on, in this session, unless it leaves the job to itself: then this answer is all
+ * that it is told.
+ */
+function attach(
+  state: State,
+  client: PeerSession,
+  job: Job,
+  { inputs, follow = true }: Message<'Submit'>,
+): void {
   client.jobs.add(job);
+  const stands =
+    inputs === undefined ? {} : { state: job.state, createdAt: state.identity.formatTime(job.submittedAt) };
+  if (!follow) {
+    const { id, appended, isSealed } = job;
+    const said = { job: id, count: appended, sealed: isSealed, bytes: 0, ...stands };
+    state.sendAfterCommit(client.session, { type: 'Accepted', ...said });
+    return;
+  }
+  job.ownerSession = client.session;
   if (job.abandonDeadline !== null) state.deadlines.clear(job.abandonDeadline);
   job.inputCredit = job.isAttached ? Math.max(0, job.inputs.room) : LIMITS.inputBytesHeldMax;
   job.creditDue = 0;
@@ -168,6 +199,7 @@ function attach(state: State, client: PeerSession, job: Job): void {
     count: job.appended,
     sealed: job.isSealed,
     bytes: job.inputCredit,
+    ...stands,
   });
   state.touch(job);
   pullAgain(state, job);
@@ -231,8 +263,12 @@ export function seal(state: State, client: PeerSession, message: Message<'Seal'>
   if (job.isSealed) return;
   state.commit({ type: 'jobSealed', job: job.id });
   state.touch(job);
+  maybeEnd(state, job);
+}
+
+/** Every task, or too many of them, may have ended before the seal arrived. */
+function maybeEnd(state: State, job: Job): void {
   maybeHalt(state, job);
-  // Every task may have ended before the seal arrived.
   maybeFinish(state, job);
 }
 

@@ -2,7 +2,14 @@
  * Sessions coming and going. A socket that closes frees its leases at once; silence does the same after three
  * heartbeat intervals and a second. Liveness is decided here, with deadlines, never by a socket's time-out.
  */
-import { type Failure, LIMITS, type Message, type Millis, type SessionNumber } from '@hive/shared';
+import {
+  type Failure,
+  LIMITS,
+  type Message,
+  type Millis,
+  type SessionNumber,
+  WHOLE_JOBS,
+} from '@hive/shared';
 import { suspectLease } from './blame.ts';
 import { DroneState } from './drone.ts';
 import { ownerLeft, retain } from './ending.ts';
@@ -106,7 +113,7 @@ function welcome(
     heartbeatMillis,
     frameBytesMax: LIMITS.frameBytesMax,
     valueBytesMax: LIMITS.valueBytesMax,
-    capabilities: ['streams'],
+    capabilities: ['streams', WHOLE_JOBS],
     ...(event.signature === undefined ? {} : { signature: event.signature }),
   };
 }
