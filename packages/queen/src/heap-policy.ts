@@ -6,8 +6,11 @@
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
-/** The heap is kept tight while it is larger than this, in bytes. */
-const TIGHT_BYTES = 128 * 1024 * 1024;
+/**
+ * The heap is kept tight while more than this of it is in use, in bytes. What is only set aside does not count: new objects have up
+ * to a hundred megabytes of that in a Queen with much to do and few jobs, and being tight for it would cost her a third.
+ */
+const TIGHT_BYTES = 96 * 1024 * 1024;
 const LOOK_MILLIS = 250;
 
 export class HeapPolicy {
@@ -18,7 +21,7 @@ export class HeapPolicy {
   }
 
   #look(): void {
-    const bytes = getHeapStatistics().total_heap_size;
+    const bytes = getHeapStatistics().used_heap_size;
     // Half the bound lies between the two, or the flag would flicker.
     this.#set(bytes > (this.#isTight ? TIGHT_BYTES / 2 : TIGHT_BYTES));
   }

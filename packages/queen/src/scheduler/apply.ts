@@ -117,7 +117,7 @@ const APPLIERS: Appliers = {
     job.valueSeq = value;
     // A job may succeed before its time: the rest of it is cancelled.
     if (end !== 'failed') job.cancelled = job.appended - job.succeeded - job.failed;
-    job.failedTasks.clear();
+    job.forgetFailedTasks();
     job.queuedSince = null;
     // It ends with its client, so nothing of it is ever run again.
     if (job.isAttached) {

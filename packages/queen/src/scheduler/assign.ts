@@ -86,7 +86,7 @@ function prefetch(state: State, profile: Profile): void {
 function isShort(job: Job, drone: DroneState): boolean {
   // Who may wait for others is not expected to end soon.
   if (job.spec.nested === true) return false;
-  const rate = job.rates.get(drone.peer);
+  const rate = job.rateOf(drone.peer);
   return rate !== undefined && rate.millisPerTask < LIMITS.prefetchMillisMax;
 }
 
@@ -94,7 +94,7 @@ const stateBehind = (behind: Lease | null) => (behind === null ? 'running' : 'wa
 
 /** Gives one lease. False when the job has nothing that this Drone may run now. */
 function giveLease(state: State, drone: DroneState, job: Job, behind: Lease | null): boolean {
-  const rate = job.rates.get(drone.peer);
+  const rate = job.rateOf(drone.peer);
   if (job.folds !== null && giveFold(state, drone, job, behind)) return true;
   if (!job.hasReadyTasks) return false;
   if (job.spec.nested === true && isFullOf(state, drone, job)) return false;
@@ -295,7 +295,7 @@ function streamsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'streams
 
 /** Which of a lease's tasks were tried before, and how often: a function may want to know. */
 function attemptsOf(job: Job, lease: Lease): Pick<Message<'TaskAssign'>, 'attempts'> {
-  if (job.failedTasks.size === 0 || job.spec.kind !== 'function') return {};
+  if (job.failedCount === 0 || job.spec.kind !== 'function') return {};
   const attempts: number[] = [];
   for (const [first, end] of lease.intervals(0, lease.end)) {
     for (let index = first; index < end; index++) {
@@ -338,7 +338,7 @@ function takeRanges(state: State, job: Job, drone: DroneState, length: number): 
     return null;
   }
   if (job.returned.isEmpty) return takeFresh(job, length);
-  if (job.failedTasks.size > 0 && state.fittingSlots(job) > drone.slots) {
+  if (job.failedCount > 0 && state.fittingSlots(job) > drone.slots) {
     const retries = takeRetries(state, job, drone, length);
     if (retries !== 'any') return retries ?? (job.nextFresh < job.appended ? takeFresh(job, length) : null);
   }

@@ -29,7 +29,7 @@ import { noteAppended } from './queue-limit.ts';
 import { record } from './record.ts';
 import type { PeerSession, State } from './state.ts';
 import { pullAgain } from './streams.ts';
-import { checkInputs, repeatProblem, takeInputs, wholeProblem } from './whole-jobs.ts';
+import { checkInputs, leaveAlone, repeatProblem, takeInputs, wholeProblem } from './whole-jobs.ts';
 
 /** Kinds that every build of the Drone knows; others must be on offer when a job asks for them. */
 const BUILT_IN_KINDS = ['command', 'echo', 'function', 'hash', 'sleep'];
@@ -104,10 +104,11 @@ function specProblem(
       text: 'The Queen has too little room on its disk to accept jobs. Make room, then submit again.',
     };
   }
-  if (client.jobs.size >= LIMITS.openJobsMax) {
+  const open = client.jobs.size + client.jobsLeft;
+  if (open >= LIMITS.openJobsMax) {
     return {
       code: 'tooManyJobs',
-      text: `This client has ${client.jobs.size} jobs that have not ended or are still kept, and no more are taken. Submit it again when some have ended, or give many inputs to one job.`,
+      text: `This client has ${open} jobs that have not ended or are still kept, and no more are taken. Submit it again when some have ended, or give many inputs to one job.`,
     };
   }
   if (spec.params !== undefined && paramsBytes(spec.params) > LIMITS.paramsBytesMax) {
@@ -179,16 +180,17 @@ function attach(
   job: Job,
   { inputs, follow = true }: Message<'Submit'>,
 ): void {
-  client.jobs.add(job);
   const stands =
     inputs === undefined ? {} : { state: job.state, createdAt: state.identity.formatTime(job.submittedAt) };
   if (!follow) {
     const { id, appended, isSealed } = job;
     const said = { job: id, count: appended, sealed: isSealed, bytes: 0, ...stands };
     state.sendAfterCommit(client.session, { type: 'Accepted', ...said });
+    leaveAlone(client, job);
     return;
   }
   job.ownerSession = client.session;
+  client.jobs.add(job);
   if (job.abandonDeadline !== null) state.deadlines.clear(job.abandonDeadline);
   job.inputCredit = job.isAttached ? Math.max(0, job.inputs.room) : LIMITS.inputBytesHeldMax;
   job.creditDue = 0;

@@ -261,7 +261,7 @@ function announce(
 /** The lease is over: what it did not report goes back, and its place goes to the lease behind it or is asked for. */
 export function leaseEnded(state: State, lease: Lease, asksForMore: boolean): void {
   const { job, drone } = lease;
-  const rate = job.rates.get(lease.peer);
+  const rate = job.rateOf(lease.peer);
   if (
     rate !== undefined &&
     lease.fold === null &&

@@ -59,6 +59,7 @@ const whyNot = (other: Job): string =>
 
 /** A job has ended: those that wait for it may start, or never will. */
 export function releaseDependents(state: State, ended: Job): void {
+  if (!ended.hasDependents) return;
   for (const job of ended.dependents) {
     const on = job.waitsFor.get(ended.id);
     job.waitsFor.delete(ended.id);

@@ -99,17 +99,15 @@ function end(state: State, job: Job, to: JobState, message: string | null, value
   for (const lease of job.leases) cancelLease(state, lease, 'the job has ended');
   const page = value === undefined ? {} : { value };
   state.commit({ type: 'jobEnded', job: job.id, state: to, message, ...page, at: state.now });
-  for (const lease of job.lost) {
+  for (const lease of job.lostLeases) {
     state.lost.delete(lease.number);
     state.leases.delete(lease.number);
   }
-  job.lost.clear();
-  job.returned.clear();
+  for (const other of job.firstJobs) state.jobs.get(other)?.dependents.delete(job);
+  job.endRun();
   job.suspects = [];
   job.suspectTasks = 0;
   job.nextFresh = job.appended;
-  job.rates.clear();
-  job.held.clear();
   job.folds?.stop();
   job.queuedAgain = null;
   for (const deadline of [job.retryDeadline, job.foldDeadline, job.deadline, job.queueDeadline]) {
@@ -117,8 +115,6 @@ function end(state: State, job: Job, to: JobState, message: string | null, value
   }
   // A private job goes on waiting for its client.
   if (job.abandonDeadline !== null && !isPrivate(job)) state.deadlines.clear(job.abandonDeadline);
-  for (const other of job.waitsFor.keys()) state.jobs.get(other)?.dependents.delete(job);
-  job.waitsFor.clear();
   job.reservedOn = null;
   if (job.keptOn !== null) job.keptOn.keptFor = null;
   job.keptOn = null;
@@ -195,7 +191,7 @@ export function retain(state: State): void {
 }
 
 const retentionOf = (job: Job): Millis => job.spec.retentionMillis ?? LIMITS.retentionMillis;
-const mayGo = (job: Job): boolean => !isBeingRead(job) && job.dependents.size === 0;
+const mayGo = (job: Job): boolean => !isBeingRead(job) && !job.hasDependents;
 
 /** An ended job goes when its retention is over. */
 export function watchRetention(state: State, job: Job): void {

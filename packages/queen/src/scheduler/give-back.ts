@@ -25,7 +25,7 @@ export function giveBack(state: State, lease: Lease, from: number, to: number, a
 
 function returnTasks(state: State, job: Job, first: number, end: number): void {
   state.totals.returned += end - first;
-  if (job.failedTasks.size === 0) {
+  if (job.failedCount === 0) {
     job.returned.add(first, end);
     return;
   }

@@ -25,6 +25,7 @@ import type { HeapEntry } from './heap.ts';
 import { InputDirectory } from './input-directory.ts';
 import type { Lease } from './lease.ts';
 import { ResultDirectory } from './result-directory.ts';
+import type { PeerSession } from './state.ts';
 
 /** What is known of a task that has failed and not yet ended. */
 export interface FailedTask {
@@ -137,6 +138,8 @@ export class Job implements HeapEntry {
   virtualTime = 0;
   heapPosition = -1;
   ownerSession: SessionNumber | null = null;
+  /** Who has submitted it and left it to itself, until it ends. */
+  leftBy: PeerSession | null = null;
   /** Input credit that the owner has left, and what it will be told of at the end of the turn, in bytes. */
   inputCredit = 0;
   creditDue = 0;
@@ -258,6 +261,36 @@ export class Job implements HeapEntry {
     if (this.#lost?.size === 0) this.#lost = null;
     if (this.#knownBy?.size === 0) this.#knownBy = null;
     if (this.#subscriptions?.size === 0) this.#subscriptions = null;
+    if (this.#waitsFor?.size === 0) this.#waitsFor = null;
+    if (this.#dependents?.size === 0) this.#dependents = null;
+  }
+  /** It has ended: what only a job that runs needs goes. Ten thousand that have ended cost no more than they must, either. */
+  endRun(): void {
+    this.#rates = null;
+    this.#held = null;
+    this.#lost = null;
+    this.#waitsFor = null;
+    if (this.leftBy !== null) this.leftBy.jobsLeft--;
+    this.leftBy = null;
+    this.returned.clear();
+  }
+  /** None of its tasks is known to have failed before. */
+  forgetFailedTasks(): void {
+    this.#failedTasks = null;
+  }
+  /** What is known of a Drone's speed. */
+  rateOf(drone: PeerId): Rate | undefined {
+    return this.#rates?.get(drone);
+  }
+  /** Its lost leases, and the jobs that it waits for or that wait for it, without making the lists. */
+  get lostLeases(): Iterable<Lease> {
+    return this.#lost ?? NOTHING;
+  }
+  get firstJobs(): Iterable<JobId> {
+    return this.#waitsFor?.keys() ?? NOTHING;
+  }
+  get hasDependents(): boolean {
+    return this.#dependents !== null && this.#dependents.size > 0;
   }
   /** Whether there is any of these, without making them. */
   get isHeld(): boolean {

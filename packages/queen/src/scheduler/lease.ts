@@ -161,7 +161,7 @@ export function noteShort(lease: Lease): void {
   const { drone, job } = lease;
   if (lease.state !== 'running' || lease.next !== null || job.slots !== 1 || lease.fold !== null) return;
   if (job.spec.nested === true) return;
-  const rate = job.rates.get(drone.peer);
+  const rate = job.rateOf(drone.peer);
   if (rate !== undefined && rate.millisPerTask * lease.open < LIMITS.prefetchMillisMax)
     drone.profile.short.add(lease);
 }

@@ -160,7 +160,7 @@ function collect(state: State, { job: id }: Message<'Manage'>, client: PeerSessi
   if (job?.isActive) return { code: 'badSpec', text: 'The job has not ended. Cancel it first.' };
   let removed = 0;
   for (const each of job === undefined ? [...state.ended] : [job]) {
-    if (each.dependents.size > 0) continue;
+    if (each.hasDependents) continue;
     removeJob(state, each);
     removed++;
   }

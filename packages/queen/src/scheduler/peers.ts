@@ -58,6 +58,7 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     drone: null,
     isClogged: false,
     jobs: new Set(),
+    jobsLeft: 0,
     watch: null,
     watchedJobs: new Set(),
   };

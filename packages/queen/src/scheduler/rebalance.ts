@@ -82,7 +82,7 @@ function hasRoom(profile: Profile, lease: Lease): boolean {
 /** Tasks of a lease that have not been started, as far as can be told from here. */
 function unstarted(lease: Lease, now: Millis): number {
   if (lease.state === 'waiting') return lease.open;
-  const rate = lease.job.rates.get(lease.peer);
+  const rate = lease.job.rateOf(lease.peer);
   const started =
     rate === undefined ? lease.done + 1 : Math.floor((now - lease.startedAt) / rate.millisPerTask) + 1;
   // A lease that is slower than its rate said has at least all but the next one unstarted.
@@ -94,7 +94,7 @@ function unstarted(lease: Lease, now: Millis): number {
 
 /** How long the unstarted part will wait; 0 when it is not worth a Retract. */
 function remainingMillis(lease: Lease, now: Millis): number {
-  const perTask = lease.job.rates.get(lease.peer)?.millisPerTask;
+  const perTask = lease.job.rateOf(lease.peer)?.millisPerTask;
   const age = now - lease.assignedAt;
   if (perTask === undefined) return age > WORTH_MILLIS ? age : 0;
   const expected = perTask * unstarted(lease, now);

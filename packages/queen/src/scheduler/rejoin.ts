@@ -96,7 +96,7 @@ function adopt(state: State, drone: DroneState, lease: Lease, held: HeldLease): 
   maybeWatchOn(state, drone, job);
   for (const [first, end] of lease.intervals(lease.done, lease.end)) claim(state, job, first, end);
   // Some of them may have failed elsewhere and wait for a retry, which this lease is then.
-  if (job.failedTasks.size > 0) job.hasOverlaps = true;
+  if (job.failedCount > 0) job.hasOverlaps = true;
   for (const other of [...job.leases]) {
     if (other !== lease && other.isLive && other.fold === null && overlap(lease, other))
       yieldTo(state, other, lease, held.startedMillis ?? 0);

@@ -73,6 +73,8 @@ export interface PeerSession {
   isClogged: boolean;
   /** Jobs that this client submitted or reads. */
   readonly jobs: Set<Job>;
+  /** How many jobs that it submitted and does not follow have not ended. */
+  jobsLeft: number;
   watch: { readonly everyMillis: number; readonly deadline: Deadline } | null;
   /** Jobs whose tasks' output this client watches. */
   readonly watchedJobs: Set<Job>;

@@ -4,7 +4,7 @@
  */
 import { checkPage, cutPage, type Message, type RefusalCode } from '@hive/shared';
 import type { Job } from './job.ts';
-import type { State } from './state.ts';
+import type { PeerSession, State } from './state.ts';
 
 type Submit = Message<'Submit'>;
 
@@ -53,4 +53,11 @@ export function takeInputs(state: State, job: Job, { inputs }: Submit): boolean 
   state.commit({ type: 'jobSealed', job: id });
   state.touch(job);
   return true;
+}
+
+/** Nobody follows the job for this client; it counts as one of the client's until it ends. */
+export function leaveAlone(client: PeerSession, job: Job): void {
+  if (!job.isActive || job.leftBy !== null) return;
+  job.leftBy = client;
+  client.jobsLeft++;
 }
