@@ -181,7 +181,9 @@ function attach(
   { inputs, follow = true }: Message<'Submit'>,
 ): void {
   const stands =
-    inputs === undefined ? {} : { state: job.state, createdAt: state.identity.formatTime(job.submittedAt) };
+    inputs === undefined && follow
+      ? {}
+      : { state: job.state, createdAt: state.identity.formatTime(job.submittedAt) };
   if (!follow) {
     const { id, appended, isSealed } = job;
     const said = { job: id, count: appended, sealed: isSealed, bytes: 0, ...stands };
