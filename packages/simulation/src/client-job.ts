@@ -27,6 +27,8 @@ export interface JobOrder {
   readonly saysReceived: boolean;
   /** Reads somebody else's job: never submits. */
   readonly isFollower: boolean;
+  /** Submits it with all of its inputs, and follows it, or leaves it to the Queen; absent: inputs are appended. */
+  readonly whole?: 'followed' | 'left';
 }
 
 export interface ClientJob {
@@ -101,8 +103,19 @@ class OrderedJob implements ClientJob {
     const { plan, isFollower } = this.order;
     // One that has ended may have been removed: submitted again it would run again.
     if (isFollower || this.#hasEnded) this.#subscribe();
-    else this.#say({ type: 'Submit', job: plan.id, spec: plan.spec });
+    else this.#say({ type: 'Submit', job: plan.id, spec: plan.spec, ...this.#whole() });
   }
+
+  /** All inputs, as long as the Queen is not known to have them. */
+  #whole(): Pick<Message<'Submit'>, 'inputs' | 'follow'> {
+    const { plan, whole } = this.order;
+    if (whole === undefined || this.isSealed) return {};
+    const builder = new PageBuilder();
+    while (builder.count < plan.count) builder.push(inputOf(plan, builder.count));
+    const { count, sizes, data } = builder.take();
+    return { inputs: { count, sizes, data }, ...(whole === 'left' ? { follow: false } : {}) };
+  }
+
   disconnected(): void {
     this.#session++;
     this.#isConnected = false;

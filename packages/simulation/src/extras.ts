@@ -26,7 +26,14 @@ export function withExtras(random: Random, order: JobOrder, others: readonly Job
   const source = random.fork();
   const plan = maybeGraph(source, order.plan);
   const spec = { ...plan.spec, ...conditions(source, others) };
-  return maybeReduced(source, { ...order, plan: { ...plan, spec } });
+  return maybeWhole(source, maybeReduced(source, { ...order, plan: { ...plan, spec } }));
+}
+
+/** Some jobs come with all of their inputs, and of those that outlive their clients some are left to the Queen. */
+function maybeWhole(random: Random, order: JobOrder): JobOrder {
+  const { spec } = order.plan;
+  if (spec.range !== undefined || spec.graph !== undefined || random.chance(0.5)) return order;
+  return { ...order, whole: spec.attached === false && random.chance(0.7) ? 'left' : 'followed' };
 }
 
 function maybeGraph(random: Random, plan: JobPlan): JobPlan {
