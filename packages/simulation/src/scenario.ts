@@ -25,9 +25,9 @@ interface Words {
 }
 type Command = (scenario: Scenario, words: Words) => readonly string[] | undefined;
 
-/** Messages that every story is full of. */
+/** Messages that every story is full of; an answer to a job that came whole says more, and is told. */
 const UNTOLD =
-  / (Heartbeat|Progress|ResultAck|ResultCredit|InputCredit|Append|Seal|JobSpec|ForgetJob|Welcome|Accepted|Submit)\b/;
+  / (Heartbeat|Progress|ResultAck|ResultCredit|InputCredit|Append|Seal|JobSpec|ForgetJob|Welcome|Submit)\b| Accepted (?!.* state=)/;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   drone: (s, words) => s.addDrone(words),
@@ -126,7 +126,10 @@ class Scenario implements World {
     this.#clients.set(name, new SimClient(this, name));
   }
 
-  /** `millis` is what a task takes (or up to `to`), `credit` the result bytes that the client asks for ahead. */
+  /**
+   * `millis` is what a task takes (or up to `to`), `credit` the result bytes that the client asks for ahead. `whole`: its inputs
+   * come with it; `left`: and nobody follows it.
+   */
   submit({ names, settings }: Words): undefined {
     const number = (key: string, absent: number) => Number(settings.get(key) ?? absent);
     const name = names[0]!;
@@ -166,6 +169,7 @@ class Scenario implements World {
       readMillis: 0,
       saysReceived: false,
       isFollower: false,
+      ...(names.includes('whole') ? { whole: 'followed' } : names.includes('left') ? { whole: 'left' } : {}),
     });
   }
 
