@@ -121,11 +121,7 @@ export const jobSpec = struct('Spec', {
   parent: optional(job),
 });
 /** All inputs of a job, as a page whose first index is 0. */
-export const wholeInputs = struct('Inputs', {
-  count: between(0, LIMITS.pageCountMax),
-  sizes,
-  data: bytes,
-});
+export const wholeInputs = struct('Inputs', { count: between(0, LIMITS.pageCountMax), sizes, data: bytes });
 /** By which a running task opens a session of its own, to submit work. */
 export const taskPass = struct('TaskPass', { job, lease, token: bytes });
 /** A lease that a returning Drone still holds; `done` tasks of it are finished and `startedMillis` ago the next began. */
@@ -154,6 +150,9 @@ export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] 
   heldLease,
 ];
 const page = { first: u53, count: between(0, LIMITS.pageCountMax), sizes, data: bytes } as const;
+
+/** Where a job stands, and since when it is there. */
+const stand = { state: optional(jobState), createdAt: optional(name) } as const;
 
 /** Schemas by message type. The order is that of PROTOCOL.md. */
 const SCHEMAS = {
@@ -227,14 +226,7 @@ const SCHEMAS = {
   },
 
   // Queen to client
-  Accepted: {
-    job,
-    count: u53,
-    sealed: bool,
-    bytes: u53,
-    state: optional(jobState),
-    createdAt: optional(name),
-  },
+  Accepted: { job, count: u53, sealed: bool, bytes: u53, ...stand },
   InputCredit: { job, count: u53, bytes: u53 },
   Refused: { job: optional(job), request: optional(u53), code, message: text, blob: optional(blob) },
   Results: {
@@ -510,7 +502,5 @@ export type HeldLease = Infer<typeof heldLease.fields>;
 export type JobState = Message<'Progress'>['state'];
 export type Encoding = Spec['encoding'];
 
-/** What a Queen says in Welcome if her clients may submit a job with all of its inputs, sealed, in one message. */
-export const WHOLE_JOBS = 'wholeJobs';
 /** The protocol versions that this build speaks. */
 export const PROTOCOL_VERSION = { min: 1, max: 1 } as const;

@@ -11,6 +11,9 @@ import { FrameDecoder } from './frame.ts';
 import { LIMITS } from './limits.ts';
 import { MESSAGES, type Message, PROTOCOL_VERSION, type Role } from './messages.ts';
 
+/** What a Queen says in Welcome if her clients may submit a job with all of its inputs, sealed, in one message. */
+export const WHOLE_JOBS = 'wholeJobs';
+
 /** A row of the table in `MESSAGES`: nodes and observers speak as clients do. */
 export type Sender = 'drone' | 'client' | 'queen';
 export const senderOf = (role: Role): Sender => (role === 'drone' ? 'drone' : 'client');

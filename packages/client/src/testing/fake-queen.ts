@@ -63,6 +63,8 @@ export interface FakeOptions {
   readonly inputCredit?: number;
   readonly heartbeatMillis?: number;
   readonly resultsPerPage?: number;
+  /** Takes jobs with all of their inputs. */
+  readonly wholeJobs?: boolean;
 }
 
 export class FakeQueen {
@@ -224,11 +226,11 @@ export class FakeQueen {
       heartbeatMillis: this.#options.heartbeatMillis ?? 1_000,
       frameBytesMax: 16 * 1024 * 1024,
       valueBytesMax: 1024 * 1024,
-      capabilities: [],
+      capabilities: this.#options.wholeJobs ? ['wholeJobs'] : [],
     });
   }
 
-  #submit(client: FakeClient, { job: id, spec }: Message<'Submit'>): void {
+  #submit(client: FakeClient, { job: id, spec, inputs, follow = true }: Message<'Submit'>): void {
     if (spec.kind === 'nothing') {
       client.connection.send({
         type: 'Refused',
@@ -240,14 +242,19 @@ export class FakeQueen {
     }
     const job = this.jobs.get(id) ?? newJob(id, spec);
     this.jobs.set(id, job);
-    job.client = client;
-    const bytes = this.#options.inputCredit ?? 1024 * 1024;
-    this.#tell(job, {
+    if (follow) job.client = client;
+    if (inputs !== undefined && !job.isSealed) {
+      job.inputs.push(...readValues({ first: 0, ...inputs }, spec.encoding));
+      job.isSealed = true;
+    }
+    const stands = inputs === undefined && follow ? {} : { state: 'waiting' as const, createdAt: 'today' };
+    client.connection.send({
       type: 'Accepted',
       job: job.id as never,
       count: countOf(job),
       sealed: job.isSealed,
-      bytes,
+      bytes: this.#options.inputCredit ?? 1024 * 1024,
+      ...stands,
     });
     if (job.state !== 'running') this.#tellEnd(job);
     this.#work(job);
