@@ -1,5 +1,5 @@
 /** What `connect` gives: everything that a client can ask of a Queen. */
-import { isJobId, type JobId, jobId, LIMITS, type Message, type Plain, UsageError } from '@hive/shared';
+import { isJobId, type JobId, jobId, type Plain, UsageError } from '@hive/shared';
 import { v7 } from 'uuid';
 import { cancelOnAbort, unlessAborted } from './abort.ts';
 import type { Blobs } from './blobs.ts';
@@ -13,6 +13,7 @@ import { type ParentsOf, shortList } from './inputs.ts';
 import { type CancelOptions, Job } from './job.ts';
 import { JobHandle } from './job-handle.ts';
 import { named } from './job-name.ts';
+import { type JobsOptions, type JobsPageOptions, newestJobs, pageOfJobs, queryFor } from './jobs-pages.ts';
 import type { KindOutputs } from './kind-outputs.ts';
 import { Latest } from './latest.ts';
 import { MapResults } from './map-results.ts';
@@ -33,7 +34,6 @@ import type {
   DroneInfo,
   JobInfo,
   JobsPage,
-  JobsPlace,
   KeyGenerations,
   NodeInfo,
   Overview,
@@ -323,50 +323,12 @@ export class Hive implements AsyncDisposable {
     return ((await this.#router.query('nodes')) as unknown as { nodes: NodeInfo[] }).nodes;
   }
   /** The newest jobs first, 100 of them unless told otherwise (all: Infinity); jobs that only hold calls are hidden. */
-  async jobs({
-    limit = 100,
-    hidden,
-    everywhere,
-  }: {
-    limit?: number;
-    hidden?: boolean;
-    /** Those of all nodes of a mesh; of one that is away, what was heard last, with `lastKnownAt`. */
-    everywhere?: boolean;
-  } = {}): Promise<readonly JobInfo[]> {
-    const jobs: JobInfo[] = [];
-    let page: JobsPage | null = null;
-    // A Queen tells of so many at once.
-    while (jobs.length < limit && (page === null || page.next !== undefined)) {
-      const before = page === null ? {} : { before: page.next! };
-      page = await this.jobsPage({ limit: limit - jobs.length, hidden, everywhere, ...before });
-      for (const job of page.jobs) jobs.push(job);
-    }
-    return jobs;
+  jobs(options: JobsOptions = {}): Promise<readonly JobInfo[]> {
+    return newestJobs((page) => this.jobsPage(page), options);
   }
   /** So many of the newest jobs, at most 1,000, or fewer; with `next` of a page as `before`, those that are older. */
-  async jobsPage({
-    limit = 100,
-    hidden,
-    before,
-    everywhere,
-  }: {
-    readonly limit?: number | undefined;
-    readonly hidden?: boolean | undefined;
-    readonly before?: JobsPlace | undefined;
-    /** Those of all nodes of a mesh; of one that is away, what was heard last, with `lastKnownAt`. */
-    readonly everywhere?: boolean | undefined;
-  } = {}): Promise<JobsPage> {
-    const details: Partial<Message<'Query'>> = {
-      limit: Math.min(limit, LIMITS.answerEntriesMax),
-      ...(hidden === undefined ? {} : { hidden }),
-      ...(before === undefined ? {} : typeof before === 'number' ? { before } : { olderThan: before }),
-      ...(everywhere === undefined ? {} : { everywhere }),
-    };
-    const answer = (await this.#router.query('jobs', details)) as unknown as JobsPage & {
-      readonly older?: string;
-    };
-    const { older, ...page } = answer;
-    return older === undefined ? page : { ...page, next: older };
+  async jobsPage(options: JobsPageOptions = {}): Promise<JobsPage> {
+    return pageOfJobs(await this.#router.query('jobs', queryFor(options)));
   }
   /** Rejects with UsageError 'unknownJob'. */
   async job(id: string): Promise<JobInfo> {

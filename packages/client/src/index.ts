@@ -46,6 +46,7 @@ export type { CancelOptions, JobProgress } from './job.ts';
 export { JobHandle, type ResultsOptions, type TaskResult } from './job-handle.ts';
 export type { JobSummary } from './job-stream.ts';
 export type { JobValue } from './job-value.ts';
+export type { JobsOptions, JobsPageOptions } from './jobs-pages.ts';
 export type { LocalOptions } from './local.ts';
 export { MapResults } from './map-results.ts';
 export type {

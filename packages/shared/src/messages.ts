@@ -20,7 +20,6 @@ import {
   lease,
   list,
   name,
-  number,
   oneOf,
   optional,
   pairs,
@@ -36,7 +35,10 @@ import {
   u53s,
 } from './fields.ts';
 import { LIMITS } from './limits.ts';
+import { after, haltOn, inputRange, reduce } from './spec-parts.ts';
 import type { Incarnation, PeerId, QueenId } from './units.ts';
+
+export { after, haltOn, inputRange, reduce } from './spec-parts.ts';
 
 const queen = hex<QueenId>(32);
 const incarnation = hex<Incarnation>(16);
@@ -73,22 +75,6 @@ export const counts = struct('Counts', {
   failed: u53,
   cancelled: u53,
   running: u53,
-});
-/** Input values that are computed where they are used: task i has the value start + i x step. */
-export const inputRange = struct('InputRange', { start: int, step: int, count: u53 });
-/** Another job that must have ended before this one starts. */
-export const after = struct('After', { job, on: oneOf('success', 'end') });
-/** When a job stops for good: at so many failed tasks, or at such a share of its tasks. */
-export const haltOn = struct('HaltOn', { failures: optional(u53), share: optional(number) });
-/** How the results of a job are folded into one value. */
-export const reduce = struct('Reduce', {
-  op: oneOf('concat', 'sum', 'count', 'min', 'max', 'top', 'merge', 'function'),
-  k: optional(between(1, LIMITS.topMax)),
-  by: optional(name),
-  module: optional(hex(64)),
-  name: optional(name),
-  export: optional(name),
-  file: optional(name),
 });
 /** What a client says of a job. Fields that a Queen does not enforce yet are kept and passed on. */
 export const jobSpec = struct('Spec', {
