@@ -175,12 +175,17 @@ function isBeingRead(job: Job): boolean {
   return false;
 }
 
+/** So many are removed at a time: a set from whose front one after the other is taken is slow to begin with. */
+const REMOVED_AT_ONCE = 32;
+
 /**
  * Removes the oldest ended jobs, a few at a time, while there are too many or their results are too large. What has just
  * ended stays for a minute whatever its size, so that whoever waited for it can read it.
  */
 export function retain(state: State): void {
-  let looks = 32;
+  const areMany = state.ended.size >= LIMITS.retainedJobsMax + REMOVED_AT_ONCE;
+  if (!areMany && state.endedBytes <= retainedBytesMax(state)) return;
+  let looks = REMOVED_AT_ONCE;
   for (const job of state.ended) {
     const age = state.now - (job.endedAt ?? state.now);
     const isCrowded = state.ended.size > LIMITS.retainedJobsMax;

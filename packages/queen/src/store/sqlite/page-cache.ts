@@ -79,6 +79,8 @@ export class PageCache<T> {
   }
 
   #shrink(): void {
+    // A set from whose front very much was taken is slow to begin with.
+    if (this.bytes <= this.#bytesMax) return;
     for (const entry of this.#order) {
       if (this.bytes <= this.#bytesMax) return;
       this.#remove(entry);
