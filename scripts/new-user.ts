@@ -38,15 +38,20 @@ try {
 const byFile = await hive.call<typeof import('./letters.task.ts')>('./letters.task.ts', 'bee');
 console.log(byFile.get('e'));
 `,
-  'squares.task.ts': `import { task } from '@hive/client';
+  'squares.task.ts': `import { reducer, task } from '@hive/client';
 
+export const digits = task((n: number) => new Map([...String(n)].map((digit) => [digit, 1])));
+export const added = reducer((left: Map<string, number>, right: Map<string, number>) => {
+  for (const [digit, count] of right) left.set(digit, (left.get(digit) ?? 0) + count);
+  return left;
+});
 export const square = task((n: number) => n * n);
 export const find = task((n: number, { finish }) => {
   if (n === 4_321) finish({ found: n });
 });
 `,
   'fold.ts': `import { connect } from '@hive/client';
-import { find, square } from './squares.task.ts';
+import { added, digits, find, square } from './squares.task.ts';
 
 await using hive = await connect({ local: { drones: 2, slots: 1 } });
 const range = { ends: [0, 100_000] as const, kind: square };
@@ -57,6 +62,8 @@ console.log(await hive.range(0, 50, square, { reduce: { op: 'top', k: 3 } }));
 console.log(await hive.map('echo', ['a', 'b', 'c'], { reduce: 'concat' }));
 console.log(await hive.map('echo', [[1, 4], [2, 3]], { reduce: 'merge' }));
 console.log(await hive.range(0, 1e12, find, { reduce: 'count' }).outcome());
+const numbers: Map<string, number> | undefined = await hive.range(0, 10_000, digits, { reduce: added });
+console.log(numbers?.size, numbers?.get('0'), numbers?.get('9'));
 const refused = hive.map('echo', ['a'], { reduce: 'sum' }).catch((error: Error) => error.message);
 console.log(await refused);
 `,
@@ -67,13 +74,17 @@ true text.toLowerCase is not a function
 no letters in "42" true
 2
 `;
-/** The sum of the squares below n is (n - 1) n (2n - 1) / 6; that of the three integers before 2^53 - 1 is beyond 53 bits. */
+/**
+ * The sum of the squares below n is (n - 1) n (2n - 1) / 6; that of the three integers before 2^53 - 1 is beyond 53 bits.
+ * Below 10,000, 10^4 - 9^4 integers have a nine; a zero have 0 itself and 10^4 - 1 - (9 + 9^2 + 9^3 + 9^4) others.
+ */
 const FOLDED = `[ 100000, 333328333350000, 0, 9999800001 ]
 27021597764222967n
 [ 2401, 2304, 2209 ]
 abc
 [ 1, 2, 3, 4 ]
 { value: { found: 4321 }, isEarly: true }
+10 2620 3439
 sum adds numbers, and the task gave a text
 `;
 
