@@ -39,6 +39,12 @@ const OF_A_PLATFORM = /(?:linux|darwin|win32|freebsd|android)-(?:x64|arm64|arm|i
 
 /** @throws UsageError 'badTask' with file, line and text of the first thing that is wrong */
 export async function bundle(path: string): Promise<Bundle> {
+  if (!existsSync(path)) {
+    throw new UsageError(
+      `There is no task file ${path}. A path is taken from the folder in which the program runs; "new URL('./${basename(path)}', import.meta.url)" stays with your file.`,
+      'badTask',
+    );
+  }
   const { build } = await import('esbuild');
   try {
     const { outputFiles, metafile } = await build({

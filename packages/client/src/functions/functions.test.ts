@@ -163,8 +163,11 @@ describe('errors', () => {
     // Once it is mended it is read again.
     writeFileSync(path, "import { task } from '@hive/client';\nexport default task((n: number) => n + 1);\n");
     expect(await hive.call(path, 1)).toBe(2);
-    expect((await rejection(hive.map(join(folder, 'none.task.ts'), [1]).all())).message).toContain(
-      'none.task.ts',
+    const absent = join(folder, 'none.task.ts');
+    const { code, message } = await rejection(hive.map(absent, [1]).all());
+    expect(code).toBe('badTask');
+    expect(message).toBe(
+      `There is no task file ${absent}. A path is taken from the folder in which the program runs; "new URL('./none.task.ts', import.meta.url)" stays with your file.`,
     );
   });
 
