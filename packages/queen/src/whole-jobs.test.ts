@@ -258,7 +258,7 @@ describe('a job that nobody follows', () => {
     stage.say(client, whole(1, { follow: false }));
     peer.jobsLeft = LIMITS.openJobsMax;
     stage.say(client, whole(1, { job: id(2), follow: false }));
-    expect(refusal()).toBe('badSpec');
+    expect(refusal()).toBe('tooManyJobs');
     run(stage.drone());
     stage.say(client, whole(1, { job: id(2), follow: false }));
     expect(stage.job(id(2)).isSealed).toBe(true);
