@@ -14,6 +14,8 @@ const CALLS_IN_FLIGHT = 32;
 /** A slow reader rests this long after every so many results. */
 const REST_MILLIS = 20;
 const REST_EVERY = 200;
+/** And so often in all: whoever reads thousands of values must be done before the run is over. */
+const RESTS_MAX = 500;
 
 let connected = (_: Hive) => {};
 const whenConnected = new Promise<Hive>((resolve) => {
@@ -132,10 +134,11 @@ async function read(
   check: Check,
 ): Promise<void> {
   const isOrdered = how === 'ordered';
+  let rests = 0;
   for await (const result of job.results({ ordered: isOrdered })) {
     check.take(result, isOrdered);
     const isTired = how === 'slow' && (plan.size > 1_000 || check.seen % REST_EVERY === 0);
-    if (isTired) await new Promise((resolve) => setTimeout(resolve, REST_MILLIS));
+    if (isTired && rests++ < RESTS_MAX) await new Promise((resolve) => setTimeout(resolve, REST_MILLIS));
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { until } from './testing/mesh.ts';
+import { heardOf, until } from './testing/mesh.ts';
 import { TestNetwork, whyNoHosts } from './testing/namespaces.ts';
 import { Processes, type Running } from './testing/processes.ts';
 
@@ -80,11 +80,9 @@ class Hosts {
       ),
     );
   }
-  /** Waits until the node of a host has heard of a job of another. */
-  heardOf(host: string, id: string): Promise<unknown> {
-    return this.ask<{ jobs: (Job & { id: string })[] }>(host, ['jobs'], ({ jobs }) =>
-      jobs.some((job) => job.id === id && job.lastKnownAt !== undefined),
-    );
+  /** Waits until the node of a host remembers a job of another. */
+  heardOf(host: string, id: string): Promise<true> {
+    return heardOf(join(this.#all.folder, host, 'node-1'), id);
   }
   /** Tasks of so many milliseconds and more, up to the last. */
   submit(host: string, last: number): Promise<string> {

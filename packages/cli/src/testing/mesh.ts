@@ -19,6 +19,19 @@ export interface TestNode {
   readonly api: string;
 }
 
+/** Waits until a node remembers a job of another: while its owner is there, only the store in the node's folder tells. */
+export function heardOf(folder: string, id: string): Promise<true> {
+  return until(async () => {
+    const database = new DatabaseSync(join(folder, 'hive.db'), { readOnly: true });
+    try {
+      const found = database.prepare('SELECT 1 FROM jobs_elsewhere WHERE id = ?').get(id);
+      return found === undefined ? null : true;
+    } finally {
+      database.close();
+    }
+  });
+}
+
 /** Resolves with what `look` finds once that is something. @throws Error when it never does, with what was seen last */
 export async function until<T>(
   look: () => Promise<T | null>,
@@ -103,20 +116,9 @@ export class TestMesh {
     );
   }
 
-  /** Waits until a node remembers a job of another: while its owner is there, only the node's store tells. */
+  /** Waits until a node remembers a job of another. */
   heardOf({ name }: TestNode, id: string): Promise<true> {
-    const number = name.slice(name.lastIndexOf('-') + 1);
-    const path = join(this.data, `node-${number}`, 'hive.db');
-    return until(async () => {
-      const database = new DatabaseSync(path, { readOnly: true });
-      try {
-        return database.prepare('SELECT 1 FROM jobs_elsewhere WHERE id = ?').get(id) === undefined
-          ? null
-          : true;
-      } finally {
-        database.close();
-      }
-    });
+    return heardOf(join(this.data, `node-${name.slice(name.lastIndexOf('-') + 1)}`), id);
   }
 
   async end(): Promise<void> {
