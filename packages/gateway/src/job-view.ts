@@ -30,6 +30,7 @@ export const hasEnded = ({ state }: Pick<JobInfo, 'state'>): boolean =>
 export function jobView(info: JobInfo, node: string, result: ResultBody | null = null): JobBody {
   const { id, name, kind, counts, createdAt, endedAt, elapsedMillis, priority, sealed, message, labels } =
     info;
+  const { lastKnownAt } = info;
   const command = commandOf(info);
   return {
     job_id: id,
@@ -51,6 +52,7 @@ export function jobView(info: JobInfo, node: string, result: ResultBody | null =
       cancelled: counts.cancelled,
     },
     ...(message === undefined ? {} : { message }),
+    ...(lastKnownAt === undefined ? {} : { last_known: true, last_known_at: lastKnownAt }),
     ...(result === null ? {} : { result }),
   };
 }

@@ -63,6 +63,7 @@ test('a job of a node that is away is as it was heard of; what only that node kn
     status: 'JOB_RUNNING',
     target_node: 'attic-1',
     last_known: true,
+    last_known_at: expect.stringMatching(/^20\d\d-.*Z$/),
   });
   const { lines } = await api.json<{ lines: string[] }>(200, 'GET', `jobs/${job}/explain`);
   expect(lines[0]).toMatch(

@@ -136,6 +136,7 @@ export const Job = object('Job', {
   }),
   message: opt(text('Why it failed or was cancelled')),
   last_known: opt(Type.Boolean({ description: 'Its node is away; this is what was known last' })),
+  last_known_at: opt(text('When that was, RFC 3339')),
   result: opt(Result),
 });
 export type JobBody = Static<typeof Job>;

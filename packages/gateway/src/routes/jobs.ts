@@ -41,10 +41,7 @@ function addList(app: App, context: Context): void {
         everywhere: true,
         ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
       });
-      const shown = jobs.map((info): JobBody => {
-        const view = jobView(info, nodeName);
-        return info.lastKnownAt === undefined ? view : { ...view, last_known: true };
-      });
+      const shown = jobs.map((info): JobBody => jobView(info, nodeName));
       return { jobs: shown, next_cursor: next === undefined ? null : cursorOf(next) };
     },
   );
@@ -92,8 +89,7 @@ function addOne(app: App, context: Context): void {
 
 async function bodyOf(context: Context, { isObserver, session }: Caller, info: JobInfo): Promise<JobBody> {
   const { results, nodeName } = context;
-  if (info.lastKnownAt !== undefined) return { ...jobView(info, nodeName), last_known: true };
-  if (isObserver) return jobView(info, nodeName);
+  if (isObserver || info.lastKnownAt !== undefined) return jobView(info, nodeName);
   let result: ResultBody | null = null;
   if (isSingle(info) && hasEnded(info)) result = await results.of(() => session.results(), info);
   return jobView(info, nodeName, result);
