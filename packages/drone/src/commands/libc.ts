@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
+import { type Door, through } from './native-door.ts';
 
 export interface Libc {
   /** Returns 0 or an error's number. */
@@ -67,25 +68,42 @@ function requireKoffi(): typeof import('koffi') | null {
   }
 }
 
+/** The door that this thread goes through; null in a thread that nobody ends. */
+let door: Door | null = null;
+export function useDoor(given: Door): void {
+  door = given;
+}
+const guarded = <T>(call: () => T): T => (door === null ? call() : through(door, call));
+
 /**
  * Loads the native module in the main thread, which uses nothing of it: a module that only slots' threads have loaded is
- * unloaded with the last of them that ends. A precaution; it alone did not keep koffi 3.3 from crashing.
+ * unloaded with the last of them that ends.
  */
 export function keepLibcLoaded(): void {
   requireKoffi();
 }
 
-/** Null where it cannot be had. */
+/** Null where it cannot be had. What it gives goes through the thread's door at every call. */
 export function loadLibc(): Libc | null {
+  return guarded(load);
+}
+
+function load(): Libc | null {
   const koffi = requireKoffi();
   if (koffi === null) return null;
   try {
     const library = koffi.load(null);
-    const functions: Record<string, unknown> = {};
+    const functions: Record<string, (...args: never[]) => unknown> = {
+      address: koffi.address,
+      errno: koffi.errno,
+    };
     for (const prototype of PROTOTYPES) {
       functions[/(\w+)\(/.exec(prototype)![1]!] = library.func(prototype);
     }
-    return { ...functions, address: koffi.address, errno: koffi.errno } as unknown as Libc;
+    const names = Object.entries(functions);
+    return Object.fromEntries(
+      names.map(([name, call]) => [name, (...args: never[]) => guarded(() => call(...args))]),
+    ) as unknown as Libc;
   } catch {
     return null;
   }

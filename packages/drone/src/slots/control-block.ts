@@ -11,6 +11,7 @@
  * result is visible once `completed` is above its position. The thread waits when the ring is full of what was not taken.
  */
 import { type JobId, type LeaseNumber, LIMITS, type Message, type Reduce } from '@hive/shared';
+import type { Door } from '../commands/native-door.ts';
 import type { OperatorTasks } from '../kinds/kind.ts';
 import type { DiskLimit } from '../sandbox/disk-watch.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
@@ -203,6 +204,8 @@ export type FromThread =
 /** What a thread is started with. */
 export interface ThreadData {
   readonly memory: SharedMemory;
+  /** What it goes through to native code; of this thread alone. */
+  readonly door: Door;
   /** Names of further kinds and the URLs of the modules that export them. */
   readonly kindModules: Readonly<Record<string, string>>;
   readonly slot: number;

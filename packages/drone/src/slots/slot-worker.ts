@@ -5,6 +5,7 @@
  * commit (one shared word): no object, promise or message, and a look at the clock only about every 0.2 ms.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { useDoor } from '../commands/libc.ts';
 import { groupsFile, slotFolder } from '../commands/workplace.ts';
 import { folderOf, foldRunner, threadReducer, withReducer } from '../folds/folder.ts';
 import type { ThreadReducer } from '../folds/reducer.ts';
@@ -378,4 +379,5 @@ async function loadKinds({ kindModules }: ThreadData): Promise<Map<string, Kind>
 }
 
 const data = workerData as ThreadData;
+useDoor(data.door);
 new Thread(data, await loadKinds(data));

@@ -42,7 +42,7 @@ import { passFor, type WayTo } from './pass.ts';
 import { PrintedTail } from './printed-tail.ts';
 import { ResultReader } from './results.ts';
 import { type Run, runOf } from './run.ts';
-import { heapFor, startThread, type ThreadOptions } from './start-thread.ts';
+import { endThread, heapFor, startThread, type ThreadOptions } from './start-thread.ts';
 
 export interface SlotOptions extends ThreadOptions {
   /** Ends commands if this process is killed. */
@@ -173,7 +173,7 @@ export class Slot {
     if (this.#restart !== null) clearTimeout(this.#restart);
     // A thread that waits for a process cannot end before that.
     await this.#ender.close();
-    await Promise.all([this.#worker.terminate(), ...this.#leaving]);
+    await Promise.all([endThread(this.#worker), ...this.#leaving]);
   }
 
   #start(order: LeaseOrder): void {
@@ -289,7 +289,7 @@ export class Slot {
     const running = this.#completed;
     if (run.isCommand || this.#ender.isBusy) this.#ender.end(running, verdict);
     // Looked at only now: a process that is not there by now will not be started.
-    if (!this.#ender.isBusy) void this.#worker.terminate();
+    if (!this.#ender.isBusy) void endThread(this.#worker);
   }
 
   #sample(run: Run): void {
@@ -375,7 +375,7 @@ export class Slot {
     const old = this.#worker.removeAllListeners();
     // Whatever its task has left behind may still throw.
     old.on('error', () => {});
-    const gone: Promise<unknown> = old.terminate().finally(() => this.#leaving.delete(gone));
+    const gone: Promise<unknown> = endThread(old).finally(() => this.#leaving.delete(gone));
     this.#leaving.add(gone);
     this.#isReady = false;
     this.#heapMiB = heapMiB;

@@ -1,6 +1,7 @@
-/** Starts the thread of a slot, of which the slot then hears. */
+/** Starts the thread of a slot, of which the slot then hears, and ends it. */
 import { Worker } from 'node:worker_threads';
 import type { LeaseOrder, SlotNumber } from '../agent/events.ts';
+import { closeDoor, type Door, newDoor } from '../commands/native-door.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
 import type { SharedMemory, ThreadData } from './control-block.ts';
 import type { OutputFiles } from './output-files.ts';
@@ -56,18 +57,32 @@ export function startThread(
   heapMiB: number | undefined,
 ): Worker {
   const { kindModules, outputs, sandbox = null, tasks = null, tasksOnly = false } = options;
+  const door = newDoor();
   const workerData: ThreadData = {
     memory,
+    door,
     kindModules,
     slot,
     outputs: outputs.folder,
     sandbox,
     tasks: { folder: tasks, areAll: tasksOnly },
   };
-  return new Worker(THREAD, {
+  const worker = new Worker(THREAD, {
     workerData,
     name: `slot ${slot}`,
     env: process.env,
     ...(heapMiB === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMiB } }),
   });
+  DOORS.set(worker, door);
+  return worker;
+}
+
+const DOORS = new WeakMap<Worker, Door>();
+
+/** Ends a thread that `startThread` has started: at once, unless it is in native code, which would take the process with it. */
+export async function endThread(worker: Worker): Promise<void> {
+  const door = DOORS.get(worker);
+  const left = door === undefined ? null : closeDoor(door);
+  if (left !== null) await left;
+  await worker.terminate();
 }
