@@ -28,20 +28,35 @@ export class BoxHive {
   readonly #tell: (order: object) => void;
   readonly #answers = new Map<number, Promise<unknown>>();
 
-  /** @param tell says something to the process, while its call lasts */
+  /**
+   * @param wish the sandbox that this is, as jobs ask for it; where only the operator demands one, its level
+   * @param tell says something to the process, while its call lasts
+   */
   constructor(
     { nesting }: Pick<KindSlot, 'nesting'>,
     params: FunctionParams,
+    wish: unknown,
     signal: AbortSignal,
     tell: (order: object) => void,
   ) {
     this.#hive = new TaskHive(nesting, params, exportedIn, signal);
-    this.#wish = params.sandbox;
+    this.#wish = wish;
     this.#tell = tell;
   }
 
   asked({ ask, method, args }: Ask): void {
-    this.#answers.set(ask, this.#submit(method, args));
+    this.#answers.set(ask, this.#submitted(method, args));
+  }
+
+  /** What cannot be submitted is an answer like any other. */
+  #submitted(method: Ask['method'], args: readonly unknown[]): Promise<unknown> {
+    try {
+      return this.#submit(method, args);
+    } catch (error) {
+      const refused = Promise.reject(error);
+      refused.catch(() => {});
+      return refused;
+    }
   }
 
   /** The task awaits this answer from now on. */
@@ -76,7 +91,7 @@ export class BoxHive {
     return {
       ...rest,
       ...(reduce === undefined ? {} : { reduce: reducerIn(reduce) }),
-      ...(runsCode && this.#wish !== undefined ? { sandbox: this.#wish } : {}),
+      ...(runsCode ? { sandbox: this.#wish } : {}),
     };
   }
 }
@@ -87,10 +102,17 @@ function exportedIn(target: unknown): { readonly name: string; readonly settings
   return typeof name === 'string' ? { name, settings: settings ?? {} } : null;
 }
 
-/** With the mark by which the client knows a reducer; built-in ones have none. */
+/**
+ * With the mark by which the client knows a reducer; built-in ones have none.
+ * @throws TypeError for one that names its module as the wire does: that would run without the sandbox
+ */
 function reducerIn(reduce: unknown): unknown {
-  if (typeof reduce !== 'object' || reduce === null || !('export' in reduce)) return reduce;
-  return { ...reduce, [REDUCER_MARK]: { run: null } };
+  if (typeof reduce !== 'object' || reduce === null) return reduce;
+  if ('export' in reduce) return { ...reduce, [REDUCER_MARK]: { run: null } };
+  if (!('module' in reduce) && (reduce as { op?: unknown }).op !== 'function') return reduce;
+  throw new TypeError(
+    'A task in a sandbox folds with a reducer that its file exports, or with a built-in one.',
+  );
 }
 
 /** An error as it can be put together again on the other side of the pipe. */

@@ -54,11 +54,56 @@ export function boxFrame(order: object): Buffer {
   return frame;
 }
 
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
+const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
+const isMap = (value: unknown): value is object => typeof value === 'object' && value !== null;
+const isNumber = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isAny = (): boolean => true;
+const among =
+  (...known: readonly unknown[]) =>
+  (value: unknown): boolean =>
+    known.includes(value);
+
+/** What each field of an answer must be. Whoever is in the sandbox may write to the pipe, whatever it likes. */
+const SHAPES: { readonly [T in BoxAnswer['type']]: Readonly<Record<string, (value: unknown) => boolean>> } = {
+  loaded: { tasks: isTexts, reducers: isTexts },
+  broken: { message: isText },
+  result: {
+    value: isAny,
+    hasWritten: isFlag,
+    given: (given) => given === null || (isMap(given) && 'value' in given),
+  },
+  folding: {},
+  finish: { value: isAny },
+  misfolded: { problem: among('promise', 'nothing') },
+  thrown: { inReducer: isFlag, error: isAny, kind: isText, own: isMap },
+  printed: { name: among('stdout', 'stderr'), bytes: isBytes },
+  event: { value: isAny },
+  write: { bytes: isBytes },
+  ask: { ask: isNumber, method: among('call', 'map', 'range'), args: Array.isArray },
+  await: { ask: isNumber },
+  uncaught: { message: isText },
+};
+
+/** @throws TypeError when it is no answer */
+function answerOf(body: Buffer): BoxAnswer {
+  const answer: unknown = deserialize(body);
+  const { type } = isMap(answer) ? (answer as { type?: unknown }) : {};
+  if (!isText(type) || !Object.hasOwn(SHAPES, type)) throw new TypeError('no answer');
+  for (const [field, isSound] of Object.entries(SHAPES[type as BoxAnswer['type']]))
+    if (!isSound((answer as Record<string, unknown>)[field])) throw new TypeError(`no ${type}`);
+  return answer as BoxAnswer;
+}
+
 /** Puts frames together. Bytes that are none (a program that the task has started prints, too) end the reading. */
 export class BoxReader {
   readonly #answered: (answer: BoxAnswer) => void;
   #waiting: Buffer[] = [];
   #bytes = 0;
+  /** So many until there is more to read: a frame that comes in pieces is put together once. */
+  #needed = HEADER_BYTES;
   #isLost = false;
 
   constructor(answered: (answer: BoxAnswer) => void) {
@@ -69,17 +114,17 @@ export class BoxReader {
     if (this.#isLost) return;
     this.#waiting.push(chunk);
     this.#bytes += chunk.length;
-    while (this.#bytes >= HEADER_BYTES) {
+    while (!this.#isLost && this.#bytes >= this.#needed) {
       const all = this.#joined();
       const end = HEADER_BYTES + all.readUInt32BE(0);
-      if (end > FRAME_BYTES_MAX) {
-        this.#lose();
-        return;
+      if (end > FRAME_BYTES_MAX) this.#lose();
+      else if (all.length < end) this.#needed = end;
+      else {
+        this.#needed = HEADER_BYTES;
+        this.#waiting = [all.subarray(end)];
+        this.#bytes -= end;
+        this.#read(all.subarray(HEADER_BYTES, end));
       }
-      if (all.length < end) return;
-      this.#waiting = [all.subarray(end)];
-      this.#bytes -= end;
-      this.#read(all.subarray(HEADER_BYTES, end));
     }
   }
 
@@ -89,11 +134,14 @@ export class BoxReader {
   }
 
   #read(body: Buffer): void {
+    let answer: BoxAnswer;
     try {
-      this.#answered(deserialize(body) as BoxAnswer);
+      answer = answerOf(body);
     } catch {
       this.#lose();
+      return;
     }
+    this.#answered(answer);
   }
 
   #lose(): void {

@@ -31,6 +31,8 @@ const CHILD = fileURLToPath(
 );
 /** As much of what a process says on its way out as is told. */
 const LAST_WORDS = 1_600;
+/** What a process may say between two calls: what its tasks have left behind may print, but not keep the thread busy. */
+const IDLE_BYTES_MAX = 1024 * 1024;
 
 /** With these ends `docker run` where there is no container; where its program cannot be executed; where it is not there. */
 const NO_PROGRAM: readonly number[] = [LAUNCH_FAILED, 126, 127];
@@ -75,6 +77,8 @@ export class FunctionBox {
   #hive: BoxHive | null = null;
   #called: FunctionParams;
   #printedLast = '';
+  /** That came since the last call. */
+  #idleBytes = 0;
   #uncaught: string | null = null;
 
   /** @param slot as the sandbox has it: with a folder for this box alone */
@@ -194,12 +198,16 @@ export class FunctionBox {
   /** The input of a stream goes through a file: who reads it may read as it likes. */
   async #inputOf(task: Task): Promise<object> {
     if (task.streamBytes === null) return { input: task.value(), stream: null };
+    if (task.isStreamEncoded) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of task.chunks()) chunks.push(chunk);
+      return { input: decodeHiveJs(Buffer.concat(chunks)), stream: null };
+    }
     const path = join(this.#place.work, 'input');
     rmSync(path, { force: true });
-    await pipeline(task.chunks(), createWriteStream(path, { mode: 0o644 }));
-    if (!task.isStreamEncoded) return { input: null, stream: { path, bytes: task.streamBytes } };
-    const { readFileSync } = await import('node:fs');
-    return { input: decodeHiveJs(readFileSync(path)), stream: null };
+    // A file of ours, or none: what runs in there may have put a link in its place.
+    await pipeline(task.chunks(), createWriteStream(path, { flags: 'wx', mode: 0o644 }));
+    return { input: null, stream: { path, bytes: task.streamBytes } };
   }
 
   async #start(task: Task, printed: Printed): Promise<Running> {
@@ -257,8 +265,12 @@ export class FunctionBox {
       );
     }
     const reader = new BoxReader((answer) => this.#answered(answer));
-    child.stdout.on('data', (chunk: Buffer) => reader.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => this.#printed('stderr', chunk));
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (this.#isHeard(child, chunk)) reader.push(chunk);
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (this.#isHeard(child, chunk)) this.#printed('stderr', chunk);
+    });
     child.stdin.on('error', () => {});
     child.once('close', (exitCode, signal) => this.#ended(child, entered, exitCode, signal));
     // A slot without work does not keep its thread.
@@ -268,6 +280,7 @@ export class FunctionBox {
 
   #ask({ child }: Running, order: object, task: Task, printed: Printed): Promise<BoxAnswer> {
     this.#printedLast = '';
+    this.#idleBytes = 0;
     this.#uncaught = null;
     return new Promise((resolve, reject) => {
       this.#call = { task, printed, resolve, reject };
@@ -276,13 +289,24 @@ export class FunctionBox {
     });
   }
 
+  /** Between calls it may say a little, and is ended when it says more: the thread works for another job by then. */
+  #isHeard({ pid }: ChildProcessWithoutNullStreams, chunk: Buffer): boolean {
+    if (this.#call !== null) return true;
+    this.#idleBytes += chunk.length;
+    if (this.#idleBytes <= IDLE_BYTES_MAX) return true;
+    signalGroup(pid!, 'SIGKILL');
+    return false;
+  }
+
   #answered(answer: BoxAnswer): void {
     const call = this.#call;
     if (answer.type === 'uncaught') this.#uncaught = answer.message;
     else if (answer.type === 'folding') this.#folds(true);
     else if (answer.type === 'printed') this.#printed(answer.name, answer.bytes);
-    else if (call === null) return;
-    else if (answer.type === 'ask') this.#hiveOf(call).asked(answer);
+    else if (call === null) {
+      // What it says makes no sense any more, so it takes no further calls.
+      if (answer.type === 'broken') void this.end();
+    } else if (answer.type === 'ask') this.#hiveOf(call).asked(answer);
     else if (answer.type === 'await') this.#hiveOf(call).awaited(answer.ask);
     else if (answer.type === 'event') call.printed.event(answer.value);
     else if (answer.type === 'write') call.task.write(answer.bytes);
@@ -300,7 +324,8 @@ export class FunctionBox {
 
   #hiveOf({ task }: Call): BoxHive {
     const child = this.#running?.child;
-    this.#hive ??= new BoxHive(this.#slot, this.#called, task.signal, (order) => {
+    const wish = this.#called.sandbox ?? this.#sandbox.level;
+    this.#hive ??= new BoxHive(this.#slot, this.#called, wish, task.signal, (order) => {
       if (this.#running?.child === child) child?.stdin.write(boxFrame(order));
     });
     return this.#hive;
