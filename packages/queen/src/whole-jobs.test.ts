@@ -140,6 +140,22 @@ describe('the same once more', () => {
     expect(stage.outcomes(JOB)).toHaveLength(5);
   });
 
+  test('left to itself, after its upload was cut off: it needs no client any more', () => {
+    stage.submit(client, JOB);
+    stage.append(client, JOB, 1);
+    stage.lose(client);
+    stage.advance(1_000);
+    const other = stage.client(peerId('e'.repeat(32)));
+    stage.take('Accepted');
+    stage.say(other, whole(3, { follow: false }));
+    expect(stage.take('Accepted')).toMatchObject({ count: 3, sealed: true });
+    stage.advance(LIMITS.abandonMillis * 2);
+    expect(stage.job(JOB)).toMatchObject({ state: 'waiting', message: null });
+    const drone = stage.drone();
+    while (stage.job(JOB).isActive) run(drone);
+    expect(stage.outcomes(JOB)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+  });
+
   test('after more had been appended than it says is refused', () => {
     stage.submit(client, JOB);
     stage.append(client, JOB, 4);

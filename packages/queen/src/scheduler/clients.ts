@@ -188,6 +188,8 @@ function attach(
     const { id, appended, isSealed } = job;
     const said = { job: id, count: appended, sealed: isSealed, bytes: 0, ...stands };
     state.sendAfterCommit(client.session, { type: 'Accepted', ...said });
+    // One that is not whole still needs an owner who gives the rest.
+    if (isSealed && job.abandonDeadline !== null) state.deadlines.clear(job.abandonDeadline);
     leaveAlone(client, job);
     return;
   }
