@@ -192,6 +192,11 @@ export function retain(state: State): void {
     const isLarge = state.endedBytes > retainedBytesMax(state) && age >= LIMITS.keptMillisMin;
     if (looks-- === 0 || !(isCrowded || isLarge)) return;
     if (mayGo(job)) removeJob(state, job);
+    else {
+      // To the back: those behind it are looked at next time. The looks are counted, so it is not met for ever.
+      state.ended.delete(job);
+      state.ended.add(job);
+    }
   }
 }
 
