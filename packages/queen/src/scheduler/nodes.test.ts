@@ -1,4 +1,4 @@
-import { jobId, type Message, peerId, sessionNumber } from '@hive/shared';
+import { jobId, LIMITS, type Message, peerId, sessionNumber } from '@hive/shared';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Scheduler } from './index.ts';
 
@@ -79,4 +79,33 @@ describe('a job of a node that is away', () => {
       lines: [`${away}; it goes on when that is back. Ask again then.`, `Last known, at minute 0: ${words}`],
     });
   });
+});
+
+test('of more jobs than are remembered the newest are, and hearing the same again records nothing', () => {
+  const nodes = ['1', '2'].map((name) => name.repeat(32));
+  const at = (n: number) => new Date(n).toISOString();
+  const jobOf = (node: string, n: number) => ({
+    id: `00000000-0000-7000-8000-${node.slice(0, 4)}${String(n).padStart(8, '0')}`,
+    node,
+    state: 'succeeded',
+    createdAt: at(n),
+  });
+  const hearAll = (count: number) =>
+    nodes.flatMap((node) => {
+      const jobs = Array.from({ length: count }, (_, k) => jobOf(node, count - k));
+      const facts = { node, name: 'n', version: '1', addresses: ['10.0.0.9:8080'], slots: 1, busySlots: 0 };
+      const event = { type: 'nodeHeard', facts: { ...facts, state: 'IDLE', queue: 0 }, jobs } as const;
+      return scheduler.step(event, 0).append.map(({ type }) => type);
+    });
+  const remembered = () =>
+    [...scheduler.state.elsewhere.values()].map(({ body }) => String(body['createdAt']));
+  const max = LIMITS.jobsElsewhereMax;
+
+  hearAll(max);
+  expect(remembered()).toHaveLength(max);
+  expect(remembered().filter((createdAt) => createdAt <= at(max / 2 - 1))).toEqual([]);
+  expect(hearAll(max)).toEqual([]);
+  // A new one of each takes the place of an old one.
+  expect(hearAll(max + 1)).toEqual(['jobHeard', 'jobUnheard', 'jobHeard', 'jobUnheard']);
+  expect(remembered()).toHaveLength(max);
 });

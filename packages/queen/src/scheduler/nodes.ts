@@ -137,10 +137,18 @@ function jobHeard(state: State, node: string, heard: Body): void {
   const body = name === undefined ? heard : { ...heard, nodeName: name };
   const known = state.elsewhere.get(id);
   if (known !== undefined && canonical(changing(known.body)) === canonical(changing(body))) return;
+  if (known === undefined && isTooOld(state, createdAt)) return;
   state.commit({ type: 'jobHeard', id, node, body: JSON.stringify(body), at: state.now });
   if (state.elsewhere.size <= LIMITS.jobsElsewhereMax) return;
   const oldest = oldestOf(state);
   if (oldest !== null) state.commit({ type: 'jobUnheard', id: oldest });
+}
+
+/** As many as may be are remembered, all of them newer: it would be forgotten at once, and written again when next heard of. */
+function isTooOld(state: State, createdAt: string): boolean {
+  if (state.elsewhere.size < LIMITS.jobsElsewhereMax) return false;
+  const oldest = oldestOf(state);
+  return oldest !== null && createdAt <= createdAtOf(state.elsewhere.get(oldest)!);
 }
 
 /** A running job's time goes on by itself. */
