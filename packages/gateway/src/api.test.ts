@@ -1,4 +1,7 @@
 /** The API as a client meets it: the fixed paths and values first, then every kind of job, and what is refused. */
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { text as textOf } from 'node:stream/consumers';
 import { connect } from '@hive/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Api } from './testing/api.ts';
@@ -319,6 +322,34 @@ describe('the same again', () => {
     expect(await refused(422, 'POST', 'jobs', { job_id, command: 'false' })).toMatchObject({
       code: 'key_reused',
     });
+  });
+});
+
+describe('an upload that is given again', () => {
+  test('is refused while the first still comes, as it may break off; then it is answered the same', async () => {
+    const query = 'jobs?kind=sleep&name=twice';
+    const headers = { ...ndjson, 'idempotency-key': 'twice' };
+    const path = `/api/v1/${query}`;
+    const first = request({ port: api.port, host: '127.0.0.1', method: 'POST', path, headers });
+    const answer = once(first, 'response') as Promise<[IncomingMessage]>;
+    first.write('600000\n');
+    await api.until<{ jobs: { name: string }[] }>('jobs', ({ jobs }) =>
+      jobs.some(({ name }) => name === 'twice'),
+    );
+    const { code, detail } = await refused(409, 'POST', query, '600000\n600000\n', headers);
+    expect([code, detail]).toEqual([
+      'job_held',
+      expect.stringMatching(
+        /^Another request is still sending .* Send this one again when that has ended\.$/,
+      ),
+    ]);
+    first.end('600000\n');
+    const [response] = await answer;
+    expect(response.statusCode).toBe(201);
+    const { job_id } = JSON.parse(await textOf(response)) as { job_id: string };
+    expect(await api.json(201, 'POST', query, '600000\n600000\n', headers)).toMatchObject({ job_id });
+    await api.json(200, 'DELETE', `jobs/${job_id}`);
+    await api.ended(job_id);
   });
 });
 

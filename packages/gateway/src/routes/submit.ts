@@ -196,7 +196,7 @@ async function submit(hive: Hive, order: Order): Promise<Receipt> {
   } catch (error) {
     const { code } = error as UsageError;
     // This client has it under way already: it is the same job, or the Queen said so before.
-    if (code === 'jobHeld') return hive.job(order.id);
+    if (code === 'jobHeld') return wholeJob(hive, order.id);
     if (code !== 'jobDiffers') throw error;
     throw new Problem(
       422,
@@ -204,6 +204,17 @@ async function submit(hive: Hive, order: Order): Promise<Receipt> {
       'This idempotency key, or job_id, was used for another job. Take a new one.',
     );
   }
+}
+
+/** @throws Problem 409 while its inputs still come with another request: if that breaks off, the job is cancelled */
+async function wholeJob(hive: Hive, id: string): Promise<Receipt> {
+  const job = await hive.job(id);
+  if (job.sealed) return job;
+  throw new Problem(
+    409,
+    'job_held',
+    `Another request is still sending the inputs of job ${id}. Send this one again when that has ended.`,
+  );
 }
 
 function acceptedBody(
