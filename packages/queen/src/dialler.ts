@@ -33,6 +33,8 @@ export class DroneDialler {
   readonly #accept: (socket: Socket, gate: Gate) => void;
   readonly #abort = new AbortController();
   readonly #dials = new Set<Promise<void>>();
+  /** For tasks that submit work: a Drone that does not answer these keeps no other from being dialled. */
+  readonly #dialsBack = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | null = null;
 
   /** Begins at once. @param accept takes a connection on which a Drone will say Hello */
@@ -47,7 +49,7 @@ export class DroneDialler {
   async close(): Promise<void> {
     this.#abort.abort();
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await Promise.all(this.#dials);
+    await Promise.all([...this.#dials, ...this.#dialsBack]);
   }
 
   /**
@@ -56,12 +58,12 @@ export class DroneDialler {
    */
   dialBack(drone: PeerId): void {
     const target = this.#targets.find(({ peer }) => peer === drone);
-    if (target === undefined || this.#dials.size >= LIMITS.scanAttempts) return;
+    if (target === undefined || this.#dialsBack.size >= LIMITS.scanAttempts) return;
     const dialled = this.#dialForTask(target.address).catch((error) => {
       log('%s: %s', formatAddress(target.address), (error as Error).message);
     });
-    this.#dials.add(dialled);
-    void dialled.finally(() => this.#dials.delete(dialled));
+    this.#dialsBack.add(dialled);
+    void dialled.finally(() => this.#dialsBack.delete(dialled));
   }
 
   async #dialForTask(address: Address): Promise<void> {

@@ -1,0 +1,28 @@
+/** What a sandboxed task submits stays in its sandbox. */
+import { expect, test } from '@jest/globals';
+import { BoxHive } from './box-hive.ts';
+import type { FunctionParams } from './params.ts';
+
+test.each([
+  { op: 'function', module: 'a'.repeat(64) },
+  { op: 'function', registered: 'x' },
+  { op: 'sum', module: 'a'.repeat(64) },
+])('a reducer that is named as on the wire is refused: %j', async (reduce) => {
+  const told: object[] = [];
+  const params = { module: 'b'.repeat(64), name: null, file: 'a.task.ts' } as FunctionParams;
+  const nesting = { pass: () => Promise.reject(new Error('nothing may be submitted')) } as never;
+  let resolve = () => {};
+  const answered = new Promise<void>((done) => {
+    resolve = done;
+  });
+  const box = new BoxHive({ nesting }, params, 'bwrap', new AbortController().signal, (order) => {
+    told.push(order);
+    resolve();
+  });
+  box.asked({ type: 'ask', ask: 7, method: 'map', args: [{ registered: 'x' }, [1], { reduce }] });
+  box.awaited(7);
+  await answered;
+  const message = 'A task in a sandbox folds with a reducer that its file exports, or with a built-in one.';
+  expect(told).toMatchObject([{ type: 'answer', ask: 7, error: { name: 'TypeError', message } }]);
+  box.end();
+});
