@@ -1,5 +1,5 @@
 /** How the API tells of a command's end: the same fields in the lines of many results and in a job's only one. */
-import type { CommandResult } from '@hive/client';
+import type { CommandResult, CommandValue } from '@hive/client';
 
 /** What a command's end is called in the API. Times are RFC 3339. */
 export interface CommandOutcome {
@@ -41,29 +41,16 @@ export function outcomeOf(
   };
 }
 
-/** A command's result as its msgpack map has it: what `readCommandResult` reads, without its promise per line. */
-interface Entries {
-  readonly exitCode?: number;
-  readonly signal?: number;
-  readonly timedOut?: boolean;
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly stdout: Uint8Array;
-  readonly stderr: Uint8Array;
-  readonly stdoutCut?: unknown;
-  readonly stderrCut?: unknown;
-}
-
 /** A Drone may send anything. */
-export function isCommandResult(value: unknown): value is Entries {
-  const { stdout, stderr, startedAt, endedAt } = (value ?? {}) as Partial<Entries>;
+export function isCommandResult(value: unknown): value is CommandValue {
+  const { stdout, stderr, startedAt, endedAt } = (value ?? {}) as Partial<CommandValue>;
   const hasOutput = stdout instanceof Uint8Array && stderr instanceof Uint8Array;
   return hasOutput && isTime(startedAt) && isTime(endedAt);
 }
 const isTime = (value: unknown): boolean =>
   typeof value === 'number' && !Number.isNaN(new Date(value).getTime());
 
-export function outcomeOfWhole(entries: Entries): CommandOutcome {
+export function outcomeOfWhole(entries: CommandValue): CommandOutcome {
   const { exitCode = null, signal = null, timedOut = false, startedAt, endedAt } = entries;
   return outcomeOf(
     { exitCode, signal, isTimedOut: timedOut, startedAt, endedAt },
