@@ -10,6 +10,7 @@ import {
   startProcesses,
 } from '@hive/local';
 import type { Log } from './log.ts';
+import { Rests } from './rests.ts';
 import type { Faults } from './tally.ts';
 
 export interface ClusterOptions {
@@ -30,8 +31,7 @@ export class Cluster {
   readonly #doomed = new Set<QueenProcess>();
   readonly #pids: number[] = [];
   readonly #underWay = new Set<Promise<void>>();
-  readonly #rests = new Set<() => void>();
-  #isHealed = false;
+  readonly #rests = new Rests();
 
   private constructor(processes: Processes, options: ClusterOptions, log: Log, faults: Faults) {
     this.#processes = processes;
@@ -73,7 +73,7 @@ export class Cluster {
       const { queen } = this.#processes;
       this.#log.say(`queen ${queen.pid} is killed for ${Math.round(downMillis)} ms`);
       await this.#kill(queen);
-      await this.#rest(downMillis);
+      await this.#rests.rest(downMillis);
       await this.#restartQueen();
     });
   }
@@ -92,7 +92,7 @@ export class Cluster {
       this.#faults.dronesKilled++;
       this.#log.say(`${drone.name} is killed for ${Math.round(downMillis)} ms`);
       await this.#kill(drone);
-      await this.#rest(downMillis);
+      await this.#rests.rest(downMillis);
       await this.#replace(drone);
     });
   }
@@ -107,8 +107,7 @@ export class Cluster {
 
   /** Ends every fault, and waits until all that was there in the beginning is there again. */
   async heal(): Promise<void> {
-    this.#isHealed = true;
-    for (const wake of this.#rests) wake();
+    this.#rests.end();
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
@@ -128,7 +127,7 @@ export class Cluster {
   }
 
   #suffer(who: DroneProcess | 'queen', body: () => Promise<void>): void {
-    if (this.#suffering.has(who) || this.#isHealed) return;
+    if (this.#suffering.has(who) || this.#rests.isOver) return;
     this.#suffering.add(who);
     const fault = body()
       .catch((error) => this.#log.problem(`a process could not be started again: ${error.stack}`))
@@ -148,7 +147,7 @@ export class Cluster {
   async #freeze(name: string, process: QueenProcess, millis: number): Promise<void> {
     this.#log.say(`${name} ${process.pid} is frozen for ${Math.round(millis)} ms`);
     process.kill('SIGSTOP');
-    await this.#rest(millis);
+    await this.#rests.rest(millis);
     process.kill('SIGCONT');
     this.#log.say(`${name} ${process.pid} goes on`);
   }
@@ -182,19 +181,6 @@ export class Cluster {
     void process.exited.then(({ code, signal }) => {
       if (this.#doomed.has(process)) return;
       this.#log.problem(`${name} ${process.pid} ended by itself (${signal ?? `exit code ${code}`})`);
-    });
-  }
-
-  #rest(millis: number): Promise<void> {
-    if (this.#isHealed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#rests.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, millis);
-      this.#rests.add(wake);
     });
   }
 }

@@ -8,6 +8,7 @@ import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Keyring } from '@hive/shared/node';
 import type { Log } from '../log.ts';
+import { Rests } from '../rests.ts';
 import { type Cut, Relay } from './relay.ts';
 
 export interface NodeFaults {
@@ -54,11 +55,10 @@ export class Fleet {
   readonly #log: Log;
   readonly #doomed = new Set<ChildProcess>();
   readonly #underWay = new Set<Promise<void>>();
-  readonly #rests = new Set<() => void>();
+  readonly #rests = new Rests();
   readonly #reap = () => {
     for (const { child } of this.nodes) child?.kill('SIGKILL');
   };
-  #isHealed = false;
 
   private constructor(nodes: readonly FleetNode[], log: Log) {
     this.nodes = nodes;
@@ -105,7 +105,7 @@ export class Fleet {
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGKILL');
       await gone;
-      await this.#rest(downMillis);
+      await this.#rests.rest(downMillis);
       await this.#start(node);
     });
   }
@@ -126,7 +126,7 @@ export class Fleet {
       const drones = what === 'node' ? [] : childrenOf(node.child!.pid);
       const pids = what === 'drone' ? drones : [node.child!.pid!, ...drones];
       for (const pid of pids) signal(pid, 'SIGSTOP');
-      await this.#rest(millis);
+      await this.#rests.rest(millis);
       for (const pid of pids) signal(pid, 'SIGCONT');
       this.#log.say(`${node.name} goes on`);
     });
@@ -138,7 +138,7 @@ export class Fleet {
       this.#log.say(`${node.name} is cut off (${how}) for ${Math.round(millis)} ms`);
       const ways = [...node.ways, ...node.waysHere];
       for (const way of ways) way.cut(how);
-      await this.#rest(millis);
+      await this.#rests.rest(millis);
       for (const way of ways) way.mend();
       this.#log.say(`${node.name} is connected again`);
     });
@@ -146,8 +146,7 @@ export class Fleet {
 
   /** Ends every fault, and waits until all nodes are there. */
   async heal(): Promise<void> {
-    this.#isHealed = true;
-    for (const wake of this.#rests) wake();
+    this.#rests.end();
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
@@ -172,7 +171,7 @@ export class Fleet {
   }
 
   #suffer(node: FleetNode, body: () => Promise<void>): void {
-    if (node.isSuffering || this.#isHealed || node.child === null) return;
+    if (node.isSuffering || this.#rests.isOver || node.child === null) return;
     node.isSuffering = true;
     const fault = body()
       .catch((error: Error) => this.#log.problem(`${node.name}: ${error.stack}`))
@@ -213,19 +212,6 @@ export class Fleet {
     node.api = port[1]!;
     this.pids.push(...childrenOf(child.pid));
     this.#log.say(`${node.name} is process ${child.pid}, ${node.api}`);
-  }
-
-  #rest(millis: number): Promise<void> {
-    if (this.#isHealed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#rests.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, millis);
-      this.#rests.add(wake);
-    });
   }
 }
 
