@@ -301,12 +301,12 @@ export class FunctionBox {
   #answered(answer: BoxAnswer): void {
     const call = this.#call;
     if (answer.type === 'uncaught') this.#uncaught = answer.message;
-    else if (answer.type === 'folding') this.#folds(true);
     else if (answer.type === 'printed') this.#printed(answer.name, answer.bytes);
     else if (call === null) {
       // What it says makes no sense any more, so it takes no further calls.
       if (answer.type === 'broken') void this.end();
-    } else if (answer.type === 'ask') this.#hiveOf(call).asked(answer);
+    } else if (answer.type === 'folding') this.#folds(true);
+    else if (answer.type === 'ask') this.#hiveOf(call).asked(answer);
     else if (answer.type === 'await') this.#hiveOf(call).awaited(answer.ask);
     else if (answer.type === 'event') call.printed.event(answer.value);
     else if (answer.type === 'write') call.task.write(answer.bytes);

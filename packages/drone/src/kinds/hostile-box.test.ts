@@ -96,6 +96,22 @@ inBox('a sandboxed function', () => {
   });
 });
 
+inBox('a sandboxed function that nobody has asked', () => {
+  test('does not make the task of another job look as if it folded', async () => {
+    const spec = await jobOf(`setTimeout(() => say({ type: 'folding' }), 20);`);
+    expect((await run(spec, ['x'])).failures).toEqual([]);
+    driver.events.splice(0);
+    driver.events.push({ type: 'slotReady', slot: 0 as never });
+    await driver.start({ kind: 'sleep', encoding: 'msgpack' } as never, [500]);
+    const looking = setInterval(() => driver.sample(), 10);
+    await driver.ended();
+    clearInterval(looking);
+    const looks = driver.events.flatMap((event) => (event.type === 'slotProgressed' ? [event.task] : []));
+    expect(looks.filter((task) => task !== null).length).toBeGreaterThan(0);
+    expect(looks.filter((task) => task?.foldingMillis !== undefined)).toEqual([]);
+  });
+});
+
 describe('frames of a sandboxed process', () => {
   test.each<[string, unknown]>([
     ['nothing', null],
