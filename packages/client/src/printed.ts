@@ -1,8 +1,9 @@
 /**
  * What a job's tasks print while they run, for one reader. It may come twice, because a Drone begins again whenever
- * somebody begins to watch: what was given already is passed over by its offset. A slow reader misses pieces.
+ * somebody begins to watch: what was given already is passed over by its offset. A slow reader misses the older pieces.
  */
 import type { JobId, Message } from '@hive/shared';
+import { PrintedQueue } from './printed-queue.ts';
 
 /** A piece of what a task prints. */
 export interface Printed {
@@ -21,8 +22,6 @@ export interface OutputWatcher {
   fail(error: Error): void;
 }
 
-/** Bytes that wait for the reader before he misses some. */
-const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 /** Streams whose ends are remembered; more do not run at once on any Drone. */
 const ENDS_MAX = 4_096;
 
@@ -31,8 +30,7 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
   readonly #index: number | undefined;
   readonly #isOfEvents: boolean;
   readonly #stop: () => void;
-  readonly #waiting: Printed[] = [];
-  #waitingBytes = 0;
+  readonly #waiting = new PrintedQueue();
   readonly #ends = new Map<string, number>();
   #reader: { resolve(result: IteratorResult<Printed>): void; reject(error: unknown): void } | null = null;
   #failure: { readonly error: unknown } | null = null;
@@ -62,10 +60,7 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
   /** One reader at a time. */
   next(): Promise<IteratorResult<Printed>> {
     const printed = this.#waiting.shift();
-    if (printed !== undefined) {
-      this.#waitingBytes -= printed.data.length;
-      return Promise.resolve({ done: false, value: printed });
-    }
+    if (printed !== undefined) return Promise.resolve({ done: false, value: printed });
     if (this.#failure !== null) return Promise.reject(this.#failure.error);
     if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
     return new Promise((resolve, reject) => {
@@ -74,7 +69,7 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
   }
 
   return(): Promise<IteratorResult<Printed>> {
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     this.#end();
     return Promise.resolve({ done: true, value: undefined });
   }
@@ -89,7 +84,7 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
     const key = `${index} ${run} ${stream}`;
     const had = this.#ends.get(key) ?? 0;
     const end = offset + data.length;
-    if (end <= had || this.#waitingBytes > WAITING_BYTES_MAX) return;
+    if (end <= had) return;
     this.#ends.delete(key);
     this.#ends.set(key, end);
     if (this.#ends.size > ENDS_MAX) this.#ends.delete(this.#ends.keys().next().value!);
@@ -113,7 +108,6 @@ export class PrintedOutput implements AsyncIterableIterator<Printed>, OutputWatc
   #put(printed: Printed): void {
     if (this.#reader === null) {
       this.#waiting.push(printed);
-      this.#waitingBytes += printed.data.length;
       return;
     }
     this.#reader.resolve({ done: false, value: printed });

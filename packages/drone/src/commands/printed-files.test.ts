@@ -6,6 +6,7 @@ import {
   linkSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readSync,
   rmSync,
   writeSync,
@@ -27,7 +28,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const libc = loadLibc();
 const withFlock = libc === null ? describe.skip : describe;
 const inode = ({ file }: Printed) => fstatSync(file).ino;
-const open = (position: number, isWatched = false) => files.open(1, position, 'stdout', isWatched);
+const open = (position: number, isWatched = false) => files.open(1, position, 'stdout', { isWatched });
 
 withFlock('the file that a command prints into', () => {
   test("is the last one's, if that has printed nothing", () => {
@@ -65,6 +66,30 @@ withFlock('the file that a command prints into', () => {
     expect(readdirSync(folder)).toEqual(['1-7.stdout']);
   });
 
+  test('has the name of its command also if somebody begins to watch while it is made', () => {
+    let looks = 0;
+    const watch = {
+      get isWatched() {
+        return looks++ > 0;
+      },
+    };
+    const printed = files.open(1, 7, 'stdout', watch);
+    writeSync(printed.given, 'seen');
+    expect(readFileSync(printedFile(folder, 1, 7, 'stdout'), 'latin1')).toBe('seen');
+    files.close(printed, true);
+    expect(readdirSync(folder)).toEqual(['1-7.stdout']);
+  });
+
+  test('is new for who watches, though the spare one was given its name just before', () => {
+    const first = open(0);
+    const number = inode(first);
+    files.close(first, false);
+    linkSync(spareFile(folder, 'stdout'), printedFile(folder, 1, 7, 'stdout'));
+    const second = open(7, true);
+    expect(inode(second)).not.toBe(number);
+    files.close(second, true);
+  });
+
   test('is not given on while it has that name, though nobody watches any more', () => {
     const printed = open(7);
     const number = inode(printed);
@@ -79,7 +104,7 @@ withFlock('the file that a command prints into', () => {
     const printed = open(0);
     expect(existsSync(spareFile(folder, 'stdout'))).toBe(true);
     const others = new PrintedFiles(folder, libc);
-    const next = others.open(1, 0, 'stdout', false);
+    const next = others.open(1, 0, 'stdout', { isWatched: false });
     expect(inode(next)).not.toBe(inode(printed));
     others.close(next, false);
   });

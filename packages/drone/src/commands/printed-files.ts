@@ -7,7 +7,7 @@
  * in the way of one on ours for as long as any process has inherited it. Without flock, and while somebody watches, every
  * command has a file of its own name.
  */
-import { closeSync, constants, fstatSync, openSync, rmSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, linkSync, openSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Libc } from './libc.ts';
 
@@ -23,6 +23,20 @@ export const printedFile = (folder: string, run: number, position: number, name:
   join(folder, `${run}-${position}.${name}`);
 /** Where it is if nobody watched when the command began. */
 export const spareFile = (folder: string, name: OutputName): string => join(folder, `spare.${name}`);
+
+/** A task that began while nobody watched prints into a spare file: gives that the task's own name, if it is there. */
+export function nameSpare(folder: string, run: number, position: number, name: OutputName): void {
+  try {
+    linkSync(spareFile(folder, name), printedFile(folder, run, position, name));
+  } catch {
+    // It has its own file, or none.
+  }
+}
+
+/** Says whether somebody watches at this moment. It may change at any. */
+export interface Watch {
+  readonly isWatched: boolean;
+}
 
 /** One output of one command. */
 export interface Printed {
@@ -48,12 +62,14 @@ export class PrintedFiles {
     for (const name of ['stdout', 'stderr'] as const) rmSync(spareFile(folder, name), { force: true });
   }
 
-  open(run: number, position: number, name: OutputName, isWatched: boolean): Printed {
+  open(run: number, position: number, name: OutputName, watch: Watch): Printed {
     const flock = this.#flock;
-    if (isWatched || flock === null) {
-      const path = printedFile(this.#folder, run, position, name);
-      const file = create(path);
-      return { file, given: file, path, name, isSpare: false };
+    const own = printedFile(this.#folder, run, position, name);
+    if (watch.isWatched || flock === null) {
+      // Who has begun to watch a moment ago may have given the spare one this name.
+      rmSync(own, { force: true });
+      const file = create(own);
+      return { file, given: file, path: own, name, isSpare: false };
     }
     const path = spareFile(this.#folder, name);
     const file = this.#spare.get(name) ?? create(path);
@@ -66,6 +82,8 @@ export class PrintedFiles {
       rmSync(path, { force: true });
       throw error;
     }
+    // Who has begun to watch since then looked for a spare one when it was perhaps not there yet.
+    if (watch.isWatched) nameSpare(this.#folder, run, position, name);
     return { file, given, path, name, isSpare: flock(given, LOCK_SHARED) === 0 };
   }
 

@@ -130,11 +130,11 @@ export class CommandRunner {
   }
 
   #open(position: number, files: Files): void {
-    const { run, isWatched } = this.#slot;
+    const slot = this.#slot;
     const { keepStdout, keepStderr } = this.#params;
     const { printed } = this.#place;
-    if (keepStdout > 0) files.stdout = printed.open(run, position, 'stdout', isWatched);
-    if (keepStderr > 0) files.stderr = printed.open(run, position, 'stderr', isWatched);
+    if (keepStdout > 0) files.stdout = printed.open(slot.run, position, 'stdout', slot);
+    if (keepStderr > 0) files.stderr = printed.open(slot.run, position, 'stderr', slot);
   }
 
   #launch(

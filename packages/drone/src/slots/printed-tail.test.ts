@@ -40,10 +40,10 @@ describe('the tail of what is printed', () => {
     print(0, 'two');
     appendFileSync(fileOf(0, 'stderr'), 'err');
     tail.look(0);
-    expect(told.map(({ stream }) => stream)).toEqual(['stdout', 'stderr']);
+    expect(told.map(({ stream }) => stream)).toEqual(['stderr', 'stdout']);
     expect(taken()).toEqual([
-      [0, 3, 'two'],
       [0, 0, 'err'],
+      [0, 3, 'two'],
     ]);
   });
 
@@ -93,6 +93,19 @@ describe('the tail of what is printed', () => {
     );
     tail.look(0);
     expect(told).toHaveLength(5);
+  });
+
+  test('tells errors and the last piece of what has ended, however much there is', () => {
+    const { chunkBytesMax } = LIMITS;
+    print(0, new Uint8Array(9 * chunkBytesMax));
+    print(0, 'the end');
+    appendFileSync(fileOf(0, 'stderr'), 'bad');
+    tail.finish(1);
+    expect(told.map(({ stream, offset }) => [stream, offset / chunkBytesMax])).toEqual([
+      ['stderr', 0],
+      ...[0, 1, 2, 3, 8 + 7 / chunkBytesMax].map((offset) => ['stdout', offset]),
+    ]);
+    expect(Buffer.from(told.at(-1)!.data).toString().endsWith('\0the end')).toBe(true);
   });
 
   test('leaves alone what nobody watches', () => {

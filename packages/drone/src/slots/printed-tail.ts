@@ -3,16 +3,18 @@
  * of a watched command's output are left here by the thread, so that their ends are read before they go.
  *
  * A reader who is too slow never holds a command up: while he takes nothing (`mayRead` says no) nothing is read, and later
- * it goes on where it was; what is not read when a command has ended is left out, which its offsets show.
+ * it goes on where it was; of what is not read when a command has ended the last piece is told, and the rest is left out,
+ * which its offsets show.
  */
-import { closeSync, linkSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { LIMITS } from '@hive/shared';
 import type { RunNumber } from '../agent/events.ts';
-import { type OutputName, printedFile, spareFile } from '../commands/printed-files.ts';
+import { nameSpare, type OutputName, printedFile } from '../commands/printed-files.ts';
 
 /** Pieces of one stream that one look takes: 1 MiB ten times a second. */
 const PIECES_MAX = 4;
-const NAMES = ['stdout', 'stderr', 'events'] as const;
+/** Errors first, so that a flood on the other never costs them. */
+const NAMES = ['stderr', 'stdout', 'events'] as const;
 
 export interface Printed {
   readonly position: number;
@@ -52,18 +54,9 @@ export class PrintedTail {
     this.#isUsed = true;
     const position = running();
     this.#goTo(position);
-    for (const name of NAMES) this.#name(name);
+    for (const name of NAMES) nameSpare(this.#folder, this.#run, position, name);
     // By now the spare files may be another task's, or nobody's.
     if (running() !== position) for (const name of NAMES) this.#remove(name);
-  }
-
-  /** A task that began while nobody watched prints into a spare file: gives that its name. */
-  #name(name: OutputName): void {
-    try {
-      linkSync(spareFile(this.#folder, name), printedFile(this.#folder, this.#run, this.#position, name));
-    } catch {
-      // It has its own file, or none.
-    }
   }
 
   /** What is new of the task that runs. */
@@ -76,7 +69,7 @@ export class PrintedTail {
   finish(position: number): void {
     if (!this.#isUsed) return;
     while (this.#position < position) {
-      this.#readAll();
+      this.#readAll(true);
       for (const name of NAMES) this.#remove(name);
       this.#goTo(this.#position + 1);
     }
@@ -89,27 +82,34 @@ export class PrintedTail {
     this.#offsets.events = 0;
   }
 
-  #readAll(): void {
-    for (const name of NAMES) this.#read(name);
+  #readAll(isLast = false): void {
+    for (const name of NAMES) this.#read(name, isLast);
   }
 
-  #read(name: OutputName): void {
+  #read(name: OutputName, isLast: boolean): void {
     const file = this.#open(name);
     if (file === null) return;
     try {
-      for (let pieces = 0; pieces < PIECES_MAX && this.#mayRead(); pieces++) {
-        const piece = Buffer.allocUnsafe(LIMITS.chunkBytesMax);
-        const offset = this.#offsets[name];
-        const count = readSync(file, piece, 0, piece.length, offset);
-        if (count === 0) return;
-        this.#offsets[name] += count;
-        const data = piece.subarray(0, count);
-        this.#tell({ position: this.#position, stream: name, offset, data });
-        if (count < piece.length) return;
-      }
+      for (let pieces = 0; pieces < PIECES_MAX; pieces++) if (!this.#tellPiece(file, name)) return;
+      if (!isLast) return;
+      const { size } = fstatSync(file);
+      this.#offsets[name] = Math.max(this.#offsets[name], size - LIMITS.chunkBytesMax);
+      this.#tellPiece(file, name);
     } finally {
       closeSync(file);
     }
+  }
+
+  /** @returns whether there may be more */
+  #tellPiece(file: number, name: OutputName): boolean {
+    if (!this.#mayRead()) return false;
+    const piece = Buffer.allocUnsafe(LIMITS.chunkBytesMax);
+    const offset = this.#offsets[name];
+    const count = readSync(file, piece, 0, piece.length, offset);
+    if (count === 0) return false;
+    this.#offsets[name] += count;
+    this.#tell({ position: this.#position, stream: name, offset, data: piece.subarray(0, count) });
+    return count === piece.length;
   }
 
   /** Null if it is not there: the task has not begun, or began before anybody watched and has ended. */
