@@ -21,7 +21,8 @@ export default {
       },
     ],
   },
-  testTimeout: 30_000,
+  // Hundreds of processes are started, on machines that may be many times slower than the one that this was written on.
+  testTimeout: 120_000,
   testSequencer: '<rootDir>/scripts/test-order.ts',
   // One more than can run at once: many tests wait for processes.
   maxWorkers: availableParallelism() + 1,

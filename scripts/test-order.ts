@@ -14,7 +14,7 @@ const JestOrder = sequencer as unknown as typeof sequencer.default;
 type Test = Parameters<InstanceType<typeof JestOrder>['sort']>[0][number];
 
 const LIMIT = /^(?:const \w*MILLIS\w* = |\}, |\s+)([\d_]+)(?:;|,|\);)$/gm;
-/** What every test has that says nothing, in milliseconds. */
+/** A number up to this one is no sign of a long test, in milliseconds. */
 const USUAL_MILLIS = 30_000;
 
 /** The longest limit of a test file, in milliseconds; 0 if all have the usual one. */

@@ -86,7 +86,7 @@ test('the lines of the guide do what it says', async () => {
     else expect(JSON.parse(settled(output.split('\n').at(-1)!))).toEqual(JSON.parse(settled(shown.text)));
   }
   expect(compared).toBe(5);
-}, 120_000);
+}, 180_000);
 
 test('hive gateway ends at Ctrl-C', async () => {
   const gateway = processes.hive(['gateway', '--api-port', '0']);

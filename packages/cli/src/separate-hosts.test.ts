@@ -11,7 +11,7 @@ import { Processes, type Running, type RunOptions } from './testing/processes.ts
 const reason = whyNoHosts();
 if (reason !== null) process.stderr.write(`Tests on separate hosts are skipped: ${reason}.\n`);
 const onHosts = reason === null ? describe : describe.skip;
-const TEST_MILLIS = 90_000;
+const TEST_MILLIS = 240_000;
 const ENTRY_CLUSTER = join(import.meta.dirname, 'testing/entry-cluster.ts');
 const ENTRY_RELAY = join(import.meta.dirname, 'testing/entry-relay.ts');
 

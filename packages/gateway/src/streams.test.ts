@@ -214,11 +214,11 @@ describe('limits', () => {
   });
 
   test('so many requests of one caller', async () => {
-    await using own = await Api.start({ requestsPerSecond: 2 }, 0);
+    // What was asked for is given back so slowly that no machine is slow enough to see it.
+    await using own = await Api.start({ requestsPerSecond: 0.001 }, 0);
     const codes: number[] = [];
-    for (let i = 0; i < 6; i++) codes.push((await own.get('health')).status);
-    expect(codes.slice(0, 4)).toEqual([200, 200, 200, 200]);
-    expect(codes.at(-1)).toBe(429);
+    for (let i = 0; i < 3; i++) codes.push((await own.get('health')).status);
+    expect(codes).toEqual([200, 429, 429]);
   });
 });
 

@@ -8,7 +8,7 @@ let hive: Hive;
 beforeEach(async () => {
   processes = await startProcesses({ drones: 0, store: 'sqlite' });
   hive = await connect({ ...processes.access, name: 'test' });
-}, 60_000);
+}, 180_000);
 afterEach(async () => {
   await hive.close();
   await processes.stop();
@@ -29,7 +29,7 @@ test('none of 1,500 is lost that were acknowledged just before', async () => {
   expect(receipts.every(({ state }) => state === 'waiting')).toBe(true);
   await processes.restartQueen();
   expect(await missing(ids)).toEqual([]);
-}, 60_000);
+}, 180_000);
 
 test('all are there once when she is killed amid them, and run once', async () => {
   const ids = Array.from({ length: 2_000 }, () => newJobId());
@@ -56,4 +56,4 @@ test('all are there once when she is killed amid them, and run once', async () =
   const values: unknown[] = [];
   for await (const { value } of first.results()) values.push(value);
   expect(values).toEqual([0, 1]);
-}, 90_000);
+}, 180_000);

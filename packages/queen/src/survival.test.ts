@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import { Scheduler } from './scheduler/index.ts';
 import { TestPeer } from './testing/peer.ts';
 import { Setting } from './testing/setting.ts';
+import { Stage } from './testing/stage.ts';
 
 const JOB = jobId('01890000-0000-7000-8000-000000000001');
 const WIDE = jobId('01890000-0000-7000-8000-000000000002');
@@ -24,29 +25,22 @@ function submit(spec: Partial<Message<'Submit'>['spec']> = {}, job = JOB, count 
   hive.client.send({ type: 'Append', job, first: 0, count, sizes: 1, data });
   hive.client.send({ type: 'Seal', job, count });
 }
-/** Echoes, or fails, the tasks of the next lease. */
-async function serve(worker: TestPeer, fails: string | null = null): Promise<number> {
+/** Echoes the tasks of the next lease. */
+async function serve(worker: TestPeer): Promise<void> {
   const { lease, ranges, sizes, data } = await worker.next('TaskAssign');
   const [first, count] = [ranges[0]!, ranges[1]!];
-  const failures = Array.from({ length: count }, (_, i) => ({
-    index: first + i,
-    outcome: 'failed' as const,
-    message: fails ?? '',
-  }));
-  const page =
-    fails === null ? { sizes: sizes!, data: data! } : { sizes: 0, data: new Uint8Array(0), failures };
   worker.send({
     type: 'TaskComplete',
     lease,
     at: 0,
     first,
     count,
-    ...page,
+    sizes: sizes!,
+    data: data!,
     busyMicros: 5,
     ended: true,
     request: true,
   });
-  return count;
 }
 
 describe('the Queen goes on', () => {
@@ -139,18 +133,19 @@ describe('the Queen goes on', () => {
   });
 });
 
-test('a job that was retried has its deadline anew', async () => {
-  submit({ deadlineMillis: 400 });
-  for (let done = 0; done < 3; ) done += await serve(hive.worker, 'no');
-  const { elapsedMillis } = await hive.client.next('JobDone');
-  expect(elapsedMillis).toBeLessThan(400);
-  // Wait until the old deadline is over, as a job of its own.
-  submit({ queueTimeoutMillis: 500, labels: { nobody: 'has this' } }, WIDE, 1);
-  expect((await hive.client.next('JobDone')).job).toBe(WIDE);
-  hive.client.send({ type: 'Manage', request: 1, action: 'retry', job: JOB });
-  await hive.client.next('Answer');
-  for (let done = 0; done < 3; ) done += await serve(hive.worker);
-  expect(await hive.client.next('JobDone')).toMatchObject({ job: JOB, state: 'succeeded' });
+test('a job that was retried has its deadline anew', () => {
+  const stage = new Stage();
+  const client = stage.client();
+  const drone = stage.drone();
+  stage.submit(client, JOB, { range: { start: 0, step: 1, count: 1 }, deadlineMillis: 400 });
+  stage.complete(drone, stage.take('TaskAssign')!, { fails: true });
+  expect(stage.job(JOB).state).toBe('failed');
+  stage.advance(1_000);
+  stage.say(client, { type: 'Manage', request: 1, action: 'retry', job: JOB });
+  stage.advance(399);
+  expect(stage.job(JOB).state).toBe('running');
+  stage.complete(drone, stage.take('TaskAssign')!);
+  expect(stage.job(JOB).state).toBe('succeeded');
 });
 
 test('an ended job goes when its retention is over, whatever stands before it', async () => {

@@ -21,4 +21,4 @@ test('random and damaged streams do nothing but close their own session', () => 
     throw new Error(`seed ${found.seed} (kept as ${path}): ${found.error.stack}`);
   }
   expect(streams).toBeGreaterThan(100);
-}, 120_000);
+}, 240_000);

@@ -253,17 +253,21 @@ describe('a Queen who is killed', () => {
   test('goes on where she was when she is started again', async () => {
     const done = await submit('hash', ['kept']);
     await ended(done);
-    const id = await submit('sleep', Array(40).fill(50));
+    // One task of each Drone waits for this file, so the job cannot have ended before she is killed.
+    const go = join(folder, 'go');
+    const line = `[ $1 -lt 38 ] || while [ ! -e '${go}' ]; do sleep 0.05; done; echo $1`;
+    const id = await submit('command', [...Array(40).keys()], { params: { line } });
     const following = processes.hive(['results', id, '--follow']);
-    await following.saying(/^50\n/);
+    await following.saying(/^0\n/);
     queen.child.kill('SIGKILL');
     await queen.ended;
     expect(existsSync(join(folder, 'data', 'hive.db'))).toBe(true);
     queen = processes.hive(['queen', '--port', port, '--cache', '64MiB']);
     await queen.saying(/Jobs and results are kept in .*data; 1 job of before goes on\.\n/);
+    writeFileSync(go, '');
     expect((await run('wait', id)).stdout).toMatch(/succeeded: 40 succeeded/);
     expect(await following.ended).toBe(0);
-    expect(String(following.stdout)).toBe('50\n'.repeat(40));
+    expect(String(following.stdout)).toBe([...Array(40).keys()].map((n) => `${n}\n`).join(''));
     expect((await run('results', done)).stdout).toBe(digests('kept'));
   });
 

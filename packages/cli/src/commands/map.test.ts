@@ -112,8 +112,13 @@ export const merge = reducer((left: Map<string, number>, right: Map<string, numb
   });
 
   test('prints what finishes first, if order does not matter', async () => {
-    const said = await map(['--kind', 'sleep', '--unordered', '--indexed'], '2500\n0\n');
-    expect(said).toEqual(fine('{"index":1,"value":0}', '{"index":0,"value":2500}'));
+    const running = processes.hive(['map', '--kind', 'sleep', '--unordered', '--indexed'], {
+      input: '600000\n0\n',
+    });
+    await running.saying(/^{"index":1,"value":0}\n/);
+    running.child.kill('SIGINT');
+    expect(await running.ended).toBe('SIGINT');
+    expect(String(running.stdout)).toBe('{"index":1,"value":0}\n');
   });
 
   test('says of each task that fails where its input stands, and goes on', async () => {

@@ -134,10 +134,8 @@ describe('a Queen and a Drone', () => {
 
 describe('what cannot be done', () => {
   test('is said in a sentence, with what was tried, when there is no Queen', async () => {
-    const startedAt = performance.now();
     const running = processes.hive(['status', '--queen', '127.0.0.1:1']);
     expect(await running.ended).toBe(1);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
     expect(String(running.stdout)).toBe('');
     expect(String(running.stderr)).toMatch(
       /^hive: No Queen answered\. Tried:\n +127\.0\.0\.1:1 .*\nStart one with/,

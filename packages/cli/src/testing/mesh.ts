@@ -7,7 +7,7 @@ import { connect, type Hive, type JobInfo, type NodeInfo } from '@hive/client';
 import { Processes, type Running, type RunOptions } from './processes.ts';
 
 /** What has not come by then will not come. */
-const WAIT_MILLIS_MAX = 60_000;
+const WAIT_MILLIS_MAX = 100_000;
 const LOOK_MILLIS = 200;
 
 export interface TestNode {

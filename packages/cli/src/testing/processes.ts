@@ -9,7 +9,7 @@ const MAIN = join(import.meta.dirname, '..', 'main.ts');
 const NODE = join(import.meta.dirname, '../../../../node_modules/.bin/node');
 
 /** What was not said by then will not be said; the error shows what was. */
-const SAYING_MILLIS_MAX = 60_000;
+const SAYING_MILLIS_MAX = 100_000;
 
 /** One process and what it has said so far. */
 export class Running {

@@ -36,7 +36,7 @@ afterAll(async () => {
     expect(left).toEqual([]);
   }
   if (typeof engine !== 'string') await engine.close();
-}, 60_000);
+}, 180_000);
 
 async function run(
   input: unknown,

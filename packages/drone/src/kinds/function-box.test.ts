@@ -62,7 +62,7 @@ afterEach(() => driver.close());
 afterAll(async () => {
   if (machine.cgroups !== null) removeCgroups(machine.cgroups);
   if (typeof engine !== 'string') await engine.close();
-}, 60_000);
+}, 180_000);
 
 const specOf = (level: string | object, more: object = {}) => ({
   kind: 'function',

@@ -322,6 +322,6 @@ describe.each(COLUMNS)('in the column %s', (column) => {
         await killAll(marker);
       }
     },
-    60_000,
+    180_000,
   );
 });

@@ -12,7 +12,7 @@ import { Processes } from '../../testing/processes.ts';
 const isThere = spawnSync('bwrap', ['--dev-bind', '/', '/', 'true']).status === 0;
 if (!isThere) process.stderr.write('Drones with another root are skipped: bwrap does not start here.\n');
 const onRoots = isThere ? describe : describe.skip;
-const TEST_MILLIS = 90_000;
+const TEST_MILLIS = 240_000;
 
 let processes: Processes | null = null;
 afterEach(async () => {
