@@ -23,13 +23,6 @@ afterEach(() => {
   else process.env['HIVE_QUEEN'] = env;
 });
 
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const { server, port } = await listen(() => {});
-  await close(server);
-  return port;
-}
-
 const sockets: Socket[] = [];
 async function listen(
   accept: (socket: Socket) => void,
@@ -71,7 +64,8 @@ describe('a Queen is looked for', () => {
 
 describe('when no Queen answers', () => {
   test('the error names every address, why, and what to start', async () => {
-    const [one, two] = [await freePort(), await freePort()];
+    // Nothing listens there.
+    const [one, two] = [1, 2];
     // Who is refused does not wait for a timeout: this one is longer than a test may take.
     const error = await rejection(
       connect({ queen: [`127.0.0.1:${one}`, `127.0.0.1:${two}`], timeoutMillis: 600_000 }),

@@ -1,5 +1,16 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { appendValue, jobId, leaseNumber, PageBuilder, readValues, type Spec } from '@hive/shared';
+import {
+  appendValue,
+  jobId,
+  leaseNumber,
+  type Message,
+  PageBuilder,
+  readValues,
+  type Spec,
+} from '@hive/shared';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { DroneEvent } from './events.ts';
 import { type Drone, startDrone } from './runtime.ts';
@@ -51,13 +62,15 @@ function assign(lease: number, spec: Partial<Spec>, inputs: readonly unknown[], 
 async function results(lease: number) {
   const values: unknown[] = [];
   const failures = [];
+  const messages: Message<'TaskComplete'>[] = [];
   for (;;) {
     const message = await queen.next('TaskComplete');
     expect(message).toMatchObject({ lease, at: values.length });
+    messages.push(message);
     if (message.failures === undefined) values.push(...readValues(message, 'msgpack'));
     else values.push(...new Array(message.count).fill('failed'));
     failures.push(...(message.failures ?? []));
-    if (message.ended) return { values, failures, message };
+    if (message.ended) return { values, failures, message, messages };
   }
 }
 
@@ -100,8 +113,10 @@ describe('a Drone and a Queen', () => {
 
   test('start a lease behind another, and the second asks for work', async () => {
     await begin();
-    assign(1, { kind: 'sleep' }, [20]);
+    assign(1, { kind: 'sleep' }, [600_000]);
     assign(2, { kind: 'sleep' }, [1], 1);
+    // Only now, when the second is there, the first may end.
+    queen.send({ type: 'CancelTask', lease: leaseNumber(1), index: 10, reason: 'enough' });
     expect((await results(1)).message.request).toBeUndefined();
     expect((await results(2)).message.request).toBe(true);
   });
@@ -148,10 +163,10 @@ describe('a Drone and a Queen', () => {
 
   test('end a task that runs for too long, even one that never returns', async () => {
     await begin();
-    assign(1, { kind: 'unruly', attemptTimeoutMillis: 50 }, ['ok', 'spin', 'ok']);
+    assign(1, { kind: 'unruly', attemptTimeoutMillis: 50 }, ['spin', 'ok']);
     const { values, failures } = await results(1);
-    expect(values).toEqual(['ok', 'failed']);
-    expect(failures).toMatchObject([{ index: 11, outcome: 'timedOut' }]);
+    expect(values).toEqual(['failed']);
+    expect(failures).toMatchObject([{ index: 10, outcome: 'timedOut' }]);
   });
 });
 
@@ -159,12 +174,13 @@ describe('after the connection was cut, a Drone', () => {
   test('goes on with its lease, lists it, and sends again what was not acknowledged', async () => {
     await begin();
     assign(1, { kind: 'unruly' }, ['ok', 'ok', 'deaf', 'ok']);
-    const before = await queen.next('TaskComplete');
-    expect(before).toMatchObject({ at: 0, count: 2 });
+    // On a busy machine they may be reported one by one.
+    const before: Message<'TaskComplete'>[] = [];
+    for (let done = 0; done < 2; done += before.at(-1)!.count) before.push(await queen.next('TaskComplete'));
     queen.cut();
     const holdings = await queen.next('Holdings');
     expect(holdings.leases).toMatchObject([{ lease: 1, job: JOB, ranges: [10, 4], done: 2 }]);
-    expect(await queen.next('TaskComplete')).toEqual(before);
+    for (const message of before) expect(await queen.next('TaskComplete')).toEqual(message);
     queen.send({ type: 'ResultAck', leases: [leaseNumber(1), 2] });
     await untilRunning(1, 4);
     queen.cut();
@@ -177,12 +193,12 @@ describe('after the connection was cut, a Drone', () => {
   test('names the incarnation and the job of results from before a restart of its Queen', async () => {
     await begin();
     assign(1, {}, ['a']);
-    const { message } = await results(1);
+    const { messages } = await results(1);
     const before = queen.incarnation;
     queen.incarnation = 'f'.repeat(16) as typeof before;
     queen.cut();
     const again = await queen.next('TaskComplete');
-    const { request: _, ...rest } = message;
+    const { request: _, ...rest } = messages[0]!;
     expect(again).toEqual({ ...rest, incarnation: before, job: JOB });
   });
 
@@ -232,19 +248,23 @@ describe('after the connection was cut, a Drone', () => {
     await queen.next('Heartbeat');
     await queen.next('Holdings');
     await queen.next('Holdings');
-    expect(queen.sessions).toBe(2);
+    expect(queen.sessions).toBeGreaterThanOrEqual(2);
   });
 });
 
 describe('a Drone ends', () => {
   test('after what runs is finished and acknowledged, when it is told to drain', async () => {
     await begin();
-    assign(1, { kind: 'sleep' }, [200, 600_000]);
+    const folder = mkdtempSync(join(tmpdir(), 'hive-drain-'));
+    const go = join(folder, 'go');
+    assign(1, { kind: 'command' }, [`while [ ! -e '${go}' ]; do sleep 0.02; done; echo done`, 'echo next']);
     await untilRunning(1, 2);
     const ended = drone!.stop({ drain: true });
     await queen.next('Drain');
+    writeFileSync(go, '');
     const { values } = await results(1);
-    expect(values).toEqual([200]);
+    rmSync(folder, { recursive: true });
+    expect(values).toMatchObject([{ exitCode: 0, stdout: Buffer.from('done\n') }]);
     queen.send({ type: 'ResultAck', leases: [leaseNumber(1), 1] });
     expect(await ended).toEqual({ how: 'drained' });
     expect(await queen.next('Goodbye')).toMatchObject({ code: 'stopping' });

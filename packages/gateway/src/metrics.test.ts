@@ -1,9 +1,9 @@
 /** Metrics as Prometheus wants them: its own linter finds nothing, and its own server scrapes them. */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { Api, send } from './testing/api.ts';
@@ -56,10 +56,9 @@ withPrograms('promtool')('promtool finds nothing to say about them', async () =>
 withPrograms('prometheus')('a real Prometheus scrapes them, with a key too', async () => {
   await using api = await Api.start();
   const folder = mkdtempSync(join(tmpdir(), 'hive-prometheus-'));
-  const port = await freePort();
   writeFileSync(join(folder, 'key'), api.local.key!, { mode: 0o600 });
   const config = {
-    global: { scrape_interval: '200ms', scrape_timeout: '200ms' },
+    global: { scrape_interval: '1s', scrape_timeout: '1s' },
     scrape_configs: [
       { job_name: 'hive', static_configs: [{ targets: [`localhost:${api.port}`] }] },
       {
@@ -75,13 +74,13 @@ withPrograms('prometheus')('a real Prometheus scrapes them, with a key too', asy
     [
       `--config.file=${join(folder, 'prometheus.yml')}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=127.0.0.1:${port}`,
+      '--web.listen-address=127.0.0.1:0',
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const ended = new Promise((resolve) => prometheus.once('close', resolve));
   try {
-    const found = await scraped(port, 'hive_queen_up');
+    const found = await scraped(await portOf(prometheus.stderr), 'hive_queen_up');
     expect(found.map(({ metric, value }) => [metric['job'], value[1]]).sort()).toEqual([
       ['hive', '1'],
       ['hive-with-key', '1'],
@@ -107,10 +106,15 @@ async function scraped(port: number, metric: string): Promise<readonly Sample[]>
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** The port that it has been given, which it says on its standard error; that is read on. */
+function portOf(stderr: Readable): Promise<number> {
+  let said = '';
+  return new Promise((resolve, reject) => {
+    stderr.on('data', (chunk) => {
+      said += chunk;
+      const [, port] = /"Listening on" address=127\.0\.0\.1:(\d+)/.exec(said) ?? [];
+      if (port !== undefined) resolve(Number(port));
+    });
+    stderr.once('end', () => reject(new Error(`Prometheus has ended: ${said}`)));
+  });
 }

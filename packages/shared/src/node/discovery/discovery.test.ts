@@ -26,16 +26,9 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** A UDP port that nobody uses. */
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
+let ports = 0;
+/** A UDP port below those that the system gives away, so that nobody else gets it meanwhile. */
+const freePort = (): number => 10_000 + ((process.pid * 32 + ports++) % 20_000);
 async function announce(port: number, more: Partial<QueenInfo> = {}, keys = signer, everyMillis = 60_000) {
   const info = {
     queen: randomQueenId(),
@@ -118,7 +111,7 @@ async function until(holds: () => boolean): Promise<void> {
 
 describe('a newcomer', () => {
   test('asks, and knows at once who is there', async () => {
-    const port = await freePort();
+    const port = freePort();
     const { announcer, info } = await announce(port);
     const { seeker } = await seek(port);
     const [queen] = await seeker.find(10_000);
@@ -128,7 +121,7 @@ describe('a newcomer', () => {
   });
 
   test('hears of a Queen who starts later, by her announcement', async () => {
-    const port = await freePort();
+    const port = freePort();
     const { seen } = await seek(port);
     const { info } = await announce(port);
     await seen.until(() => seen.come.length === 1);
@@ -136,7 +129,7 @@ describe('a newcomer', () => {
   });
 
   test('hears of two Queens on one machine with one port, who both answer', async () => {
-    const port = await freePort();
+    const port = freePort();
     const first = await announce(port);
     const second = await announce(port, { port: 4712 });
     expect([first.announcer.stats.deaf, second.announcer.stats.deaf]).toEqual([null, null]);
@@ -149,7 +142,7 @@ describe('a newcomer', () => {
   });
 
   test('is told when a Queen is silent for too long, and when she has moved', async () => {
-    const port = await freePort();
+    const port = freePort();
     const { announcer, info } = await announce(port, {}, signer, LIMITS.announceMillisMin);
     const { seen } = await seek(port);
     await seen.until(() => seen.come.length === 1);
@@ -161,7 +154,7 @@ describe('a newcomer', () => {
   });
 
   test('knows nothing of another cluster in the same network', async () => {
-    const port = await freePort();
+    const port = freePort();
     const own = await announce(port);
     const other = await announce(port, {}, stranger);
     const { seeker, seen } = await seek(port);
@@ -191,7 +184,7 @@ describe('datagrams that lie', () => {
     );
 
   test('are counted and forgotten: forged, replayed, an answer to nobody, noise', async () => {
-    const port = await freePort();
+    const port = freePort();
     const { seeker, seen } = await seek(port);
     const someone = await anybody();
     await someone.send(lie(1), port);
@@ -212,7 +205,7 @@ describe('datagrams that lie', () => {
   });
 
   test('by the thousand cost no more signature checks than the limits allow', async () => {
-    const port = await freePort();
+    const port = freePort();
     const { seeker } = await seek(port);
     const someone = await anybody();
     const startedAt = performance.now();
@@ -225,7 +218,7 @@ describe('datagrams that lie', () => {
 
 describe('a Queen', () => {
   test('answers a flood of questions no more than the limits allow, each with less than was asked', async () => {
-    const port = await freePort();
+    const port = freePort();
     const { announcer } = await announce(port);
     const someone = await anybody();
     const startedAt = performance.now();
@@ -245,7 +238,7 @@ describe('a Queen', () => {
   });
 
   test('does not answer noise, nor a question twice', async () => {
-    const port = await freePort();
+    const port = freePort();
     const { announcer } = await announce(port);
     const someone = await anybody();
     const question = encodeQuestion({ cluster: signer.cluster, nonce: Buffer.alloc(16, DATAGRAM_VERSION) });
