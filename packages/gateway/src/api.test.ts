@@ -179,7 +179,7 @@ describe('a command', () => {
       status: 'JOB_COMPLETED',
       target_node: 'local-1',
     });
-    const nowhere = await submit({ command: 'true', target_node: 'node-abc123' });
+    const nowhere = await submit({ command: 'true', labels: { node: 'node-abc123' } });
     expect(nowhere).toMatchObject({ target_node: 'node-abc123', status: 'JOB_PENDING' });
     const { lines: why } = await api.json<{ lines: string[] }>(
       200,

@@ -1,9 +1,7 @@
 /** A job as the API shows it, from what the Queen says of it. */
 import type { JobInfo } from '@hive/client';
 import type { JobBody, ResultBody } from './schemas.ts';
-
-/** Label by which a job is pinned to a node. */
-export const NODE_LABEL = 'node';
+import { NODE_ID_LABEL, NODE_LABEL } from './target-node.ts';
 
 export type JobStatusText = 'JOB_PENDING' | 'JOB_RUNNING' | 'JOB_COMPLETED' | 'JOB_FAILED' | 'JOB_CANCELLED';
 
@@ -37,7 +35,7 @@ export function jobView(info: JobInfo, node: string, result: ResultBody | null =
     name,
     kind,
     ...(command === null ? {} : { command }),
-    target_node: labels?.[NODE_LABEL] ?? info.nodeName ?? node,
+    target_node: pinnedTo(labels) ?? info.nodeName ?? node,
     status: statusOf(info),
     created_at: createdAt,
     ...(endedAt === undefined ? {} : { finished_at: endedAt }),
@@ -56,6 +54,10 @@ export function jobView(info: JobInfo, node: string, result: ResultBody | null =
     ...(result === null ? {} : { result }),
   };
 }
+
+/** The node that a job with these labels may run on only, as it was named. */
+export const pinnedTo = (labels: JobInfo['labels']): string | undefined =>
+  labels?.[NODE_LABEL] ?? labels?.[NODE_ID_LABEL];
 
 /**
  * Its line or words; of one whose parameters are too long to be told, its name. Null: it is no command, or one whose

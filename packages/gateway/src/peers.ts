@@ -1,8 +1,8 @@
 /** Who works here: the nodes of a mesh, or the Drones of one Queen, as the API's peers. */
 import type { DroneInfo, NodeInfo } from '@hive/client';
 import type { Static } from '@sinclair/typebox';
-import { NODE_LABEL } from './job-view.ts';
 import type { Peer } from './schemas.ts';
+import { NODE_LABEL } from './target-node.ts';
 import { VERSION } from './version.ts';
 
 export type PeerBody = Static<typeof Peer>;

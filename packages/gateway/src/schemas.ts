@@ -165,7 +165,7 @@ const simpleOptions = {
     Type.String({ pattern: UUID, description: 'A UUID of your own; submitting it again is harmless' }),
   ),
   name: opt(Type.String({ maxLength: 256 })),
-  target_node: opt(text('Run it on this node only')),
+  target_node: opt(text('Run it on this node only: its name, or its whole id; it must be known')),
   priority: opt(Type.Integer({ minimum: -1_000, maximum: 1_000, description: 'Higher goes first' })),
   weight: opt(Type.Integer({ minimum: 1, maximum: 10_000, description: 'Share among jobs of one priority' })),
   slots: opt(Type.Integer({ minimum: 1, description: 'Slots that each task takes' })),
@@ -233,13 +233,11 @@ export const Batch = object(
   { jobs: Type.Array(Submission, { minItems: 1, maxItems: JOBS_MAX }) },
   strict,
 );
-export const Accepted = Type.Pick(
-  Job,
-  ['job_id', 'target_node', 'status', 'created_at', 'name', 'kind', 'command'],
-  {
-    title: 'Accepted',
-  },
-);
+const ACCEPTED = ['job_id', 'target_node', 'status', 'created_at', 'name', 'kind', 'command'] as const;
+export const Accepted = object('Accepted', {
+  ...Type.Pick(Job, ACCEPTED).properties,
+  message: opt(text('What it waits for: its target_node is away')),
+});
 export const BatchAnswer = object('BatchAnswer', {
   jobs: Type.Array(Type.Union([Accepted, Problem]), {
     description: 'In the order of the batch: accepted, or the problem',

@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import { newJobId, type SubmitOptions } from '@hive/client';
 import { isJobId } from '@hive/shared';
-import { NODE_LABEL } from './job-view.ts';
 import { Problem } from './problem.ts';
 import type { SubmissionBody, UploadOptions } from './schemas.ts';
+import { labelOfNode } from './target-node.ts';
 
 /** A job that is ready to be submitted: detached, because an HTTP request is no lasting tie. */
 export type Order = SubmitOptions & { readonly id: string };
@@ -149,7 +149,7 @@ function labelsOf(
   node: string | undefined,
   name: string | undefined,
 ): Pick<SubmitOptions, 'labels' | 'name'> {
-  const pinned = node === undefined ? labels : { ...labels, [NODE_LABEL]: node };
+  const pinned = node === undefined ? labels : { ...labels, ...labelOfNode(node) };
   return definedOf({ labels: pinned, name: name === '' ? undefined : name }) as Pick<
     SubmitOptions,
     'labels' | 'name'

@@ -9,7 +9,7 @@ import type { UsageError } from '@hive/shared';
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import type { Caller } from '../access/callers.ts';
-import { commandOf, NODE_LABEL, STATUSES } from '../job-view.ts';
+import { commandOf, pinnedTo, STATUSES } from '../job-view.ts';
 import { pagesOf } from '../ndjson/to-pages.ts';
 import { Problem, problemOf } from '../problem.ts';
 import {
@@ -23,6 +23,7 @@ import {
   UploadQuery,
 } from '../schemas.ts';
 import { idOf, type Order, orderOf, uploadOrderOf } from '../submission.ts';
+import { TargetNodes } from '../target-node.ts';
 import { type App, type Context, PREFIX, type Request } from './context.ts';
 
 const TAGS = ['jobs'];
@@ -89,6 +90,7 @@ const isStream = (body: unknown): body is IncomingMessage =>
 
 class Desk {
   readonly #context: Context;
+  readonly #nodes: TargetNodes;
   readonly #repeated = new Map<
     string,
     { readonly digest: string; readonly accepted: Promise<AcceptedBody> }
@@ -96,6 +98,7 @@ class Desk {
 
   constructor(context: Context) {
     this.#context = context;
+    this.#nodes = new TargetNodes(() => context.own.hive());
   }
 
   async submit(
@@ -115,7 +118,7 @@ class Desk {
     const key = headers['idempotency-key'] as string | undefined;
     const id = idOf(body.job_id, caller.id, key);
     return this.#once(body.job_id ?? key, id, JSON.stringify(body), () =>
-      this.#accept(caller, orderOf(body, id)),
+      this.#accept(caller, orderOf(body, id), body.target_node),
     );
   }
 
@@ -129,7 +132,7 @@ class Desk {
     const id = idOf(job.job_id, caller.id, undefined);
     try {
       return await this.#once(job.job_id, id, JSON.stringify(job), () =>
-        this.#accept(caller, orderOf(job, id)),
+        this.#accept(caller, orderOf(job, id), job.target_node),
       );
     } catch (error) {
       return problemOf(error).body(`${PREFIX}/jobs`);
@@ -148,7 +151,7 @@ class Desk {
     const leave = streams.enter(() => body.destroy(new Problem(503, 'stopping', 'The gateway is stopping.')));
     try {
       const lines = counted(pagesOf(body), (count) => metrics.lines('in', count));
-      return await this.#accept(caller, { ...order, inputs: lines });
+      return await this.#accept(caller, { ...order, inputs: lines }, query.target_node);
     } finally {
       leave();
     }
@@ -183,9 +186,24 @@ class Desk {
     }
   }
 
-  async #accept({ session }: Caller, order: Order): Promise<AcceptedBody> {
+  async #accept({ session }: Caller, order: Order, target: string | undefined): Promise<AcceptedBody> {
     const hive = await session.hive();
-    return acceptedBody(await submit(hive, order), order, this.#context.nodeName);
+    const note = target === undefined ? null : await this.#noteOn(hive, target, order.id);
+    const accepted = acceptedBody(await submit(hive, order), order, this.#context.nodeName);
+    return note === null ? accepted : { ...accepted, message: note };
+  }
+
+  /** A job that is here already was let in when its node was known. @throws Problem 422 */
+  async #noteOn(hive: Hive, target: string, id: string): Promise<string | null> {
+    try {
+      return await this.#nodes.noteOn(target);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      await hive.job(id).catch(() => {
+        throw error;
+      });
+      return null;
+    }
   }
 }
 
@@ -225,7 +243,7 @@ function acceptedBody(
   const command = commandOf({ kind, name, params: (params ?? {}) as NonNullable<JobInfo['params']> });
   return {
     job_id: id,
-    target_node: labels?.[NODE_LABEL] ?? node,
+    target_node: pinnedTo(labels) ?? node,
     ...(command === null ? {} : { command }),
     status: STATUSES[state],
     created_at: createdAt,
