@@ -33,7 +33,7 @@ export interface EncodedResults {
   readonly count: number;
   readonly sizes: number | Uint8Array;
   readonly data: Uint8Array;
-  /** Tasks of the page that did not succeed; their size is 0. */
+  /** Tasks of the page that did not succeed; their size is 0, unless they gave something all the same. */
   readonly failures: readonly Failure[];
   /** Tasks whose output is not in the page, because it is over 1 MiB; their size is 0. */
   readonly streams: readonly { readonly index: number; readonly output: OutputStream }[];

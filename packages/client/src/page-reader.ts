@@ -67,11 +67,16 @@ export class PageReader {
   skip(): void {
     this.#offset += sizeAt(this.#page, this.#position++);
   }
-  /** What the next task, which has failed, gave all the same, where its job asks for that; else undefined. Goes on behind it. */
+  /**
+   * What the next task, which has failed, gave all the same, where its job asks for that, or what stands for it; else
+   * undefined. Goes on behind it.
+   */
   failedValue(): unknown {
+    const stream = this.#streams?.get(this.index);
     const size = sizeAt(this.#page, this.#position++);
     const offset = this.#offset;
     this.#offset = offset + size;
+    if (stream !== undefined) return this.#openStream(stream);
     return size === 0 ? undefined : readValue(this.#page.data, offset, size, this.#encoding);
   }
 

@@ -166,11 +166,51 @@ describe('a command', () => {
   test('whose output is large is told in part, and given whole', async () => {
     const { job_id } = await submit({ command: 'yes | head -c 3000000' });
     const { result } = (await api.ended(job_id!)) as { result: { stdout: string } };
-    expect(result).toMatchObject({ exit_code: 0, truncated: true });
+    expect(result).toMatchObject({
+      exit_code: 0,
+      truncated: true,
+      stdout_bytes: 3_000_000,
+      stderr_bytes: 0,
+      output_url: `/api/v1/jobs/${job_id}/logs?follow=false`,
+    });
     expect(result.stdout.length).toBe(1024 * 1024);
     const { text } = await api.get(`jobs/${job_id}/logs?format=text`);
     expect(text).toBe('y\n'.repeat(1_500_000));
     expect((await api.get(`jobs/${job_id}/tasks/0/value`)).text.length).toBeGreaterThan(3_000_000);
+  });
+
+  test('gives what it printed in the same way when it has failed', async () => {
+    const medium = await submit({ command: 'yes | head -c 1000000; echo no >&2; exit 7' });
+    const { result, status } = (await api.ended(medium['job_id']!)) as {
+      result: { stdout: string };
+      status: string;
+    };
+    expect([status, result.stdout.length]).toEqual(['JOB_FAILED', 1_000_000]);
+    expect(result).toMatchObject({ exit_code: 7, stderr: 'no\n', error: { code: 'exit' } });
+    expect(result).not.toHaveProperty('truncated');
+    const large = await submit({ command: 'yes | head -c 3000000; echo no >&2; exit 8' });
+    const job = (await api.ended(large['job_id']!)) as {
+      result: { stdout: string; output_url: string };
+    };
+    expect(job).toMatchObject({
+      status: 'JOB_FAILED',
+      result: {
+        exit_code: 8,
+        stderr: 'no\n',
+        truncated: true,
+        stdout_bytes: 3_000_000,
+        stderr_bytes: 3,
+        error: { code: 'exit', message: 'The command ended with exit code 8.\nno' },
+      },
+    });
+    expect(job.result.stdout.length).toBe(1024 * 1024);
+    const all = lines((await api.get(job.result.output_url)).text) as { stream: string; text: string }[];
+    const printed = all.flatMap(({ stream, text }) => (stream === 'stdout' ? [text] : []));
+    expect(printed.join('')).toBe('y\n'.repeat(1_500_000));
+    const [line] = lines((await api.get(`jobs/${large['job_id']}/results`)).text);
+    expect(line).toMatchObject({ index: 0, outcome: 'failed', error: { code: 'exit' } });
+    const value = await api.get(String(line!['value_url']));
+    expect(value.text.length).toBeGreaterThan(3_000_000);
   });
 
   test('is pinned to a node, and says so while it waits for that', async () => {

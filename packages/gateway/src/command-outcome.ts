@@ -12,6 +12,9 @@ export interface CommandOutcome {
   readonly timed_out?: true;
   /** Part of what was printed was left out. */
   readonly truncated?: true;
+  /** With `truncated`: what was printed in all. */
+  readonly stdout_bytes?: number;
+  readonly stderr_bytes?: number;
 }
 
 /** One of its outputs, as far as it is told. */
@@ -19,6 +22,8 @@ export interface Told {
   readonly text: string;
   /** There was more of it. */
   readonly isCut: boolean;
+  /** What was printed in all. */
+  readonly bytes: number;
 }
 
 type End = Pick<CommandResult, 'exitCode' | 'signal' | 'isTimedOut' | 'startedAt' | 'endedAt'>;
@@ -37,7 +42,9 @@ export function outcomeOf(
     started_at: new Date(startedAt).toISOString(),
     finished_at: new Date(endedAt).toISOString(),
     ...(isTimedOut ? { timed_out: true } : {}),
-    ...(stdout.isCut || stderr.isCut ? { truncated: true } : {}),
+    ...(stdout.isCut || stderr.isCut
+      ? { truncated: true, stdout_bytes: stdout.bytes, stderr_bytes: stderr.bytes }
+      : {}),
   };
 }
 
@@ -54,9 +61,13 @@ export function outcomeOfWhole(entries: CommandValue): CommandOutcome {
   const { exitCode = null, signal = null, timedOut = false, startedAt, endedAt } = entries;
   return outcomeOf(
     { exitCode, signal, isTimedOut: timedOut, startedAt, endedAt },
-    { text: textOf(entries.stdout), isCut: entries.stdoutCut !== undefined },
-    { text: textOf(entries.stderr), isCut: entries.stderrCut !== undefined },
+    toldWhole(entries.stdout, entries.stdoutCut),
+    toldWhole(entries.stderr, entries.stderrCut),
   );
+}
+
+function toldWhole(kept: Uint8Array, cut: CommandValue['stdoutCut']): Told {
+  return { text: textOf(kept), isCut: cut !== undefined, bytes: kept.length + (cut?.bytes ?? 0) };
 }
 
 const textOf = (bytes: Uint8Array): string =>

@@ -109,7 +109,10 @@ export const Result = object('Result', {
   started_at: orNull(Type.String({ format: 'date-time' })),
   finished_at: orNull(Type.String({ format: 'date-time' })),
   timed_out: opt(Type.Boolean()),
-  truncated: opt(Type.Boolean({ description: 'Part of what was printed is left out' })),
+  truncated: opt(Type.Boolean({ description: 'Part of what was printed is left out: see output_url' })),
+  stdout_bytes: opt(count('With truncated: what was printed there in all')),
+  stderr_bytes: opt(count('With truncated: what was printed there in all')),
+  output_url: opt(text('With truncated: where all that is kept of it can be read')),
   value: opt(Type.Unknown({ description: 'What a task of another kind gave' })),
   error: opt(Type.Object({ code: opt(Type.String()), message: Type.String() })),
 });

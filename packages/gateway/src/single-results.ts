@@ -15,9 +15,10 @@ import { UsageError } from '@hive/shared';
 import { type CommandOutcome, outcomeOf, type Told } from './command-outcome.ts';
 import { hasEnded, isSingle } from './job-view.ts';
 import { jsonOf } from './ndjson/value-json.ts';
+import { outputUrl } from './paths.ts';
 import type { ResultBody } from './schemas.ts';
 
-/** Bytes of each output that a result carries; all of it is at `/tasks/0/value`. */
+/** Bytes of each output that a result carries; `output_url` says where all of it is. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const HELD_BYTES_MAX = 64 * 1024 * 1024;
 /** What an entry costs besides its texts. */
@@ -84,10 +85,10 @@ async function read(hive: Hive, { id, kind }: JobInfo): Promise<ResultBody | nul
       stderr: error.message,
       error,
     };
-    return value === undefined ? failed : { ...failed, ...(await commandFields(value)) };
+    return value === undefined ? failed : { ...failed, ...(await printedIn(id, value)) };
   }
   if (kind === 'command' && !(task.value instanceof Uint8Array))
-    return { ...result, ...(await commandFields(task.value)) };
+    return { ...result, ...(await printedIn(id, task.value)) };
   return { ...result, value: plainOf(task.value) };
 }
 
@@ -123,6 +124,12 @@ async function takeLarge(value: Large): Promise<unknown> {
   }
 }
 
+/** Where all of it can be read, if this is not all. */
+async function printedIn(job: string, value: unknown): Promise<Partial<ResultBody>> {
+  const fields = await commandFields(value);
+  return fields.truncated ? { ...fields, output_url: outputUrl(job) } : fields;
+}
+
 async function commandFields(value: unknown): Promise<CommandOutcome> {
   const taken = (value as { taken?: CommandOutcome } | null)?.taken;
   if (taken !== undefined) return taken;
@@ -144,6 +151,7 @@ async function toldOf(output: CommandOutput): Promise<Told> {
   return {
     text: Buffer.concat(parts).toString('utf8'),
     isCut: output.cut !== null || bytes > OUTPUT_BYTES_MAX,
+    bytes: output.bytes + (output.cut?.bytes ?? 0),
   };
 }
 

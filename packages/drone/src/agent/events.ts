@@ -55,7 +55,7 @@ export interface SlotReport {
   readonly count: number;
   readonly sizes: number | Uint8Array;
   readonly data: Uint8Array;
-  /** Ascending by position; their sizes in the page are 0. */
+  /** Ascending by position; their sizes in the page are 0, unless their output is kept: then it is there, or a stream. */
   readonly failures: readonly SlotFailure[];
   /** Ascending by position; their sizes in the page are 0. Absent: none. */
   readonly streams?: readonly SlotStream[];

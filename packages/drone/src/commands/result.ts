@@ -45,6 +45,7 @@ export interface Outcome extends Ended {
 /**
  * The task's output is the whole map.
  * @param returned files that are given back; null: none were asked for. @throws TaskFailure when one cannot be read
+ * @param bytesMax of a result that is no stream
  */
 export function putResult(
   task: Task,
@@ -52,6 +53,7 @@ export function putResult(
   stdout: Kept,
   stderr: Kept,
   returned: readonly Returned[] | null,
+  bytesMax: number = LIMITS.valueBytesMax,
 ): void {
   const head = headOf(outcome, stdout, stderr, returned === null ? 2 : 4);
   const files = returned === null ? null : new ReturnedEntries(returned);
@@ -64,7 +66,7 @@ export function putResult(
     stdoutHead.length +
     bytesOf(stdout) +
     (files?.bytes ?? 0);
-  const to = size <= LIMITS.valueBytesMax ? new IntoRing(task, size) : new IntoFile(task, 'encoded');
+  const to = size <= bytesMax ? new IntoRing(task, size) : new IntoFile(task, 'encoded');
   to.bytes(head);
   to.bytes(stderrHead);
   to.kept(stderr);

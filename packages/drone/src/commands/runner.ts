@@ -6,6 +6,7 @@
  * reads slowly holds it up, and nothing of it is held in memory, whatever its size.
  */
 import { writeSync } from 'node:fs';
+import { LIMITS } from '@hive/shared';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot, Task } from '../kinds/kind.ts';
 import { type Environment, environmentOf } from './environment.ts';
@@ -24,8 +25,8 @@ import type { Workplace } from './workplace.ts';
 
 /** As much of standard error as fits the text of a failure. */
 const ERROR_TEXT_BYTES = 1_600;
-/** Of each output of a command that failed: both, and what else is in a result, fit one value in a page. */
-const FAILED_KEEP_BYTES = 480 * 1024;
+/** A result beside a failure stands in one value with the failure's words; a larger one is a stream. */
+const FAILED_BYTES_MAX = LIMITS.valueBytesMax - 64 * 1024;
 /** What a shell says of a program that is not there, and of one that cannot be run. */
 const NOT_FOUND = 127;
 const NOT_RUN = 126;
@@ -233,7 +234,7 @@ export class CommandRunner {
     const isTimedOut = verdict?.why === 'limit';
     const failure = this.#judge(over, isTimedOut, stderr, order, cut);
     if (failure !== null)
-      throw this.#withResult(failure, task, files, { ...over, isTimedOut, endedAt: now() });
+      throw this.#withResult(failure, task, files, stderr, { ...over, isTimedOut, endedAt: now() });
     const stdout = keptOf(files.stdout?.file ?? null, this.#params.keepStdout);
     if (this.#isRaw) putPrinted(task, stdout);
     else {
@@ -242,15 +243,26 @@ export class CommandRunner {
     }
   }
 
-  /** What the command printed, cut until it fits a page, goes beside the failure where the job asks for that. */
-  #withResult(failure: TaskFailure, task: Task, files: Files, outcome: Outcome): TaskFailure {
-    const { hasFailedResult, keepStdout, keepStderr } = this.#params;
+  /** What the command printed goes beside the failure where the job asks for that. */
+  #withResult(failure: TaskFailure, task: Task, files: Files, stderr: Kept, outcome: Outcome): TaskFailure {
+    const { hasFailedResult, keepStdout } = this.#params;
     if (!hasFailedResult || this.#isRaw) return failure;
-    const stdout = keptOf(files.stdout?.file ?? null, Math.min(keepStdout, FAILED_KEEP_BYTES));
-    const stderr = keptOf(files.stderr?.file ?? null, Math.min(keepStderr, FAILED_KEEP_BYTES));
-    putResult(task, outcome, stdout, stderr, null);
-    failure.keepsOutput = true;
-    return failure;
+    try {
+      putResult(
+        task,
+        outcome,
+        keptOf(files.stdout?.file ?? null, keepStdout),
+        stderr,
+        null,
+        FAILED_BYTES_MAX,
+      );
+      failure.keepsOutput = true;
+      return failure;
+    } catch (error) {
+      // The disk does not take it: it has failed for its own reason all the same.
+      if (error instanceof TaskFailure) return failure;
+      throw error;
+    }
   }
 
   /** Null unless the job takes this end for a failure. */

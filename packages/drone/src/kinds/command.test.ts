@@ -166,15 +166,17 @@ describe('the result', () => {
       'kill -9 $$',
       'yes | head -c 1000000; exit 5',
       'echo six',
+      'yes | head -c 900000; exit 7',
     ];
-    const { values, failures } = await run(commands, { failedResult: true });
+    const { values, failures, streams } = await run(commands, { failedResult: true });
     expect(failures.map(({ position, code }) => [position, code])).toEqual([
       [1, 'exit'],
       [2, 'notStarted'],
       [3, 'signal'],
       [4, 'exit'],
+      [6, 'exit'],
     ]);
-    const [first, bad, missing, killed, large, last] = values as Result[];
+    const [first, bad, missing, killed, large, last, larger] = values as Result[];
     for (const [good, text] of [
       [first, 'one\n'],
       [last, 'six\n'],
@@ -183,9 +185,11 @@ describe('the result', () => {
     expect(bad).toMatchObject({ exitCode: 4, stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') });
     expect(missing!.exitCode).toBe(127);
     expect(killed).toMatchObject({ signal: 9 });
-    // What would be too large for a page is cut in the middle.
-    expect(large!.stdout.length).toBe(480 * 1024);
-    expect(large).toMatchObject({ stdoutCut: { at: 240 * 1024, bytes: 1_000_000 - 480 * 1024 } });
+    // What is too large for a page with the failure's words is a stream, as what succeeds is.
+    expect(large).toBeUndefined();
+    expect(streams).toMatchObject([{ position: 4, encoded: true }]);
+    expect(streams[0]!.bytes).toBeGreaterThan(1_000_000);
+    expect(larger).toMatchObject({ exitCode: 7, stdout: Buffer.from('y\n'.repeat(450_000)) });
     const late = await limited(['echo begun; sleep 600'], { failedResult: true });
     expect(late.failures).toMatchObject([{ outcome: 'timedOut' }]);
     expect(late.values).toMatchObject([{ timedOut: true, stdout: Buffer.from('begun\n') }]);

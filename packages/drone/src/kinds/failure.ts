@@ -9,7 +9,7 @@ export class TaskFailure extends Error {
   readonly outcome: 'failed' | 'timedOut' | 'cancelled' | 'crashed';
   /** The error behind it, as hive-js in base64, for a client that can throw it again. */
   readonly error: string | null = null;
-  /** Whether what the task has put as its output, of at most 1 MiB, is told beside the failure. */
+  /** Whether what the task has put or written as its output is told beside the failure. */
   keepsOutput = false;
   constructor(code: string, message: string, retryable = false, outcome: TaskFailure['outcome'] = 'failed') {
     super(message);

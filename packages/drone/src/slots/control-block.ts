@@ -63,6 +63,11 @@ const TIMES = 2;
 
 /** Top bit of a size: the bytes are a failure, as msgpack. */
 export const FAILED_BIT = 0x8000_0000;
+/** What a failure in the ring may have beside its words: what the task gave all the same, there or in its file. */
+export interface FailedOutput {
+  readonly value?: Uint8Array;
+  readonly stream?: { readonly bytes: number; readonly encoded: boolean };
+}
 /**
  * Second bit of a size: the value is in a file (see output-files.ts). The bytes are its length as float64, big-endian, and
  * one byte more: 1 if the file holds the value as the job's encoding writes it, 0 if it is bytes as they are.

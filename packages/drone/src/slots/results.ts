@@ -5,7 +5,15 @@
 import { decodeMsgpack, writeU32 } from '@hive/shared';
 import type { SlotFailure, SlotStream } from '../agent/events.ts';
 import type { Taken } from '../folds/fold-taken.ts';
-import { type ControlBlock, FAILED_BIT, FINISH_BIT, RING_BYTES, STREAM_BIT, WORD } from './control-block.ts';
+import {
+  type ControlBlock,
+  FAILED_BIT,
+  type FailedOutput,
+  FINISH_BIT,
+  RING_BYTES,
+  STREAM_BIT,
+  WORD,
+} from './control-block.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -109,8 +117,9 @@ export class ResultReader {
       const size = sizeIn(word);
       this.#wrap(size);
       if (word >= FAILED_BIT) {
-        const { value = NO_BYTES, ...failure } = this.#failureAt(at + i, size);
+        const { value = NO_BYTES, stream, ...failure } = this.#failureAt(at + i, size);
         failures.push(failure);
+        if (stream !== undefined) streams.push({ position: at + i, ...stream });
         writeU32(sizes, i * 4, value.length);
         data.set(value, length);
         length += value.length;
@@ -144,7 +153,7 @@ export class ResultReader {
   }
 
   /** With the output that a task gave although it failed. */
-  #failureAt(position: number, size: number): SlotFailure & { readonly value?: Uint8Array } {
+  #failureAt(position: number, size: number): SlotFailure & FailedOutput {
     const copy = new Uint8Array(size);
     this.#copy(size, copy, 0);
     return { position, ...(decodeMsgpack(copy) as Omit<SlotFailure, 'position'>) };

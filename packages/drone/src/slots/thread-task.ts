@@ -16,6 +16,7 @@ import type { Task } from '../kinds/kind.ts';
 import {
   type ControlBlock,
   FAILED_BIT,
+  type FailedOutput,
   FINISH_BIT,
   inputLayout,
   REPORT_BYTES,
@@ -316,7 +317,7 @@ export class ThreadTask implements Task {
     this.#commit(STREAM_NOTE_BYTES, STREAM_NOTE_BYTES + STREAM_BIT);
   }
 
-  /** The task has failed. What it had written is not seen, unless it is to be kept: then what it had put in the ring is. */
+  /** The task has failed. What it had written is not seen, unless it is to be kept, as its output beside the failure. */
   failed(
     failure: {
       outcome: string;
@@ -328,12 +329,23 @@ export class ThreadTask implements Task {
     keepsOutput = false,
   ): void {
     this.#isFinish = false;
+    const kept = keepsOutput ? this.#keptOutput() : {};
     if (this.#output.isOpen) this.#output.discard();
-    // Copied, because the failure is written where it stands.
-    const value = this.out.subarray(this.#outputAt, this.#outputAt + this.#outputSize);
-    const bytes = encodeMsgpack(keepsOutput ? { ...failure, value: Uint8Array.from(value) } : failure);
+    const bytes = encodeMsgpack({ ...failure, ...kept });
     this.out.set(bytes, this.reserve(bytes.length));
     this.#commit(bytes.length, bytes.length + FAILED_BIT);
+  }
+
+  #keptOutput(): FailedOutput {
+    if (this.#output.isOpen) {
+      const { bytes } = this.#output;
+      this.#output.finish();
+      return { stream: { bytes, encoded: this.#isFileEncoded } };
+    }
+    // Copied, because the failure is written where it stands.
+    return {
+      value: Uint8Array.from(this.out.subarray(this.#outputAt, this.#outputAt + this.#outputSize)),
+    };
   }
 
   #commit(size: number, word: number): void {

@@ -4,6 +4,7 @@
  */
 import type { EncodedResults } from '@hive/client';
 import { type Encoding, type Failure, sizeAt } from '@hive/shared';
+import { valueUrl } from '../paths.ts';
 import { jsonOf, valueJson } from './value-json.ts';
 
 export interface LineOptions {
@@ -48,7 +49,7 @@ export class LineWriter {
       if (index >= from) {
         const failure = failures?.get(index);
         const stream = streams?.get(index);
-        if (failure !== undefined) this.#failed(page, failure, offset, size);
+        if (failure !== undefined) this.#failed(page, failure, offset, size, stream?.bytes);
         else if (stream !== undefined) this.#large(page, index, stream.bytes);
         else this.#succeeded(page, index, offset, size);
       }
@@ -94,9 +95,19 @@ export class LineWriter {
   }
 
   /** With what a command printed although it failed, where its job asks for that. */
-  #failed(page: EncodedResults, failure: Failure, offset: number, size: number): void {
+  #failed(
+    page: EncodedResults,
+    failure: Failure,
+    offset: number,
+    size: number,
+    streamBytes: number | undefined,
+  ): void {
     const { index, outcome, code, message } = failure;
     const error = code === undefined ? { message } : { code, message };
+    if (streamBytes !== undefined) {
+      this.#fields(page, index, jsonOf({ index, outcome, error, ...this.#elsewhere(index, streamBytes) }));
+      return;
+    }
     const { kind, encoding } = this.#options;
     const value = size === 0 ? '' : `,"value":${valueJson(kind, page.data, offset, size, encoding)}`;
     this.#fields(page, index, `${jsonOf({ index, outcome, error }).slice(0, -1)}${value}}`);
@@ -104,8 +115,10 @@ export class LineWriter {
 
   /** Over 1 MiB: where it can be read. */
   #large(page: EncodedResults, index: number, bytes: number): void {
-    const value_url = `/api/v1/jobs/${this.#options.job}/tasks/${index}/value`;
-    this.#fields(page, index, jsonOf({ index, outcome: 'succeeded', bytes, value_url }));
+    this.#fields(page, index, jsonOf({ index, outcome: 'succeeded', ...this.#elsewhere(index, bytes) }));
+  }
+  #elsewhere(index: number, bytes: number): { readonly bytes: number; readonly value_url: string } {
+    return { bytes, value_url: valueUrl(this.#options.job, index) };
   }
 
   #fields(page: EncodedResults, index: number, json: string): void {

@@ -7,6 +7,7 @@ import type { EventLog } from '../event-log.ts';
 import type { Mesh } from '../mesh.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Described } from '../openapi.ts';
+import { PREFIX } from '../paths.ts';
 import { Problem } from '../problem.ts';
 import type { SingleResults } from '../single-results.ts';
 import type { Streams } from '../streams.ts';
@@ -20,6 +21,8 @@ declare module 'fastify' {
     described?: Described;
   }
 }
+
+export { PREFIX };
 
 export interface Context {
   readonly callers: Callers;
@@ -36,9 +39,6 @@ export interface Context {
 export type App = FastifyInstance;
 export type Request = FastifyRequest;
 export type Reply = FastifyReply;
-
-/** All paths but that of the document and of the metrics begin so. */
-export const PREFIX = '/api/v1';
 
 /** Of a job of another node, too: the Queen asks there. `lastKnownAt` says that it is away. @throws UsageError 'unknownJob' */
 export async function findJob({ session }: Caller, id: string): Promise<JobInfo> {

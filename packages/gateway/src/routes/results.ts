@@ -148,9 +148,9 @@ function addValue(app: App, context: Context): void {
 async function* valueIn(page: EncodedResults, index: number): AsyncGenerator<Uint8Array> {
   const failure = page.failures.find((one) => one.index === index);
   const given = bytesAt(page, index - page.first);
-  if (failure !== undefined && given.length === 0)
-    throw new Problem(409, 'no_value', `Task ${index} gave nothing: ${failure.message}`);
   const stream = page.streams.find((one) => one.index === index);
+  if (failure !== undefined && given.length === 0 && stream === undefined)
+    throw new Problem(409, 'no_value', `Task ${index} gave nothing: ${failure.message}`);
   if (stream !== undefined) yield* stream.output.chunks();
   else yield given;
 }

@@ -211,7 +211,10 @@ function withFailures(message: Holdable, failures: readonly Failure[]): Holdable
   if (failures.length === 0 || message.type !== 'TaskComplete') return message;
   const failed = new Set(failures.map(({ index }) => index));
   const streams = (message.streams ?? []).filter(({ index }) => !failed.has(index));
-  const all = [...(message.failures ?? []), ...failures].sort((a, b) => a.index - b.index);
+  // One that has failed anyway has failed for its own reason, and its output is missing.
+  const known = new Set((message.failures ?? []).map(({ index }) => index));
+  const more = failures.filter(({ index }) => !known.has(index));
+  const all = [...(message.failures ?? []), ...more].sort((a, b) => a.index - b.index);
   const { streams: _, ...rest } = message;
   return { ...rest, failures: all, ...(streams.length === 0 ? {} : { streams }) };
 }

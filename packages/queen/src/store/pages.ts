@@ -124,6 +124,7 @@ function resultOf(
     const whole = seq < 0 ? undefined : resultsOf(seq);
     if (whole === undefined) return NIL;
     if (whole.streams.some((stream) => stream.index === index)) {
+      if (whole.failures.some((failure) => failure.index === index)) return NIL;
       const text = `The result of its parent, task ${index}, has over 1 MiB: too much to hand on in a graph.`;
       throw new UsageError(text, 'tooLarge');
     }
