@@ -2,7 +2,7 @@
 import { decodeHiveJs, type Failure, type JobId, type Outcome } from '@hive/shared';
 
 /**
- * One task of a `map` or a `call` did not succeed, after whatever retries its job allows. `message` is the task's own;
+ * One task of a `map` or a `call` did not succeed, after whatever retries its job allows; or what tasks gave could not be folded. `message` is the task's own;
  * `code` is what the task's error named itself, if it did. What a function threw is in `thrown`, as it was; its name, stack,
  * cause and own properties are this error's, too.
  */
@@ -11,6 +11,8 @@ export class TaskError extends Error {
   readonly job: JobId;
   /** Position of the task's input, counted from 0. */
   readonly index: number;
+  /** Of values of several tasks that could not be folded: so many tasks from `index` on. Else absent. */
+  declare readonly count?: number;
   readonly outcome: Exclude<Outcome, 'succeeded'>;
   readonly code: string | undefined;
   /** Of a graph's task: its name, or what stands for it. */
@@ -18,13 +20,14 @@ export class TaskError extends Error {
   /** What a function threw; absent when it came to no throwing. */
   declare readonly thrown?: unknown;
 
-  constructor(job: JobId, failure: Failure, task?: string) {
+  constructor(job: JobId, failure: Failure & { readonly count?: number }, task?: string) {
     super(failure.message);
     this.job = job;
     this.index = failure.index;
     this.outcome = failure.outcome as Exclude<Outcome, 'succeeded'>;
     this.code = failure.code;
     this.task = task;
+    if (failure.count !== undefined) this.count = failure.count;
     if (failure.error !== undefined) takeOver(this, thrownIn(failure.error));
   }
 }

@@ -74,8 +74,8 @@ export class JobHandle<T = unknown> {
   }
 
   /**
-   * The job's one value: what its results were folded into (`reduce`), or what a task has ended it with. Rejects with a UsageError:
-   * the job's state if it did not succeed, 'noValue' if it has none, or why its end cannot be known.
+   * The job's one value: what its results were folded into (`reduce`), or what a task has ended it with. Rejects with a TaskError
+   * if its results could not be folded, else with a UsageError: the job's state if it did not succeed, 'noValue' if it has none, or why its end cannot be known.
    */
   get value(): Promise<unknown> {
     return this.#job.value.then(({ value }) => value);

@@ -1,5 +1,6 @@
 /** The one value that a job may have: what its results were folded into, or what a task has ended it with. */
 import { type Encoding, type Message, operatorOf, type Reduce, readValue, UsageError } from '@hive/shared';
+import { TaskError } from './errors.ts';
 
 /** A job's value as its end tells of it. */
 export interface JobValue {
@@ -10,13 +11,15 @@ export interface JobValue {
 
 /**
  * The value of a job that has ended.
- * @throws UsageError with the job's state as its code if it did not succeed, 'noValue' if it has none
+ * @throws TaskError if its results could not be folded; UsageError with the job's state as its code if it did not succeed
+ * otherwise, 'noValue' if it has none
  */
 export function valueOfJob(
-  { job, state, message, value, finish }: Message<'JobDone'>,
+  { job, state, message, value, finish, failure }: Message<'JobDone'>,
   encoding: Encoding,
   reduce: Reduce | undefined,
 ): JobValue {
+  if (failure !== undefined) throw new TaskError(job, { ...failure, message: message ?? failure.message });
   if (state !== 'succeeded') throw new UsageError(message ?? `Job ${job} was ${state}.`, state);
   if (value === undefined && reduce === undefined) {
     throw new UsageError(

@@ -37,7 +37,7 @@ export class Reduction<T = unknown> extends Promised<T> {
 
   /**
    * The value, and whether a task has ended the job with it. Rejects with the TaskError of the first task that did not succeed,
-   * with the signal's reason, or with a UsageError ('failed' when folding failed, 'jobLost', 'closed', 'cancelled', …).
+   * or of values that could not be folded, with the signal's reason, or with a UsageError ('jobLost', 'closed', 'cancelled', …).
    */
   outcome(): Promise<JobValue & { readonly value: T }> {
     this.#outcome ??= this.#wait();

@@ -1,5 +1,5 @@
 /** Reduced jobs in the scheduler: what is recorded, what is folded by whom, and how they end. */
-import { jobId, LIMITS, type Message, type SessionNumber, type Spec } from '@hive/shared';
+import { type Failure, jobId, LIMITS, type Message, type SessionNumber, type Spec } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
 import { GRACE, Stage } from './testing/stage.ts';
 
@@ -28,7 +28,7 @@ class Folding extends Stage {
     });
   }
   /** The answer to a fold. */
-  answer(drone: SessionNumber, { lease, ranges }: Assign, failure?: { retryable?: boolean }): void {
+  answer(drone: SessionNumber, { lease, ranges }: Assign, failure?: Partial<Failure>): void {
     const failures = [{ index: ranges[0]!, outcome: 'failed' as const, message: 'no', ...failure }];
     this.say(drone, {
       type: 'TaskComplete',
@@ -216,12 +216,24 @@ describe('folds', () => {
     expect(stage.job(JOB).state).toBe('succeeded');
   });
 
-  test('that can never succeed end the job at once', () => {
+  test('that can never succeed end the job at once, with the error itself, which outlives a restart', () => {
     const stage = new Folding();
     stage.fold(10);
     const drone = stage.drone();
-    stage.answer(drone, stage.untilFold(drone), { retryable: false });
-    expect(stage.job(JOB).state).toBe('failed');
+    const failure = { code: 'E_MERGE', error: 'oqFhAQ==', retryable: false };
+    stage.answer(drone, stage.untilFold(drone), failure);
+    const told = {
+      state: 'failed',
+      message: 'folding tasks 0 to 9 failed: no',
+      failure: { index: 0, count: 10, outcome: 'failed', message: 'no', ...failure },
+    };
+    expect(stage.take('JobDone')).toMatchObject(told);
+    stage.restart();
+    const later = stage.client();
+    stage.say(later, { type: 'ResultCredit', job: JOB, bytes: 0, order: 'seq', after: 0 });
+    expect(stage.take('JobDone')).toMatchObject(told);
+    stage.say(later, { type: 'Manage', request: 1, action: 'retry', job: JOB });
+    expect(stage.job(JOB)).toMatchObject({ state: 'running', failure: null });
   });
 
   test('whose process is lost again and again, with nothing else in it, end the job', () => {

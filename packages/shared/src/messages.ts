@@ -66,6 +66,8 @@ export const failure = struct('Failure', {
   retryable: optional(bool),
   error: optional(text),
 });
+/** What came of folding `count` tasks from `index` on, whose job failed because of it. */
+export const foldFailure = struct('FoldFailure', { ...failure.fields, count: u53 });
 /** A value that is not in the page because it is larger than 1 MiB: fetched with StreamGet. Its size in the page is 0. */
 export const streamed = struct('Streamed', { index: u53, bytes: u53, encoded: optional(bool) });
 /** Counts of a job's tasks by where they stand. */
@@ -130,6 +132,7 @@ export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] 
   haltOn,
   reduce,
   failure,
+  foldFailure,
   streamed,
   counts,
   taskPass,
@@ -233,6 +236,7 @@ const SCHEMAS = {
     message: optional(text),
     value: optional(bytes),
     finish: optional(bool),
+    failure: optional(foldFailure),
   },
   Answer: { request: u53, body: plain },
   Overview: { body: plain },
@@ -480,6 +484,7 @@ export type Outcome =
       : never
     : never;
 export type Failure = Infer<typeof failure.fields>;
+export type FoldFailure = Infer<typeof foldFailure.fields>;
 export type Streamed = Infer<typeof streamed.fields>;
 export type Counts = Infer<typeof counts.fields>;
 export type Spec = Infer<typeof jobSpec.fields>;

@@ -57,6 +57,7 @@ function draftOf({ job, spec, owner, order, at }: Of<'jobSubmitted'>): Draft {
     seq: 0,
     mark: 0,
     message: null,
+    failure: null,
     endedAt: null,
     reopenedAt: null,
     inputs: new Map(),
@@ -141,6 +142,7 @@ function add(job: Draft, record: StoreRecord): void {
     case 'jobEnded':
       job.state = record.state;
       job.message = record.message;
+      job.failure = record.failure ?? null;
       job.endedAt = record.at;
       job.value = record.value ?? null;
       if (record.state !== 'failed')
@@ -181,6 +183,7 @@ function reopen(job: Draft, { failed, splits, cancelled, at }: Of<'jobReopened'>
   job.state = 'running';
   job.endedAt = null;
   job.message = null;
+  job.failure = null;
   job.value = null;
 }
 function splitPage(job: Draft, { seq, parts }: PageSplit): void {

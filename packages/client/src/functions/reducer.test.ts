@@ -98,13 +98,32 @@ describe('a reducer that', () => {
 
   test('throws fails the job with its own error, and the line of it', async () => {
     const error = await rejection(hive.map(tasks.same, numbers, { reduce: tasks.throws }).value());
-    expect(error).toMatchObject({ code: expect.stringMatching(/E_MERGE|failed/) });
+    expect(error).toMatchObject({ name: 'MergeError', code: 'E_MERGE' });
     expect(error.message).toMatch(
       /The reducer "throws" of folded\.task\.ts threw: five is right out \(at folded\.task\.ts:\d+:\d+\)/,
     );
-    if (!(error instanceof TaskError)) return;
-    expect(error.thrown).toBeInstanceOf(RangeError);
+    expect(error).toBeInstanceOf(TaskError);
+    expect((error as TaskError).thrown).toBeInstanceOf(RangeError);
     expect(error.stack).toMatch(/folded\.task\.ts:\d+/);
+  });
+
+  test('throws far up the tree fails the job with its own error, too, for whoever asks', async () => {
+    const options = { range: { start: 0, step: 1, count: 600 }, attached: false } as const;
+    const job = await hive.submit({ ...options, kind: tasks.slowly, reduce: tasks.throwsHigher });
+    for (const value of [job.value, (await hive.open(job.id)).value]) {
+      const error = (await rejection(value)) as TaskError & { lengths?: Map<string, number> };
+      expect(error).toBeInstanceOf(TaskError);
+      expect(error).toMatchObject({ name: 'MergeError', code: 'E_MERGE', outcome: 'failed', job: job.id });
+      expect(error.thrown).toBeInstanceOf(RangeError);
+      expect(error.cause).toMatchObject({ name: 'TypeError', message: 'they are long' });
+      expect(error.lengths!.get('right')).toBeGreaterThan(1);
+      expect(error.stack).toMatch(/^MergeError: not these two\n\s+at .*folded\.task\.ts:\d+/);
+      const last = error.index + error.count! - 1;
+      expect(error.message).toContain(
+        `folding tasks ${error.index} to ${last} failed: The reducer "throwsHigher"`,
+      );
+    }
+    expect((await job.done).message).toContain('not these two');
   });
 
   test('throws in what it calls tells the way there', async () => {

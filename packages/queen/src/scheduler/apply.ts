@@ -109,10 +109,11 @@ const APPLIERS: Appliers = {
     for (const seq of seqs) job.results.delete(seq);
   },
 
-  jobEnded(state, { job: id, state: end, message, value = null, at }) {
+  jobEnded(state, { job: id, state: end, message, value = null, failure = null, at }) {
     const job = jobOf(state, id);
     job.state = end;
     job.message = message;
+    job.failure = failure;
     job.endedAt = at;
     job.valueSeq = value;
     // A job may succeed before its time: the rest of it is cancelled.
@@ -138,6 +139,7 @@ const APPLIERS: Appliers = {
     job.state = 'running';
     job.endedAt = null;
     job.message = null;
+    job.failure = null;
     job.valueSeq = null;
   },
 
@@ -219,6 +221,7 @@ function restore(job: Job, record: JobRecovered): void {
   job.mark = record.mark;
   job.nodeEpoch = record.nodeEpoch ?? 1;
   job.message = record.message;
+  job.failure = record.failure ?? null;
   job.endedAt = record.endedAt;
   job.valueSeq = record.value ?? null;
   job.reopenedAt = record.reopenedAt ?? null;

@@ -2,7 +2,14 @@
  * How jobs end: all tasks have outcomes, or somebody cancels. Cancelling reaches what runs: its leases are told to stop,
  * and nothing that they still report counts. An ended job keeps its results until retention removes it.
  */
-import { type JobState, LIMITS, type Message, type Millis, type SessionNumber } from '@hive/shared';
+import {
+  type FoldFailure,
+  type JobState,
+  LIMITS,
+  type Message,
+  type Millis,
+  type SessionNumber,
+} from '@hive/shared';
 import type { DroneState } from './drone.ts';
 import type { Folds } from './folds.ts';
 import type { Job } from './job.ts';
@@ -24,7 +31,7 @@ function maybeFinishFolding(state: State, job: Job, folds: Folds): void {
   if (job.cancelled > 0)
     endEarly(state, job, 'failed', 'tasks of it were cancelled, so its results cannot be folded');
   else if (job.appended === 0) end(state, job, 'succeeded', null);
-  else if (only !== null) end(state, job, 'succeeded', null, only.seq);
+  else if (only !== null) end(state, job, 'succeeded', null, { value: only.seq });
   else {
     folds.planLevel(Math.floor(state.fittingSlots(job) / job.slots));
     state.touch(job);
@@ -34,7 +41,7 @@ function maybeFinishFolding(state: State, job: Job, folds: Folds): void {
 /** A task has ended its job with its value: the rest, running work included, is cancelled. */
 export function finishJob(state: State, job: Job, index: number, seq: number): void {
   if (!job.isActive) return;
-  end(state, job, 'succeeded', `task ${index} has ended it with its value`, seq);
+  end(state, job, 'succeeded', `task ${index} has ended it with its value`, { value: seq });
 }
 
 /** Ends a job before its time; running tasks are stopped, their leases' places come back as the Drones report. */
@@ -44,9 +51,26 @@ export function cancelJob(state: State, job: Job, reason: string): void {
 
 /** Ends a job before its time, as cancelled or as failed. Whoever reads its message is told why. */
 export function endEarly(state: State, job: Job, to: 'cancelled' | 'failed', reason: string): void {
+  endWith(state, job, to, reason, {});
+}
+
+/** The values of a job cannot be folded: it has failed. */
+export function endUnfolded(state: State, job: Job, failure: FoldFailure): void {
+  const { index, count, outcome, message } = failure;
+  const reason = `folding tasks ${index} to ${index + count - 1} ${outcome}: ${message}`;
+  endWith(state, job, 'failed', reason, { failure });
+}
+
+function endWith(
+  state: State,
+  job: Job,
+  to: 'cancelled' | 'failed',
+  reason: string,
+  more: { readonly failure?: FoldFailure },
+): void {
   if (!job.isActive) return;
   for (const lease of job.leases) cancelLease(state, lease, reason);
-  end(state, job, to, reason);
+  end(state, job, to, reason, more);
 }
 
 /** Too many failures: the rest of the job is not worth running. */
@@ -94,11 +118,16 @@ export function cancelLease(state: State, lease: Lease, reason: string): void {
   state.send(lease.drone.session, { type: 'CancelTask', lease: lease.number, reason });
 }
 
-function end(state: State, job: Job, to: JobState, message: string | null, value?: number): void {
+function end(
+  state: State,
+  job: Job,
+  to: JobState,
+  message: string | null,
+  more: { readonly value?: number; readonly failure?: FoldFailure } = {},
+): void {
   // Leases that are still live hold tasks which somebody else finished: stop them.
   for (const lease of job.leases) cancelLease(state, lease, 'the job has ended');
-  const page = value === undefined ? {} : { value };
-  state.commit({ type: 'jobEnded', job: job.id, state: to, message, ...page, at: state.now });
+  state.commit({ type: 'jobEnded', job: job.id, state: to, message, ...more, at: state.now });
   for (const lease of job.lostLeases) {
     state.lost.delete(lease.number);
     state.leases.delete(lease.number);
@@ -154,6 +183,7 @@ export function tellEndTo(state: State, job: Job, session: Job['ownerSession'] &
     elapsedMillis: Math.max(0, Math.round((job.endedAt ?? state.now) - job.submittedAt)),
     ...(job.message === null ? {} : { message: job.message }),
     ...(isFinished(job) ? { finish: true } : {}),
+    ...(job.failure === null ? {} : { failure: job.failure }),
   };
   // Its value is added by the runtime, from the store.
   state.sendAfterCommit(

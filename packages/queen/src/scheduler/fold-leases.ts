@@ -6,7 +6,7 @@
  */
 import { type Failure, LIMITS, type Message } from '@hive/shared';
 import type { DroneState } from './drone.ts';
-import { endEarly, maybeFinish } from './ending.ts';
+import { endUnfolded, maybeFinish } from './ending.ts';
 import { backoff } from './failures.ts';
 import type { Fold } from './folds.ts';
 import type { Job } from './job.ts';
@@ -52,7 +52,7 @@ function folded(
 }
 
 function foldFailed(state: State, job: Job, fold: Fold, failure: Omit<Failure, 'index'>): void {
-  const { outcome, message, retryable } = failure;
+  const { outcome, retryable } = failure;
   if (outcome === 'crashed') fold.crashes++;
   else fold.failures++;
   const isOver =
@@ -60,7 +60,7 @@ function foldFailed(state: State, job: Job, fold: Fold, failure: Omit<Failure, '
     fold.crashes >= (job.spec.crashLimit ?? LIMITS.crashLimit) ||
     fold.failures > (job.spec.retries ?? LIMITS.retries);
   if (isOver) {
-    endEarly(state, job, 'failed', `folding tasks ${fold.first} to ${fold.end - 1} ${outcome}: ${message}`);
+    endUnfolded(state, job, { ...failure, index: fold.first, count: fold.end - fold.first });
     return;
   }
   fold.lease = null;

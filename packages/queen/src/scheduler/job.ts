@@ -7,6 +7,7 @@
  */
 import {
   type Counts,
+  type FoldFailure,
   IntervalSet,
   type JobId,
   type JobState,
@@ -110,6 +111,8 @@ export class Job implements HeapEntry {
   /** When it was last retried; its time limits count from then. */
   reopenedAt: Millis | null = null;
   message: string | null = null;
+  /** Its values could not be folded: what came of that. */
+  failure: FoldFailure | null = null;
   /** Tasks below this may have been leased before a restart. */
   mark = 0;
   /**

@@ -4,6 +4,7 @@
  */
 import type {
   Failure,
+  FoldFailure,
   Interval,
   JobId,
   JobState,
@@ -141,6 +142,8 @@ export type StoreRecord =
       readonly message: string | null;
       /** The result page with the job's value, if it has one. */
       readonly value?: number;
+      /** Its values could not be folded: what came of that. */
+      readonly failure?: FoldFailure;
       readonly at: Millis;
     }
   | { readonly type: 'jobRemoved'; readonly job: JobId }
@@ -205,6 +208,7 @@ export interface JobRecovered {
   /** How often its ownership has changed hands, from 1. */
   readonly nodeEpoch?: number;
   readonly message: string | null;
+  readonly failure?: FoldFailure | null;
   readonly endedAt: Millis | null;
   readonly value?: number | null;
   readonly reopenedAt?: Millis | null;

@@ -38,6 +38,7 @@ function projectJob(job: Job, now: number): Projection {
     seq: job.seq,
     mark: job.mark,
     message: job.message,
+    failure: job.failure,
     endedAt: job.endedAt === null ? null : Math.floor(job.endedAt),
     inputs,
     inputBytes: job.inputs.heldBytes,

@@ -68,6 +68,16 @@ export const blocks = reducer((left: unknown): unknown => {
 export const strange = reducer((): unknown => ({ on: () => 1 }));
 export const doubles = reducer((left: string, right: string) => left + right);
 
+/** Throws in folds only: in a slot, what comes from the right is the value of one task. */
+export const throwsHigher = reducer((left: number[], right: number[]) => {
+  if (right.length > 1) {
+    const error = new MergeError('not these two', { cause: new TypeError('they are long') });
+    throw Object.assign(error, { lengths: new Map([['right', right.length]]) });
+  }
+  left.push(...right);
+  return left;
+});
+
 function busy(millis: number): void {
   const until = performance.now() + millis;
   while (performance.now() < until);

@@ -4,6 +4,7 @@
  */
 import {
   type Failure,
+  type FoldFailure,
   type Interval,
   IntervalSet,
   type JobId,
@@ -31,6 +32,7 @@ interface JobRow {
   readonly ended_at: string | null;
   readonly reopened_at: string | null;
   readonly message: string | null;
+  readonly failure: string | null;
   readonly spec: string;
   readonly owner: PeerId;
   readonly newest_result: number;
@@ -230,6 +232,7 @@ function recovered(
     mark: row.lease_mark,
     value: row.value_result,
     message: row.message,
+    failure: row.failure === null ? null : (JSON.parse(row.failure) as FoldFailure),
     endedAt: row.ended_at === null ? null : Date.parse(row.ended_at),
     reopenedAt: row.reopened_at === null ? null : Date.parse(row.reopened_at),
     inputs: kept.map(({ first, count, bytes }) => ({ first, count, bytes })),

@@ -8,6 +8,7 @@ import { Scheduler } from '../../scheduler/index.ts';
 import { Driver } from '../../testing/driver.ts';
 import { copyOfDisk, folder, removeFoldersAfterEach } from '../../testing/folders.ts';
 import { projection } from '../../testing/projection.ts';
+import { JOB, submitted } from '../../testing/store-conformance.ts';
 import { SqliteStore } from './sqlite-store.ts';
 
 removeFoldersAfterEach();
@@ -137,6 +138,36 @@ function settled(state: unknown, now: number): unknown {
     ),
   );
 }
+
+test('why the values of a job could not be folded is known after a restart, until it is retried', async () => {
+  const data = folder();
+  const ended = { type: 'jobEnded', job: JOB, state: 'failed', message: 'no', at: START } as const;
+  const failure = {
+    index: 2,
+    count: 3,
+    outcome: 'failed',
+    code: 'E',
+    message: 'no',
+    error: 'oqFhAQ==',
+  } as const;
+  const reopened = {
+    type: 'jobReopened',
+    job: JOB,
+    failed: [],
+    splits: [],
+    cancelled: 0,
+    at: START,
+  } as const;
+  const found: unknown[] = [];
+  for (const records of [[submitted(JOB, 1), { ...ended, failure }], [reopened], []]) {
+    const store = open(data);
+    for (const record of store.recover()) if (record.type === 'jobRecovered') found.push(record.failure);
+    store.keep(records);
+    await store.commit();
+    await store.close();
+  }
+  expect(found).toEqual([failure, null]);
+});
 
 describe('what a store knows of itself', () => {
   test('its identity stays, its epoch counts the openings that could read it', async () => {

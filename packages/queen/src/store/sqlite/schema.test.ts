@@ -26,10 +26,10 @@ function documented(): Record<string, string[]> {
   return tables;
 }
 
-/** Takes back the migration that added nodes. */
+/** Takes back what came with nodes, and later. */
 function withoutNodes(database: Database.Database): void {
   database.exec(
-    'DROP TABLE nodes; DROP TABLE jobs_elsewhere; ALTER TABLE jobs DROP COLUMN node; ALTER TABLE jobs DROP COLUMN node_epoch',
+    'DROP TABLE nodes; DROP TABLE jobs_elsewhere; ALTER TABLE jobs DROP COLUMN failure; ALTER TABLE jobs DROP COLUMN node; ALTER TABLE jobs DROP COLUMN node_epoch',
   );
 }
 
@@ -108,6 +108,7 @@ describe('the tables', () => {
       value_result: null,
       node: '0'.repeat(32),
       node_epoch: 1,
+      failure: null,
     });
   });
 });

@@ -146,6 +146,8 @@ const MIGRATIONS: readonly string[] = [
     heard_at TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Why the values of a job could not be folded.
+  'ALTER TABLE jobs ADD COLUMN failure TEXT;',
 ];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

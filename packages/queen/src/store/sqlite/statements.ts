@@ -60,11 +60,11 @@ export function prepareWrites(database: Database.Database): Statements {
        WHERE number = ?`,
     ),
     endJob: sql(
-      `UPDATE jobs SET state = @state, message = @message, ended_at = @at, value_result = @value,
+      `UPDATE jobs SET state = @state, message = @message, ended_at = @at, value_result = @value, failure = @failure,
        cancelled = CASE WHEN @state != 'failed' THEN tasks - succeeded - failed ELSE cancelled END WHERE number = @job`,
     ),
     reopenJob: sql(
-      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, value_result = NULL, reopened_at = ?, failed = 0, cancelled = ?,
+      `UPDATE jobs SET state = 'running', message = NULL, ended_at = NULL, value_result = NULL, failure = NULL, reopened_at = ?, failed = 0, cancelled = ?,
        newest_result = max(newest_result, ?), recorded_below = ? WHERE number = ?`,
     ),
     recordedBelow: sql('SELECT recorded_below FROM jobs WHERE number = ?').pluck(),

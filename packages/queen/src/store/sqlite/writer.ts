@@ -239,9 +239,10 @@ export class SqliteWriter {
     leasesMarked: (number, { mark }) => {
       this.#change(number).leaseMark = mark;
     },
-    jobEnded: (number, { state, message, value = null, at }) => {
+    jobEnded: (number, { state, message, value = null, failure, at }) => {
       this.#flush(number);
-      this.#sql.endJob.run({ job: number, state, message, value, at: time(at) });
+      const text = failure === undefined ? null : JSON.stringify(failure);
+      this.#sql.endJob.run({ job: number, state, message, value, failure: text, at: time(at) });
       this.#sql.removeInputs.run({ job: number });
     },
     jobReopened: (number, { failed, splits, cancelled, at }) => {
