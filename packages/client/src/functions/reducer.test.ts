@@ -88,6 +88,16 @@ describe('a reducer', () => {
     expect(await (await hive.open(job.id)).value).toEqual(counted(LINES));
   });
 
+  test('is heard while it folds, as the task at hand or the first of those in a fold', async () => {
+    const options = { range: { start: 0, step: 1, count: 600 } } as const;
+    const job = await hive.submit({ ...options, kind: tasks.slowly, reduce: tasks.talks });
+    const heard = new Set<string>();
+    for await (const { data } of job.output())
+      for (const line of Buffer.from(data).toString().trim().split('\n')) heard.add(line);
+    expect([...heard].sort()).toEqual(['higher', 'in a slot']);
+    expect(await job.value).toEqual([...count(600)]);
+  });
+
   test('runs here, as in a test of its own', () => {
     expect(tasks.merge.run(new Map([['a', 1]]), new Map([['a', 2]]))).toEqual(new Map([['a', 3]]));
   });

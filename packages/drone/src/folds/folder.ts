@@ -5,7 +5,7 @@
 import { encodeFolded, foldedInput, type Operator, operatorOf, type Reduce, UsageError } from '@hive/shared';
 import { FunctionBox } from '../functions/box.ts';
 import { readParams } from '../functions/params.ts';
-import { Printed, printFor } from '../functions/printer.ts';
+import { Printed } from '../functions/printer.ts';
 import { withOwn } from '../functions/thrown.ts';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot, Runner, Several, Task } from '../kinds/kind.ts';
@@ -68,7 +68,7 @@ export function foldRunner(job: ThreadJob, slot: KindSlot): Runner {
   if (box !== null) return (task) => foldInBox(task, job, box, slot);
   const reducer = new ThreadReducer(reducerSource(reduce), slot);
   const operator = operatorOf(reduce, reducer.fold);
-  return withReducer((task) => printing(task, slot, () => put(task, job, operator)), reducer);
+  return withReducer((task) => reducer.printing(task.position, () => put(task, job, operator)), reducer);
 }
 
 function put(task: Task, { encoding }: ThreadJob, operator: Operator): void {
@@ -76,17 +76,6 @@ function put(task: Task, { encoding }: ThreadJob, operator: Operator): void {
     task.put(foldedInput(operator, encoding, task.value()));
   } catch (error) {
     throw failureOf(error);
-  }
-}
-
-function printing(task: Task, slot: KindSlot, run: () => void): void {
-  const printed = new Printed(slot, task.position);
-  printFor(printed);
-  try {
-    run();
-  } finally {
-    printed.end();
-    printFor(null);
   }
 }
 

@@ -1,9 +1,10 @@
 /** Users' reducers in a real slot: what it reports of its tasks, leases that fold, and in whose process they run. */
 import { createHash, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { decodeHiveJs, encodeHiveJs, type Reduce, type Spec } from '@hive/shared';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { SlotReport } from '../agent/events.ts';
+import { slotFolder } from '../commands/workplace.ts';
 import { removeCgroups } from '../sandbox/cgroups.ts';
 import { openSandbox } from '../sandbox/setup.ts';
 import { SlotDriver } from '../testing/slot-driver.ts';
@@ -15,15 +16,24 @@ const reducer = (run) => ({ [Symbol.for('hive.reducer')]: { run } });
 export default task((what) => {
   if (what === 'fails') throw new Error('it went wrong');
   if (what === 'big') return 'x'.repeat(700000);
+  if (what === 'talks') console.log('a task talks');
   if (what === 'huge') return 'x'.repeat(2000000);
   return what;
 });
 export const join = reducer((left, right) => {
+  if (right === 'talks') {
+    console.log('joining', left, 'and', right);
+    console.error('carefully');
+  }
   if (right === 'throws') throw new RangeError('not this one');
   if (right === 'exits') process.exit(5);
   if (right === 'spins') for (;;);
   if (right === 'memory') { const all = []; for (;;) all.push(new Array(100_000).fill(all.length)); }
   return left + right;
+});
+export const joinThenExit = reducer((left) => {
+  console.log('last words of', left);
+  process.exit(6);
 });
 /** Says who folds. */
 export const pids = reducer((left, right) => [...new Set([...[left].flat(), ...[right].flat(), process.pid])]);
@@ -102,9 +112,14 @@ async function untilFolding(): Promise<number> {
     else seen = task.position;
   }
 }
-async function fold(values: readonly unknown[], own = 'join', params: object = {}): Promise<void> {
+async function fold(
+  values: readonly unknown[],
+  own = 'join',
+  params: object = {},
+  isWatched = false,
+): Promise<void> {
   const data = encodeHiveJs(values);
-  const order = { ranges: [7, 1], end: 1, sizes: data.length, data, isFold: true };
+  const order = { ranges: [7, 1], end: 1, sizes: data.length, data, isFold: true, isWatched };
   await driver.start(specOf(own, params), [], order);
 }
 
@@ -168,8 +183,73 @@ describe('a slot whose tasks are folded by a function', () => {
   test('fails its tasks where there is no such reducer', async () => {
     await open();
     await driver.start(specOf('absent'), ['a']);
-    const message = 'a.task.ts exports no reducer "absent", only join, later, nothing, pids.';
+    const message = 'a.task.ts exports no reducer "absent", only join, joinThenExit, later, nothing, pids.';
     expect((await told()).failures).toMatchObject([{ code: 'badModule', message, retryable: false }]);
+  });
+});
+
+describe('what a reducer prints', () => {
+  /** All that was told of one stream, by the position of its task. */
+  const heard = (stream: string): [number, string][] => {
+    const pieces = driver.events.filter((event) => event.type === 'slotPrinted' && event.stream === stream);
+    const texts = new Map<number, string>();
+    for (const { position, data } of pieces as { position: number; data: Uint8Array }[])
+      texts.set(position, (texts.get(position) ?? '') + Buffer.from(data).toString());
+    return [...texts];
+  };
+
+  /** Runs tasks of which every other one talks, and so does what folds it. */
+  async function expectHeard(params: object): Promise<void> {
+    const inputs = pairs('talks', 100);
+    await driver.start(specOf('join', params), inputs, { isWatched: true });
+    expectWhole(inputs, await told());
+    const texts = heard('stdout');
+    expect(texts.map(([position]) => inputs[position])).toEqual(new Array(100).fill('talks'));
+    // A run ends every now and then: its first value is not folded there.
+    for (const [, text] of texts) expect(text).toMatch(/^a task talks\n(?:joining [^\n]+ and talks\n)?$/);
+    const folded = texts.filter(([, text]) => text.includes('joining')).map(([position]) => position);
+    expect(folded.length).toBeGreaterThan(0);
+    expect(heard('stderr')).toEqual(folded.map((position) => [position, 'carefully\n']));
+  }
+
+  test('follows in a slot what the task at hand has printed', async () => {
+    await open();
+    await expectHeard({});
+  });
+
+  test('is heard of a fold, too', async () => {
+    await open();
+    await fold(['a', 'talks', 'b'], 'join', {}, true);
+    expect((await driver.outcome()).values).toEqual(['atalksb']);
+    expect(heard('stdout')).toEqual([[0, 'joining a and talks\n']]);
+    expect(heard('stderr')).toEqual([[0, 'carefully\n']]);
+  });
+
+  inLimits('is heard in a sandbox, of tasks and of a fold', async () => {
+    await open();
+    await expectHeard({ sandbox: 'limits' });
+    driver.events.splice(0);
+    driver.events.push({ type: 'slotReady', slot: 0 });
+    await fold(['a', 'talks'], 'join', { sandbox: 'limits' }, true);
+    expect((await driver.outcome()).values).toEqual(['atalks']);
+    expect(heard('stdout')).toEqual([[0, 'joining a and talks\n']]);
+  });
+
+  test('leaves no file where nobody watches', async () => {
+    await open();
+    await driver.start(specOf(), ['a', 'talks', 'b']);
+    await told();
+    expect(driver.events.filter(({ type }) => type === 'slotPrinted')).toEqual([]);
+    const folder = slotFolder(driver.outputs.folder, 0);
+    expect(readdirSync(folder).filter((name) => /std(out|err)$/.test(name))).toEqual([]);
+  });
+
+  test('stands in the message of its death', async () => {
+    await open();
+    await driver.start(specOf('joinThenExit'), new Array(100).fill('a'));
+    expect(await driver.next('slotDied')).toMatchObject({
+      message: 'The reducer has ended its thread: process.exit(6).\nIt had printed:\nlast words of a',
+    });
   });
 });
 

@@ -5,6 +5,7 @@
 import type { FoldFunction, Reduce } from '@hive/shared';
 import { loadReducer } from '../functions/modules.ts';
 import type { CodeSource } from '../functions/params.ts';
+import { Printed, printFor } from '../functions/printer.ts';
 import { thrownBy, userStack } from '../functions/thrown.ts';
 import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot } from '../kinds/kind.ts';
@@ -41,6 +42,18 @@ export class ThreadReducer {
       this.#loading = null;
     });
     this.#run = await this.#loading;
+  }
+
+  /** Whatever it prints in the course of `run` is of the task at this position, after what that has printed itself. */
+  printing<T>(position: number, run: () => T): T {
+    const printed = new Printed(this.#slot, position);
+    printFor(printed);
+    try {
+      return run();
+    } finally {
+      printed.end();
+      printFor(null);
+    }
   }
 
   /** @throws TaskFailure */

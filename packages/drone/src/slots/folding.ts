@@ -73,7 +73,7 @@ export class ThreadFolder {
     if (reducer !== null) {
       const runs = new FoldRuns(reducer, encoding, ranges);
       this.#fold = (taken) => runs.take(taken);
-      return (position, value) => runs.add(position, value);
+      return (position, value) => reducer.printing(position, () => runs.add(position, value));
     }
     if (reduce.op !== 'function') this.#fold = foldWith(reduce, encoding, ranges);
     else if (reduce.module !== params['module']) this.#fold = takenOneByOne;

@@ -199,9 +199,8 @@ export class Slot {
     this.#ender.reset();
     const { attempts = [] } = order;
     if (attempts.length > 0) this.#tell({ type: 'attempts', attempts });
-    const isWatched = order.isWatched && !order.isFold;
-    words[WORD.isWatched] = isWatched ? 1 : 0;
-    this.#printed.begin(order.run, isWatched);
+    words[WORD.isWatched] = order.isWatched ? 1 : 0;
+    this.#printed.begin(order.run, order.isWatched);
     Atomics.store(words, WORD.end, order.end);
     if (this.#isReady) this.#tell(order.run);
   }
@@ -301,8 +300,6 @@ export class Slot {
 
   /** From the beginning of the task that runs, also if somebody has watched before. */
   #watch(run: Run, on: boolean): void {
-    // What a fold prints is no task's.
-    if (run.isFold) return;
     Atomics.store(this.#block.words, WORD.isWatched, on ? 1 : 0);
     if (!on) return;
     this.#take(run, false);

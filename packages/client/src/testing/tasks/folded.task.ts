@@ -78,6 +78,12 @@ export const throwsHigher = reducer((left: number[], right: number[]) => {
   return left;
 });
 
+export const talks = reducer((left: number[], right: number[]) => {
+  console.log(right.length > 1 ? 'higher' : 'in a slot');
+  left.push(...right);
+  return left;
+});
+
 function busy(millis: number): void {
   const until = performance.now() + millis;
   while (performance.now() < until);
