@@ -14,7 +14,7 @@ import type { KindSlot } from '../kinds/kind.ts';
 const FRAMES_MAX = 8;
 
 /** What a reducer gave that is no folded value. The same words in functions/box-child.ts. */
-export type Misfold = 'promise' | 'nothing';
+export type Misfold = 'promise' | 'nothing' | 'large';
 
 export class ThreadReducer {
   readonly #source: CodeSource;
@@ -92,12 +92,16 @@ function misfoldOf(left: unknown, right: unknown, result: unknown): Misfold | nu
 
 export function misfolded(source: CodeSource, problem: Misfold): TaskFailure {
   const name = nameOf(source);
-  const message =
-    problem === 'promise'
-      ? `${name} returned a promise. A reducer gives its value at once: write reducer((left, right) => …) without async, and wait for things in the task.`
-      : `${name} returned nothing. End it with the folded value: return left.`;
-  return new TaskFailure('badReducer', message);
+  return new TaskFailure(problem === 'large' ? 'tooLarge' : 'badReducer', name + MISFOLDS[problem]);
 }
+
+const MISFOLDS: Readonly<Record<Misfold, string>> = {
+  promise:
+    ' returned a promise. A reducer gives its value at once: write reducer((left, right) => …) without async, and wait for things in the task.',
+  nothing: ' returned nothing. End it with the folded value: return left.',
+  large:
+    ' returned more than 1 MiB. Fold into less (the largest only, counts by group), or read the results themselves instead.',
+};
 
 /** What a reducer threw: its own error, with a sentence that names it and the line. */
 export function reducerFailure(source: CodeSource, thrown: unknown): TaskFailure {

@@ -13,6 +13,13 @@ import { deserialize, serialize } from 'node:v8';
 const TASK_MARK = Symbol.for('hive.task');
 const REDUCER_MARK = Symbol.for('hive.reducer');
 const HEADER_BYTES = 4;
+/** A value that takes more than this goes out in pieces; what else there is to say, whole, up to twice as much. */
+const WHOLE_BYTES = 8 * 1024 * 1024;
+const SAID_BYTES_MAX = 2 * WHOLE_BYTES;
+const PIECE_BYTES = 256 * 1024;
+/** As much of an error, with what it carries, as is told; a caller gets some KiB of it. */
+const ERROR_BYTES = 1024 * 1024;
+const TEXT_MAX = 16_384;
 
 interface BoxCall {
   readonly type: 'call';
@@ -44,7 +51,16 @@ interface BoxReply {
     readonly own: object;
   };
 }
-type Order = { readonly type: 'load'; readonly path: string } | BoxCall | BoxFold | BoxReply;
+/** With the module that encodes what is too large to go out whole. */
+interface BoxLoad {
+  readonly type: 'load';
+  readonly path: string;
+  readonly encoder: string;
+}
+interface EncoderModule {
+  readonly Encoder: new (packText: (text: string) => Uint8Array) => { encode(value: unknown): Uint8Array };
+}
+type Order = BoxLoad | BoxCall | BoxFold | BoxReply;
 type Run = (input: unknown, context: object) => unknown;
 type Fold = (left: unknown, right: unknown) => unknown;
 interface Loaded {
@@ -67,14 +83,57 @@ const tasks: Tasks = new Map();
 const reducers = new Map<string, Fold>();
 
 function say(answer: object): void {
-  const body = serialize(answer);
+  sayBody(serialize(answer));
+}
+
+function sayBody(body: Buffer): void {
+  if (body.length > SAID_BYTES_MAX) {
+    throw new RangeError(
+      `A task in a sandbox says at most ${SAID_BYTES_MAX} bytes at once, and this has ${body.length}: return it, or give it to context.write, or say it in parts.`,
+    );
+  }
   const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
   frame.writeUInt32BE(body.length);
   frame.set(body, HEADER_BYTES);
   for (let done = 0; done < frame.length; ) done += writeSync(1, frame, done);
 }
 
-async function load(path: string): Promise<void> {
+/** Bytes of any length, a piece at a time: whoever reads them holds no more. */
+function sayInPieces(bytes: Uint8Array, saying: (piece: Uint8Array) => object): void {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) say(saying(bytes.subarray(at, at + PIECE_BYTES)));
+}
+
+let encoder = '';
+
+/** What a task gave: whole, or as the encoding of its job writes it, in pieces. */
+async function sayResult(
+  value: unknown,
+  hasWritten: boolean,
+  given: { readonly value: unknown } | null,
+): Promise<void> {
+  const folded = given !== null && serialize(given).length > WHOLE_BYTES ? null : given;
+  const result = { type: 'result', hasWritten, given: folded };
+  const body = serialize({ ...result, value, isInPieces: false });
+  if (body.length <= SAID_BYTES_MAX && (folded !== null || body.length <= WHOLE_BYTES)) sayBody(body);
+  else if (hasWritten) say({ ...result, value: true, isInPieces: false });
+  else {
+    const { Encoder } = (await import(pathToFileURL(encoder).href)) as EncoderModule;
+    sayInPieces(new Encoder(packText).encode(value), (bytes) => ({ type: 'piece', bytes }));
+    say({ ...result, value: undefined, isInPieces: true });
+  }
+}
+
+function packText(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const packed = Buffer.allocUnsafe(5 + length);
+  packed[0] = 0xdb;
+  packed.writeUInt32BE(length, 1);
+  packed.write(text, 5);
+  return packed;
+}
+
+async function load({ path, encoder: own }: BoxLoad): Promise<void> {
+  encoder = own;
   try {
     const module = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
     for (const [name, value] of Object.entries(module)) {
@@ -86,7 +145,8 @@ async function load(path: string): Promise<void> {
     }
     say({ type: 'loaded', tasks: [...tasks.keys()], reducers: [...reducers.keys()] });
   } catch (error) {
-    say({ type: 'broken', message: error instanceof Error ? error.message : String(error) });
+    const message = error instanceof Error ? error.message : String(error);
+    say({ type: 'broken', message: message.slice(0, TEXT_MAX) });
   }
 }
 
@@ -223,7 +283,10 @@ async function call({ task, input, stream, index, attempt, params, folding }: Bo
     hive: submitter,
     write: (bytes: Uint8Array | string) => {
       hasWritten = true;
-      say({ type: 'write', bytes: typeof bytes === 'string' ? Buffer.from(bytes) : bytes });
+      sayInPieces(typeof bytes === 'string' ? Buffer.from(bytes) : bytes, (piece) => ({
+        type: 'write',
+        bytes: piece,
+      }));
     },
   };
   let inReducer = false;
@@ -233,17 +296,30 @@ async function call({ task, input, stream, index, attempt, params, folding }: Bo
     if (!isFolded) return;
     // The value was cloned; what was folded was not.
     inReducer = folding !== null;
-    say({
-      type: 'result',
-      value,
-      hasWritten,
-      given: folding?.gives && !hasWritten ? { value: folded } : null,
-    });
+    await sayResult(value, hasWritten, folding?.gives && !hasWritten ? { value: folded } : null);
   } catch (error) {
-    if (error instanceof Finish) say({ type: 'finish', value: error.value });
+    if (error instanceof Finish) sayFinish(error);
     else say(thrown(error, inReducer));
   } finally {
     submitter.end();
+  }
+}
+
+function sayFinish({ value }: Finish): void {
+  try {
+    const body = serialize({ type: 'finish', value });
+    if (body.length > WHOLE_BYTES) throw new FinishTooLarge();
+    sayBody(body);
+  } catch (error) {
+    say(thrown(error, false));
+  }
+}
+
+class FinishTooLarge extends Error {
+  readonly code = 'tooLarge';
+  readonly retryable = false;
+  constructor() {
+    super('What ends a job early has at most 1 MiB.');
   }
 }
 
@@ -289,7 +365,9 @@ function fold({ reducer, values }: BoxFold): void {
     value = result.value;
   }
   try {
-    say({ type: 'result', value, hasWritten: false, given: null });
+    const body = serialize({ type: 'result', value, hasWritten: false, isInPieces: false, given: null });
+    if (body.length > SAID_BYTES_MAX) say({ type: 'misfolded', problem: 'large' });
+    else sayBody(body);
   } catch (error) {
     say(thrown(error, true));
   }
@@ -318,35 +396,39 @@ function streamOf({ path, bytes }: { readonly path: string; readonly bytes: numb
 /** What structured clone leaves out of an error goes beside it, as far as it can be cloned. */
 function thrown(error: unknown, inReducer: boolean): object {
   const own: Record<string, unknown> = {};
+  let room = ERROR_BYTES;
   if (typeof error === 'object' && error !== null) {
     for (const key of ['name', ...Object.keys(error)]) {
       const value = (error as Record<string, unknown>)[key];
-      if (isClonable(value)) own[key] = value;
+      const bytes = clonedBytes(value);
+      if (bytes > room) continue;
+      room -= bytes;
+      own[key] = value;
     }
   }
   const kind = CLASSES.find((Class) => error instanceof Class)?.name ?? 'Error';
   return {
     type: 'thrown',
     inReducer,
-    error: isClonable(error) ? error : new Error(String(error)),
+    error: clonedBytes(error) <= ERROR_BYTES ? error : new Error(String(error).slice(0, TEXT_MAX)),
     kind,
     own,
   };
 }
 
-function isClonable(value: unknown): boolean {
+/** Infinity: it cannot be cloned. */
+function clonedBytes(value: unknown): number {
   try {
-    serialize(value);
-    return true;
+    return serialize(value).length;
   } catch {
-    return false;
+    return Number.POSITIVE_INFINITY;
   }
 }
 
 function printTo(name: 'stdout' | 'stderr'): Writable {
   return new Writable({
     write: (chunk: Buffer, _, done) => {
-      say({ type: 'printed', name, bytes: chunk });
+      sayInPieces(chunk, (bytes) => ({ type: 'printed', name, bytes }));
       done();
     },
   });
@@ -354,7 +436,8 @@ function printTo(name: 'stdout' | 'stderr'): Writable {
 
 /** Says why it ends: nobody sees what it prints by then. */
 function lastWords(error: unknown): void {
-  say({ type: 'uncaught', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  say({ type: 'uncaught', message: message.slice(0, TEXT_MAX) });
   process.exit(1);
 }
 
@@ -376,7 +459,7 @@ process.stdin
       if (waiting.length < end) return;
       const order = deserialize(waiting.subarray(HEADER_BYTES, end)) as Order;
       waiting = waiting.subarray(end);
-      if (order.type === 'load') void load(order.path);
+      if (order.type === 'load') void load(order);
       else if (order.type === 'answer') answered(order);
       else if (order.type === 'fold') fold(order);
       else void call(order);

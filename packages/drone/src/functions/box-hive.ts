@@ -5,6 +5,7 @@
  * Invariant: code of the client's that a sandboxed task submits runs in the same sandbox, whatever its options say: else
  * whatever is in there could let itself out. What it says is checked like anything that a client says.
  */
+import { TaskFailure } from '../kinds/failure.ts';
 import type { KindSlot } from '../kinds/kind.ts';
 import type { BoxAnswer } from './box-wire.ts';
 import type { FunctionParams } from './params.ts';
@@ -16,6 +17,12 @@ type Ask = Extract<BoxAnswer, { type: 'ask' }>;
 /** Kinds that run what a client sends. */
 const RUN_CODE: readonly unknown[] = ['command', 'function'];
 
+/** Questions without an answer, and bytes of them. */
+const ASKS_MAX = 100_000;
+const ASKED_BYTES_MAX = 256 * 1024 * 1024;
+const TOO_MUCH =
+  'This task in a sandbox has submitted more than 256 MiB, or 100,000 times, without having the answers: await some of them before it submits more.';
+
 /** A task or reducer that the module in the sandbox exports, as its process names it. */
 interface Exported {
   readonly export: string;
@@ -26,7 +33,11 @@ export class BoxHive {
   readonly #hive: TaskHive;
   readonly #wish: unknown;
   readonly #tell: (order: object) => void;
+  /** That are not awaited yet. */
   readonly #answers = new Map<number, Promise<unknown>>();
+  /** Bytes of the questions that have no answer yet, by number. */
+  readonly #open = new Map<number, number>();
+  #openBytes = 0;
 
   /**
    * @param wish the sandbox that this is, as jobs ask for it; where only the operator demands one, its level
@@ -44,8 +55,16 @@ export class BoxHive {
     this.#tell = tell;
   }
 
-  asked({ ask, method, args }: Ask): void {
-    this.#answers.set(ask, this.#submitted(method, args));
+  /** @param bytes that the question takes, of which there is room for so many: who asks need not await answers */
+  asked({ ask, method, args }: Ask, bytes: number): void {
+    if (this.#open.size >= ASKS_MAX || this.#open.has(ask)) throw new TaskFailure('badOutput', TOO_MUCH);
+    const isTooMuch = this.#openBytes + bytes > ASKED_BYTES_MAX;
+    this.#open.set(ask, isTooMuch ? 0 : bytes);
+    if (!isTooMuch) this.#openBytes += bytes;
+    this.#answers.set(
+      ask,
+      isTooMuch ? refusal(new TaskFailure('tooMuchAsked', TOO_MUCH)) : this.#submitted(method, args),
+    );
   }
 
   /** What cannot be submitted is an answer like any other. */
@@ -53,9 +72,7 @@ export class BoxHive {
     try {
       return this.#submit(method, args);
     } catch (error) {
-      const refused = Promise.reject(error);
-      refused.catch(() => {});
-      return refused;
+      return refusal(error);
     }
   }
 
@@ -64,14 +81,22 @@ export class BoxHive {
     const answer = this.#answers.get(ask);
     this.#answers.delete(ask);
     answer?.then(
-      (value: unknown) => this.#tell({ type: 'answer', ask, value }),
-      (error: unknown) => this.#tell({ type: 'answer', ask, error: partsOf(error) }),
+      (value: unknown) => this.#answer(ask, { value }),
+      (error: unknown) => this.#answer(ask, { error: partsOf(error) }),
     );
+  }
+
+  #answer(ask: number, answer: object): void {
+    this.#openBytes -= this.#open.get(ask) ?? 0;
+    this.#open.delete(ask);
+    this.#tell({ type: 'answer', ask, ...answer });
   }
 
   end(): void {
     this.#hive.end();
     this.#answers.clear();
+    this.#open.clear();
+    this.#openBytes = 0;
   }
 
   #submit(method: Ask['method'], args: readonly unknown[]): Promise<unknown> {
@@ -94,6 +119,12 @@ export class BoxHive {
       ...(runsCode ? { sandbox: this.#wish } : {}),
     };
   }
+}
+
+function refusal(error: unknown): Promise<never> {
+  const refused = Promise.reject(error);
+  refused.catch(() => {});
+  return refused;
 }
 
 /** What the process names; null: it is nothing of its module. */

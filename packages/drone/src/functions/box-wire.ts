@@ -12,6 +12,8 @@ export type BoxAnswer =
       readonly type: 'result';
       readonly value: unknown;
       readonly hasWritten: boolean;
+      /** The value came before, in pieces. */
+      readonly isInPieces: boolean;
       /** What the values of its run were folded to, if it was asked for. */
       readonly given: { readonly value: unknown } | null;
     }
@@ -19,7 +21,7 @@ export type BoxAnswer =
   | { readonly type: 'folding' }
   | { readonly type: 'finish'; readonly value: unknown }
   /** A reducer gave what is no folded value. */
-  | { readonly type: 'misfolded'; readonly problem: 'promise' | 'nothing' }
+  | { readonly type: 'misfolded'; readonly problem: 'promise' | 'nothing' | 'large' }
   | {
       readonly type: 'thrown';
       /** By the reducer. */
@@ -32,6 +34,8 @@ export type BoxAnswer =
   | { readonly type: 'printed'; readonly name: 'stdout' | 'stderr'; readonly bytes: Uint8Array }
   | { readonly type: 'event'; readonly value: unknown }
   | { readonly type: 'write'; readonly bytes: Uint8Array }
+  /** More of a value that is too large to come whole, as the encoding of its job writes it. */
+  | { readonly type: 'piece'; readonly bytes: Uint8Array }
   /** Something is to be submitted. Tasks of the module are named by `export`. */
   | {
       readonly type: 'ask';
@@ -43,8 +47,11 @@ export type BoxAnswer =
   | { readonly type: 'uncaught'; readonly message: string };
 
 const HEADER_BYTES = 4;
-/** More than any answer, and less than four letters make as a length: text that was printed there is known at once. */
-const FRAME_BYTES_MAX = 512 * 1024 * 1024;
+/**
+ * What this process holds at once of what that one says: large values come in pieces, which go to a file. Less than four letters
+ * make as a length, so text that was printed there is known at once.
+ */
+const FRAME_BYTES_MAX = 16 * 1024 * 1024 + 1024;
 
 export function boxFrame(order: object): Buffer {
   const body = serialize(order);
@@ -73,15 +80,17 @@ const SHAPES: { readonly [T in BoxAnswer['type']]: Readonly<Record<string, (valu
   result: {
     value: isAny,
     hasWritten: isFlag,
+    isInPieces: isFlag,
     given: (given) => given === null || (isMap(given) && 'value' in given),
   },
   folding: {},
   finish: { value: isAny },
-  misfolded: { problem: among('promise', 'nothing') },
+  misfolded: { problem: among('promise', 'nothing', 'large') },
   thrown: { inReducer: isFlag, error: isAny, kind: isText, own: isMap },
   printed: { name: among('stdout', 'stderr'), bytes: isBytes },
   event: { value: isAny },
   write: { bytes: isBytes },
+  piece: { bytes: isBytes },
   ask: { ask: isNumber, method: among('call', 'map', 'range'), args: Array.isArray },
   await: { ask: isNumber },
   uncaught: { message: isText },
@@ -99,38 +108,38 @@ function answerOf(body: Buffer): BoxAnswer {
 
 /** Puts frames together. Bytes that are none (a program that the task has started prints, too) end the reading. */
 export class BoxReader {
-  readonly #answered: (answer: BoxAnswer) => void;
-  #waiting: Buffer[] = [];
-  #bytes = 0;
-  /** So many until there is more to read: a frame that comes in pieces is put together once. */
-  #needed = HEADER_BYTES;
+  readonly #answered: (answer: BoxAnswer, bytes: number) => void;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  /** The body that comes, in one piece of memory from the start: what comes byte by byte costs no more. */
+  #body: Buffer | null = null;
+  /** Bytes of the header, or of the body, that are there. */
+  #filled = 0;
   #isLost = false;
 
-  constructor(answered: (answer: BoxAnswer) => void) {
+  /** @param answered called with an answer, and the bytes that it took */
+  constructor(answered: (answer: BoxAnswer, bytes: number) => void) {
     this.#answered = answered;
   }
 
   push(chunk: Buffer): void {
-    if (this.#isLost) return;
-    this.#waiting.push(chunk);
-    this.#bytes += chunk.length;
-    while (!this.#isLost && this.#bytes >= this.#needed) {
-      const all = this.#joined();
-      const end = HEADER_BYTES + all.readUInt32BE(0);
-      if (end > FRAME_BYTES_MAX) this.#lose();
-      else if (all.length < end) this.#needed = end;
+    for (let at = 0; at < chunk.length && !this.#isLost; ) {
+      const target = this.#body ?? this.#header;
+      const copied = chunk.copy(target, this.#filled, at);
+      at += copied;
+      this.#filled += copied;
+      if (this.#filled < target.length) continue;
+      this.#filled = 0;
+      if (this.#body === null) this.#begin(target.readUInt32BE(0));
       else {
-        this.#needed = HEADER_BYTES;
-        this.#waiting = [all.subarray(end)];
-        this.#bytes -= end;
-        this.#read(all.subarray(HEADER_BYTES, end));
+        this.#body = null;
+        this.#read(target);
       }
     }
   }
 
-  #joined(): Buffer {
-    if (this.#waiting.length > 1) this.#waiting = [Buffer.concat(this.#waiting)];
-    return this.#waiting[0]!;
+  #begin(bytes: number): void {
+    if (bytes === 0 || bytes > FRAME_BYTES_MAX) this.#lose();
+    else this.#body = Buffer.allocUnsafe(bytes);
   }
 
   #read(body: Buffer): void {
@@ -141,13 +150,13 @@ export class BoxReader {
       this.#lose();
       return;
     }
-    this.#answered(answer);
+    this.#answered(answer, body.length);
   }
 
   #lose(): void {
     this.#isLost = true;
-    this.#waiting = [];
+    this.#body = null;
     const message = 'something wrote to the standard output that the function needs for its answers';
-    this.#answered({ type: 'broken', message });
+    this.#answered({ type: 'broken', message }, 0);
   }
 }

@@ -13,6 +13,7 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { decodeHiveJs } from '@hive/shared';
+import { copyEncoder } from '@hive/shared/node';
 import { signalGroup } from '../commands/group.ts';
 import { CommandSandbox, type Entered } from '../commands/sandbox.ts';
 import { Workplace } from '../commands/workplace.ts';
@@ -33,6 +34,8 @@ const CHILD = fileURLToPath(
 const LAST_WORDS = 1_600;
 /** What a process may say between two calls: what its tasks have left behind may print, but not keep the thread busy. */
 const IDLE_BYTES_MAX = 1024 * 1024;
+/** Answers to what it has submitted that a process may leave unread. */
+const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 
 /** With these ends `docker run` where there is no container; where its program cannot be executed; where it is not there. */
 const NO_PROGRAM: readonly number[] = [LAUNCH_FAILED, 126, 127];
@@ -41,6 +44,11 @@ const NO_PROGRAM: readonly number[] = [LAUNCH_FAILED, 126, 127];
 export type BoxOutcome = Extract<BoxAnswer, { type: 'result' | 'finish' | 'thrown' | 'misfolded' }>;
 /** What comes of a fold. */
 export type FoldOutcome = Extract<BoxAnswer, { type: 'result' | 'misfolded' | 'thrown' }>;
+
+const LOADED = ['loaded'] as const;
+const CALLED = ['result', 'finish', 'thrown'] as const;
+const CALLED_AND_FOLDED = [...CALLED, 'misfolded'] as const;
+const FOLDED = ['result', 'thrown', 'misfolded'] as const;
 
 interface Running {
   readonly child: ChildProcessWithoutNullStreams;
@@ -53,6 +61,8 @@ interface Running {
 interface Call {
   readonly task: Task;
   readonly printed: Printed;
+  /** What may come of it. */
+  readonly outcomes: readonly BoxAnswer['type'][];
   resolve(outcome: BoxAnswer): void;
   reject(failure: TaskFailure): void;
 }
@@ -122,13 +132,18 @@ export class FunctionBox {
     this.#who = 'task';
     this.#called = called;
     const { export: own, file, params } = called;
-    return this.#run<BoxOutcome>(task, printed, async (running) => {
-      const { index, attempt } = task;
-      const input = await this.#inputOf(task);
-      const name = chooseTask(running.tasks, own, file);
-      const folding = this.#foldingOf(task, reducer, running);
-      return { type: 'call', task: name, ...input, index, attempt, params, folding };
-    });
+    return this.#run<BoxOutcome>(
+      task,
+      printed,
+      reducer === null ? CALLED : CALLED_AND_FOLDED,
+      async (running) => {
+        const { index, attempt } = task;
+        const input = await this.#inputOf(task);
+        const name = chooseTask(running.tasks, own, file);
+        const folding = this.#foldingOf(task, reducer, running);
+        return { type: 'call', task: name, ...input, index, attempt, params, folding };
+      },
+    );
   }
 
   #foldingOf({ position }: Task, reducer: CodeSource | null, { child, reducers }: Running): object | null {
@@ -146,7 +161,7 @@ export class FunctionBox {
     values: readonly unknown[],
   ): Promise<FoldOutcome> {
     this.#who = 'reducer';
-    return this.#run<FoldOutcome>(task, printed, async ({ reducers }) => {
+    return this.#run<FoldOutcome>(task, printed, FOLDED, async ({ reducers }) => {
       const reducer = chooseReducer(reducers, own, file);
       this.#folds(true);
       return { type: 'fold', reducer, values };
@@ -156,6 +171,7 @@ export class FunctionBox {
   async #run<T extends BoxAnswer>(
     task: Task,
     printed: Printed,
+    outcomes: readonly T['type'][],
     orderOf: (running: Running) => Promise<object>,
   ): Promise<T> {
     const { group } = this.#slot;
@@ -167,7 +183,7 @@ export class FunctionBox {
       if (handle !== null && handle.diskBytes !== null) this.#slot.limitDisk(task.position, handle);
       // The main thread may have looked for the process before there was one.
       if (group.verdict(task.position) !== null) signalGroup(running.child.pid!, 'SIGKILL');
-      const outcome = await this.#ask(running, await orderOf(running), task, printed);
+      const outcome = await this.#ask(running, await orderOf(running), task, printed, outcomes);
       if (outcome.type === 'broken') throw await this.#broken(outcome.message);
       return outcome as T;
     } finally {
@@ -221,6 +237,7 @@ export class FunctionBox {
     const script = join(work, basename(CHILD).replace(/\.js$/, '.mjs'));
     copyFileSync(CHILD, script);
     for (const file of [module, script]) chmodSync(file, 0o644);
+    const encoder = copyEncoder(join(work, 'hive'));
     const { memoryMiB } = this.#params;
     const heap = memoryMiB === null ? [] : [`--max-old-space-size=${memoryMiB}`];
     const node = this.#sandbox.level === 'docker' ? 'node' : realpathSync(process.execPath);
@@ -232,7 +249,7 @@ export class FunctionBox {
     this.#place.noteGroup(child.pid!);
     const running: Running = { child, entered, isLoaded: false, tasks: [], reducers: [] };
     this.#running = running;
-    const loaded = await this.#ask(running, { type: 'load', path: module }, task, printed);
+    const loaded = await this.#ask(running, { type: 'load', path: module, encoder }, task, printed, LOADED);
     const { file } = this.#params;
     if (loaded.type === 'broken') {
       // The next task is told the same, by a process that tries again.
@@ -264,7 +281,7 @@ export class FunctionBox {
         true,
       );
     }
-    const reader = new BoxReader((answer) => this.#answered(answer));
+    const reader = new BoxReader((answer, bytes) => this.#heard(answer, bytes));
     child.stdout.on('data', (chunk: Buffer) => {
       if (this.#isHeard(child, chunk)) reader.push(chunk);
     });
@@ -278,12 +295,18 @@ export class FunctionBox {
     return child;
   }
 
-  #ask({ child }: Running, order: object, task: Task, printed: Printed): Promise<BoxAnswer> {
+  #ask(
+    { child }: Running,
+    order: object,
+    task: Task,
+    printed: Printed,
+    outcomes: Call['outcomes'],
+  ): Promise<BoxAnswer> {
     this.#printedLast = '';
     this.#idleBytes = 0;
     this.#uncaught = null;
     return new Promise((resolve, reject) => {
-      this.#call = { task, printed, resolve, reject };
+      this.#call = { task, printed, outcomes, resolve, reject };
       child.ref();
       child.stdin.write(boxFrame(order));
     });
@@ -298,7 +321,20 @@ export class FunctionBox {
     return false;
   }
 
-  #answered(answer: BoxAnswer): void {
+  /** What cannot be kept of what it says (the disk is full, it is no value) costs its call, and not the thread. */
+  #heard(answer: BoxAnswer, bytes: number): void {
+    try {
+      this.#answered(answer, bytes);
+    } catch (error) {
+      const call = this.#call;
+      this.#call = null;
+      const failure =
+        error instanceof TaskFailure ? error : new TaskFailure('badOutput', messageOf(error), true);
+      void this.end().then(() => call?.reject(failure));
+    }
+  }
+
+  #answered(answer: BoxAnswer, bytes: number): void {
     const call = this.#call;
     if (answer.type === 'uncaught') this.#uncaught = answer.message;
     else if (answer.type === 'printed') this.#printed(answer.name, answer.bytes);
@@ -306,10 +342,19 @@ export class FunctionBox {
       // What it says makes no sense any more, so it takes no further calls.
       if (answer.type === 'broken') void this.end();
     } else if (answer.type === 'folding') this.#folds(true);
-    else if (answer.type === 'ask') this.#hiveOf(call).asked(answer);
+    else if (answer.type === 'ask') this.#hiveOf(call).asked(answer, bytes);
     else if (answer.type === 'await') this.#hiveOf(call).awaited(answer.ask);
     else if (answer.type === 'event') call.printed.event(answer.value);
-    else if (answer.type === 'write') call.task.write(answer.bytes);
+    else if (answer.type === 'write' && call.outcomes.includes('finish')) call.task.write(answer.bytes);
+    else if (answer.type === 'piece' && call.outcomes.includes('finish'))
+      call.task.writeEncoded(answer.bytes);
+    else if (answer.type !== 'broken' && !call.outcomes.includes(answer.type))
+      throw new TaskFailure(
+        'badOutput',
+        `The task has broken its process: it said "${answer.type}".`,
+        true,
+        'crashed',
+      );
     else {
       this.#call = null;
       this.#running?.child.unref();
@@ -326,14 +371,19 @@ export class FunctionBox {
     const child = this.#running?.child;
     const wish = this.#called.sandbox ?? this.#sandbox.level;
     this.#hive ??= new BoxHive(this.#slot, this.#called, wish, task.signal, (order) => {
-      if (this.#running?.child === child) child?.stdin.write(boxFrame(order));
+      if (child === undefined || this.#running?.child !== child) return;
+      // It asks, and does not read the answers.
+      if (child.stdin.writableLength > UNREAD_BYTES_MAX) signalGroup(child.pid!, 'SIGKILL');
+      else child.stdin.write(boxFrame(order));
     });
     return this.#hive;
   }
 
   #printed(name: 'stdout' | 'stderr', bytes: Uint8Array): void {
     this.#call?.printed.write(name, bytes);
-    this.#printedLast = (this.#printedLast + Buffer.from(bytes).toString()).slice(-LAST_WORDS);
+    this.#printedLast = (this.#printedLast + Buffer.from(bytes.subarray(-LAST_WORDS)).toString()).slice(
+      -LAST_WORDS,
+    );
   }
 
   #ended(
@@ -404,3 +454,5 @@ export class FunctionBox {
     return ['exit', `The ${this.#who} has ended its process: exit code ${exitCode}.`];
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -96,12 +96,13 @@ class Functions implements Several {
       const outcome = await box.call(task, printed, this.#params, this.#reducer);
       if (outcome.type === 'misfolded') throw misfolded(this.#reducer!, outcome.problem);
       if (outcome.type === 'thrown') {
-        if (outcome.inReducer) throw reducerFailure(this.#reducer!, withOwn(outcome));
+        if (outcome.inReducer && this.#reducer !== null)
+          throw reducerFailure(this.#reducer, withOwn(outcome));
         throw thrownBy(withOwn(outcome));
       }
       if (outcome.type === 'finish') give(task, new Finish(outcome.value));
       else {
-        put(task, outcome.value, outcome);
+        if (!outcome.isInPieces) put(task, outcome.value, outcome);
         boxRuns?.answered(outcome.given);
       }
     } finally {

@@ -7,7 +7,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serialize } from 'node:v8';
+import { decodeHiveJs } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { outputFile } from '../agent/events.ts';
 import { type BoxAnswer, BoxReader, boxFrame } from '../functions/box-wire.ts';
 import { openSandbox } from '../sandbox/setup.ts';
 import { SlotDriver, type SlotOutcome } from '../testing/slot-driver.ts';
@@ -39,7 +41,7 @@ async function jobOf(lines: string): Promise<object> {
     const out = (bytes) => { for (let done = 0; done < bytes.length; ) done += fs.writeSync(1, bytes, done); };
     const frame = (body) => { const length = Buffer.alloc(4); length.writeUInt32BE(body.length); return Buffer.concat([length, body]); };
     const say = (answer) => out(frame(serialize(answer)));
-    export default { [Symbol.for('hive.task')]: { settings: {}, run: async (what) => { ${lines} } } };`;
+    export default { [Symbol.for('hive.task')]: { settings: {}, run: async (what, context) => { ${lines} } } };`;
   const hash = createHash('sha256').update(code).digest('hex');
   const incoming = await driver.blobCache.create();
   writeFileSync(incoming.path, code);
@@ -112,7 +114,60 @@ inBox('a sandboxed function that nobody has asked', () => {
   });
 });
 
+inBox('what a sandboxed function says', () => {
+  test.each<[string, string]>([
+    ['is no outcome of a call', `say({ type: 'loaded', tasks: [], reducers: [] });`],
+    ['is folded, and nothing folds', `say({ type: 'misfolded', problem: 'nothing' });`],
+    [
+      'is no value that can be sent on',
+      'let deep = []; for (let i = 0; i < 600; i++) deep = [deep]; context.emit(deep);',
+    ],
+  ])('that %s costs its own task, and not the thread', async (_, lines) => {
+    const spec = await jobOf(`if (what === 'next') return what; ${lines} await new Promise(() => {});`);
+    const { values, failures } = await run(spec, ['x', 'next']);
+    expect(failures).toMatchObject([{ position: 0, code: expect.stringMatching(/^bad/) }]);
+    expect(values[1]).toBe('next');
+    expect(driver.events.filter(({ type }) => type === 'slotDied')).toEqual([]);
+  });
+
+  test('goes to a file in pieces where it is large', async () => {
+    const spec = await jobOf(`const text = 'ö'.repeat(2_000_000);
+      return what === 'bytes' ? new Uint8Array(20_000_000).fill(7)
+        : [new Map([[text, 2n]]), Array.from({ length: 2_000_000 }, (_, i) => i / 3)];`);
+    const { streams, failures } = await run(spec, ['bytes', 'map']);
+    expect(failures).toEqual([]);
+    const [bytes, map] = streams.map(({ position }) => {
+      const all = readFileSync(join(driver.outputs.folder, outputFile(0, driver.run, position)));
+      return decodeHiveJs(all) as unknown[];
+    });
+    expect(Buffer.alloc(20_000_000, 7).equals(bytes as never)).toBe(true);
+    expect(map![0]).toEqual(new Map([['ö'.repeat(2_000_000), 2n]]));
+    expect((map![1] as number[])[1_999_999]).toBe(1_999_999 / 3);
+    expect(streams.map(({ encoded }) => encoded)).toEqual([true, true]);
+  });
+
+  test('is refused with a sentence when it is too much to be held at once', async () => {
+    const spec = await jobOf(`if (what === 'emit') context.emit(new Uint8Array(20_000_000));
+      if (what === 'finish') context.finish(new Uint8Array(20_000_000));
+      throw Object.assign(new Error('x'.repeat(20_000_000)), { code: 'E_LARGE', also: new Uint8Array(20_000_000) });`);
+    expect((await run(spec, ['emit', 'finish', 'throw'])).failures).toMatchObject([
+      { code: 'RangeError', message: expect.stringContaining('context.write') },
+      { code: 'tooLarge', message: 'What ends a job early has at most 1 MiB.' },
+      { code: 'E_LARGE', message: expect.stringMatching(/xxx/) },
+    ]);
+  });
+});
+
 describe('frames of a sandboxed process', () => {
+  test('that are longer than is held at once are told by their length', () => {
+    const answers: BoxAnswer[] = [];
+    const reader = new BoxReader((answer) => answers.push(answer));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(17 * 1024 * 1024);
+    reader.push(length);
+    expect(answers).toMatchObject([{ type: 'broken' }]);
+  });
+
   test.each<[string, unknown]>([
     ['nothing', null],
     ['text', 'result'],

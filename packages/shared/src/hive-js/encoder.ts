@@ -4,12 +4,12 @@
  *
  * Cost goal: integers, texts and plain objects cost no more than plain msgpack does. So the objects met are kept in a short
  * list first and in a Map only when there are many, and nothing is allocated per entry.
+ *
+ * It imports nothing but what lies beside it: a sandbox has no packages, and functions in one encode what they give there.
  */
-import { Packr } from 'msgpackr';
 import { UsageError } from '../errors.ts';
-import { DEPTH_MAX, ERRORS, type ErrorName, EXT, HIDDEN, isWellFormed, VIEWS } from './format.ts';
+import { DEPTH_MAX, ERRORS, type ErrorName, EXT, HIDDEN, isWellFormed, pathText, VIEWS } from './format.ts';
 
-const packr = new Packr({ useRecords: false });
 const toTag = Object.prototype.toString;
 const view = new DataView(new ArrayBuffer(8));
 const viewBytes = new Uint8Array(view.buffer);
@@ -51,6 +51,12 @@ export class Encoder {
   #count = 0;
   /** The way to the value at hand, for errors. */
   readonly #path: (string | number)[] = [];
+  readonly #packText: (text: string) => Uint8Array;
+
+  /** @param packText a sound text, as msgpack */
+  constructor(packText: (text: string) => Uint8Array) {
+    this.#packText = packText;
+  }
 
   /**
    * The bytes of a value; valid until the next call.
@@ -343,7 +349,7 @@ export class Encoder {
       this.#close(start);
       return;
     }
-    this.#raw(packr.pack(value));
+    this.#raw(this.#packText(value));
   }
 
   #shortText(value: string, length: number): boolean {
@@ -439,18 +445,6 @@ export class Encoder {
     const path = pathText(this.#path.slice(0, depth));
     return new UsageError(`This value cannot be sent: ${path} is ${what}.`, 'badValue');
   }
-}
-
-function pathText(steps: readonly (string | number)[]): string {
-  if (steps.length > 12) return `${pathText(steps.slice(0, 6))} … ${pathText(steps.slice(-5))}`;
-  let text = '';
-  for (const step of steps) {
-    if (typeof step === 'number') text += `[${step}]`;
-    else if (/^[A-Za-z_$][\w$]*$/.test(step) || /^(?:get)?\(/.test(step))
-      text += text === '' ? step : `.${step}`;
-    else text += `[${JSON.stringify(step)}]`;
-  }
-  return text === '' ? 'it' : text;
 }
 
 // What an object is, whatever it calls itself and whichever realm it is from: asked of its internal slots.

@@ -71,3 +71,16 @@ export const DEPTH_MAX = 500;
 /** Whether a text is sound Unicode, and so can be UTF-8. */
 export const isWellFormed = (text: string): boolean =>
   (text as unknown as { isWellFormed(): boolean }).isWellFormed();
+
+/** The way to a value within another, for people. */
+export function pathText(steps: readonly (string | number)[]): string {
+  if (steps.length > 12) return `${pathText(steps.slice(0, 6))} … ${pathText(steps.slice(-5))}`;
+  let text = '';
+  for (const step of steps) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else if (/^[A-Za-z_$][\w$]*$/.test(step) || /^(?:get)?\(/.test(step))
+      text += text === '' ? step : `.${step}`;
+    else text += `[${JSON.stringify(step)}]`;
+  }
+  return text === '' ? 'it' : text;
+}

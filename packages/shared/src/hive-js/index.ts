@@ -1,10 +1,13 @@
 /** The encoding `hive-js`, for JavaScript on both ends: everything that structured clone keeps. */
+import { Packr } from 'msgpackr';
 import { Decoder } from './decoder.ts';
 import { Encoder } from './encoder.ts';
 
 export { isWellFormed } from './format.ts';
 
-const encoder = new Encoder();
+const packr = new Packr({ useRecords: false });
+const packText = (text: string): Uint8Array => packr.pack(text);
+const encoder = new Encoder(packText);
 const decoder = new Decoder();
 /** Getters and proxies of a value may come back here while it is being encoded. */
 let isEncoding = false;
@@ -16,7 +19,7 @@ export function encodeHiveJs(value: unknown): Uint8Array {
 
 /** Hands on the bytes of a value, which are valid until `use` returns. */
 export function encodeInPlace<T>(value: unknown, use: (bytes: Uint8Array) => T): T {
-  if (isEncoding) return use(new Encoder().encode(value));
+  if (isEncoding) return use(new Encoder(packText).encode(value));
   isEncoding = true;
   try {
     return use(encoder.encode(value));

@@ -5,6 +5,7 @@ export * from './data-folder.ts';
 export * from './dial.ts';
 export * from './discovery/index.ts';
 export * from './generate.ts';
+export * from './hive-js-files.ts';
 export * from './host-id.ts';
 export * from './keys/index.ts';
 export * from './message-text.ts';
