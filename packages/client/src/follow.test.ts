@@ -1,6 +1,4 @@
 /** A client whose Queen comes back elsewhere goes on there, and one who named a Queen takes no other. */
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { type QueenId, UsageError } from '@hive/shared';
 import {
   DiscoveryAnnouncer,
@@ -23,14 +21,9 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
+let ports = 0;
+/** A UDP port below those that the system gives away, so that nobody else gets it meanwhile. */
+const freeUdpPort = (): number => 10_000 + ((process.pid * 32 + ports++) % 20_000);
 async function announce(queen: QueenId, tcp: number, port: number): Promise<void> {
   const info = { queen, incarnation: randomIncarnation(), epoch: 1, name: 'fake', port: tcp };
   const announcer = new DiscoveryAnnouncer(info, { signers: () => [keys], port, reach: 'loopback' });
@@ -52,7 +45,7 @@ function routerTo(address: string | null, port: number): Router {
 }
 
 test('a client without an address finds a Queen that announces herself', async () => {
-  const port = await freeUdpPort();
+  const port = freeUdpPort();
   const queen = await fakeQueen();
   await announce('0'.repeat(32) as QueenId, queen.port, port);
   const router = routerTo(null, port);
@@ -61,7 +54,7 @@ test('a client without an address finds a Queen that announces herself', async (
 });
 
 test('a client follows the Queen that it named to another port', async () => {
-  const port = await freeUdpPort();
+  const port = freeUdpPort();
   const queen = await fakeQueen();
   const router = routerTo(queen.address, port);
   await router.open(10_000);
@@ -79,7 +72,7 @@ test('a client follows the Queen that it named to another port', async () => {
 });
 
 test('a client that named a Queen takes no other that is there, and says what it tried', async () => {
-  const port = await freeUdpPort();
+  const port = freeUdpPort();
   const other = await fakeQueen();
   await announce('0'.repeat(32) as QueenId, other.port, port);
   const error = await rejection(routerTo('127.0.0.1:1', port).open(10_000));
@@ -91,7 +84,7 @@ test('a client that named a Queen takes no other that is there, and says what it
 });
 
 test('a client that nobody answers says that it has asked the network, too', async () => {
-  const error = await rejection(routerTo(null, await freeUdpPort()).open(10_000));
+  const error = await rejection(routerTo(null, freeUdpPort()).open(10_000));
   expect(error.message).toMatch(
     /the network: no Queen of this cluster has answered; "hive doctor" says more/,
   );

@@ -16,7 +16,7 @@ let witness: TestPeer;
 const ends: (() => void)[] = [];
 
 beforeEach(async () => {
-  queen = await startQueen({ port: 0, keys: TEST_KEYS, handshakeMillis: 1_000 });
+  queen = await startQueen({ port: 0, keys: TEST_KEYS, handshakeMillis: 3_000 });
   witness = await TestPeer.client(queen.address);
   ends.push(() => witness.end());
 });

@@ -30,7 +30,7 @@ import { COLUMNS, isProtected, PROTECTIONS, type Protection } from './protection
 const MiB = 1024 * 1024;
 const ENTRY = fileURLToPath(new URL('../testing/dying-drone.ts', import.meta.url));
 const columns = await ColumnBoxes.start();
-afterAll(() => columns.close(), 60_000);
+afterAll(() => columns.close(), 180_000);
 
 /** Carries an attack out. True: the sandbox held. */
 type Attack = (boxes: Boxes, marker: string) => Promise<boolean>;

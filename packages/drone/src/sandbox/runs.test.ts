@@ -11,7 +11,7 @@ import { COLUMNS } from './protections.ts';
 import { runVerdict } from './run.ts';
 
 const columns = await ColumnBoxes.start();
-afterAll(() => columns.close(), 60_000);
+afterAll(() => columns.close(), 180_000);
 
 describe.each(COLUMNS)('in the column %s', (column) => {
   const boxes = columns.open(column);

@@ -32,10 +32,10 @@ import { closeRun, endRun } from './ending-runs.ts';
 
 /** Of nobody else, so that its processes can be counted. */
 export const ORDINARY = 61_234;
-const UNTIL_MILLIS = 20_000;
+const UNTIL_MILLIS = 100_000;
 const LOOK_MILLIS = 20;
 
-/** Waits for a condition. @throws with `what` after 20 s */
+/** Waits for a condition. @throws with `what` after 100 s */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + UNTIL_MILLIS;
   while (!(await isSo())) {
