@@ -166,7 +166,7 @@ function run(...[command, ...args]: readonly string[]): string {
     return execFileSync(command!, args, {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 10_000,
+      timeout: 60_000,
     });
   } catch (error) {
     const { stderr, code } = error as { stderr?: string; code?: string };

@@ -36,6 +36,15 @@ const jobNames = async () => {
   return jobs.map(({ name }) => name);
 };
 
+/** On a busy machine a browser takes its time. */
+const BROWSER_MILLIS = 100_000;
+const launch = (...args: string[]) =>
+  chromium.launch({
+    executablePath: CHROMIUM!,
+    args: ['--no-sandbox', ...args],
+    timeout: BROWSER_MILLIS,
+  });
+
 /** A web server somewhere else, whose pages the user opens. */
 async function serving(page: string): Promise<{ server: Server; port: number }> {
   const server = createServer((_, response) => {
@@ -61,9 +70,10 @@ describe('a page that a user happens to open', () => {
       <form id="form" action="${to}" method="post" enctype="text/plain" target="sink">
         <input name='{"name":"by form","command":"true","stdin":"' value='"}'>
       </form>`);
-    const browser = await chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox'] });
+    const browser = await launch();
     try {
       const page = await browser.newPage();
+      page.setDefaultTimeout(BROWSER_MILLIS);
       await page.goto(`http://127.0.0.1:${port}/`);
       const answered = page.waitForResponse((response) => response.url() === to);
       await page.evaluate('document.getElementById("form").submit()');
@@ -95,9 +105,10 @@ describe('a page that a user happens to open', () => {
 
   inBrowser('whose name is bound to this machine once it is open (DNS rebinding) gets nothing', async () => {
     const rules = '--host-resolver-rules=MAP evil.example 127.0.0.1';
-    const browser = await chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox', rules] });
+    const browser = await launch(rules);
     try {
       const page = await browser.newPage();
+      page.setDefaultTimeout(BROWSER_MILLIS);
       // For the browser this is one origin, so it would let the page read and send whatever it likes.
       const answer = await page.goto(`http://evil.example:${api.port}/api/v1/health`);
       expect(answer!.status()).toBe(401);
