@@ -1,7 +1,7 @@
 /** One reader's look at one job: every result is right, comes once, and in the end none is missing. */
 import type { JobSummary, TaskResult } from '@hive/client';
 import type { Plan } from './plan.ts';
-import { haltsAfter, problemOf, successesOf } from './work.ts';
+import { haltsAfter, problemOf, problemOfValue, successesOf } from './work.ts';
 
 /** Wrong results may be many; a few are enough to look into. */
 const PROBLEMS_MAX = 5;
@@ -32,6 +32,13 @@ export class Check {
     this.#isSeen[index] = 1;
     this.#lastIndex = index;
     this.#seen++;
+  }
+
+  /** The one value of a job that is folded. */
+  takeValue(value: unknown): void {
+    const problem = problemOfValue(this.#plan, value);
+    if (problem !== null) this.problem(problem);
+    this.#seen = this.#plan.count;
   }
 
   /** @param isWhole this reader was promised every result, not only those that another had not taken before */

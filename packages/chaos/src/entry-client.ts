@@ -2,12 +2,20 @@
  * A client as a process of its own: submits what it is told to, reads results, checks each, and says what it was promised.
  * It may be killed or frozen at any moment; whatever it has not said, nobody relies on.
  */
-import { connect, type GraphTask, type Hive, type JobHandle, UsageError } from '@hive/client';
+import {
+  connect,
+  type GraphTask,
+  type Hive,
+  type JobHandle,
+  type JobSummary,
+  UsageError,
+} from '@hive/client';
 import type { ProcessesAccess } from '@hive/local';
 import { Check } from './check.ts';
 import { parentsOf } from './graphs.ts';
 import type { FromClient, ToClient } from './ipc.ts';
 import type { Plan } from './plan.ts';
+import { readAll } from './reading.ts';
 import { inputOf, kindOf, settingsOf, submissionOf } from './work.ts';
 
 const CALLS_IN_FLIGHT = 32;
@@ -88,9 +96,8 @@ async function submit(hive: Hive, plan: Plan, isAgain: boolean, check: Check) {
   const job = await takeOn(hive, plan, isAgain);
   if (job === null) return null;
   say({ type: plan.isAttached ? 'accepted' : 'sealed', job: plan.id });
-  if (plan.reading !== 'none') await read(job, plan, plan.reading, check);
-  else if (!plan.isAttached) return null;
-  const summary = await job.done;
+  if (plan.reading === 'none' && !plan.isAttached) return null;
+  const summary = plan.reading === 'none' ? await job.done : await read(job, plan, plan.reading, check);
   // What the one before has confirmed of an attached job is gone.
   check.end(summary, plan.reading !== 'none' && !(isAgain && plan.isAttached));
   return summary.state;
@@ -121,25 +128,22 @@ function submitGraph(hive: Hive, plan: Plan): Promise<JobHandle> {
 
 async function readOthers(hive: Hive, plan: Plan, check: Check) {
   const job = await hive.open(plan.id);
-  await read(job, plan, plan.seed % 2 === 0 ? 'ordered' : 'asFinished', check);
-  const summary = await job.done;
+  const summary = await read(job, plan, plan.seed % 2 === 0 ? 'ordered' : 'asFinished', check);
   check.end(summary, true);
   return summary.state;
 }
 
-async function read(
+function read(
   job: JobHandle,
   plan: Plan,
   how: Exclude<Plan['reading'], 'none'>,
   check: Check,
-): Promise<void> {
-  const isOrdered = how === 'ordered';
+): Promise<JobSummary> {
   let rests = 0;
-  for await (const result of job.results({ ordered: isOrdered })) {
-    check.take(result, isOrdered);
+  return readAll(job, plan, how === 'ordered', check, () => {
     const isTired = how === 'slow' && (plan.size > 1_000 || check.seen % REST_EVERY === 0);
-    if (isTired && rests++ < RESTS_MAX) await new Promise((resolve) => setTimeout(resolve, REST_MILLIS));
-  }
+    return isTired && rests++ < RESTS_MAX ? new Promise((resolve) => setTimeout(resolve, REST_MILLIS)) : null;
+  });
 }
 
 async function calls(hive: Hive, plan: Plan, check: Check): Promise<null> {

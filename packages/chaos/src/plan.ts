@@ -27,6 +27,8 @@ export type Work =
   | 'large'
   /** Values over 1 MiB, echoed: their way in and out is through files at the Queen. */
   | 'bulky'
+  /** A range job over a function, whose results are folded with another one of the same file. */
+  | 'folded'
   /** Every attempt runs into its time limit, is tried again, and ends as timed out. */
   | 'endless'
   /** Single calls, many in flight; nobody but their client knows of them. */
@@ -86,6 +88,7 @@ const MIX: readonly Work[] = [
   ...(['echo', 'echo', 'echo', 'hash', 'hash', 'generate', 'generate', 'range'] as const),
   ...(['sleep', 'sleep', 'sleep', 'blemished', 'endless', 'calls', 'calls'] as const),
   ...(['graph', 'graph', 'hopeless', 'halting', 'large', 'large', 'bulky', 'bulky'] as const),
+  ...(['folded', 'folded', 'folded'] as const),
 ];
 
 const SIZES: Readonly<Record<Work, (random: Random) => { count: number; size: number }>> = {
@@ -103,6 +106,7 @@ const SIZES: Readonly<Record<Work, (random: Random) => { count: number; size: nu
   hopeless: (random) => ({ size: 8, count: random.magnitude(6, 300) }),
   large: (random) => ({ size: random.int(1_050_000, 3_000_000), count: random.int(1, 5) }),
   bulky: (random) => ({ size: random.int(1_050_000, 3_000_000), count: random.int(1, 5) }),
+  folded: (random) => ({ size: 0, count: random.magnitude(1, 20_000) }),
   endless: (random) => ({ size: 0, count: random.int(1, 4) }),
   calls: (random) => ({ size: 64, count: random.magnitude(10, 3_000) }),
 };
@@ -111,7 +115,9 @@ function optionsOf(random: Random, work: Work, slotsMax: number): Plan['options'
   return {
     ...(random.chance(0.3) ? { priority: random.int(-5, 5) } : {}),
     ...(random.chance(0.3) && work !== 'calls' ? { weight: random.magnitude(1, 100) } : {}),
-    ...(work === 'sleep' && random.chance(0.3) ? { slots: random.int(1, slotsMax) } : {}),
+    ...((work === 'sleep' || work === 'folded') && random.chance(0.3)
+      ? { slots: random.int(1, slotsMax) }
+      : {}),
     ...(work === 'endless'
       ? { attemptTimeout: random.int(50, 300), retries: random.int(0, 2), backoff: 100 }
       : {}),

@@ -10,6 +10,7 @@ import type { Cluster } from './cluster.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Plan } from './plan.ts';
+import { readAll } from './reading.ts';
 import type { Tally } from './tally.ts';
 import { isPartial } from './work.ts';
 
@@ -42,9 +43,7 @@ export async function verifyResults(
   for (const entry of ledger.acknowledged.slice(-jobsMax)) {
     const check = new Check(entry.plan);
     try {
-      const job = await hive.open(entry.plan.id);
-      for await (const result of job.results()) check.take(result, true);
-      check.end(await job.done, true);
+      check.end(await readAll(await hive.open(entry.plan.id), entry.plan, true, check), true);
     } catch (error) {
       check.problem(String((error as Error).stack));
     }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { Check } from './check.ts';
+import { composed, type Steps, stepsOf } from './folded.task.ts';
 import { drawPlan, type Plan } from './plan.ts';
 import { Random } from './random.ts';
-import { expectedOf, submissionOf, successesOf } from './work.ts';
+import { expectedOf, inputOf, problemOfValue, submissionOf, successesOf } from './work.ts';
 
 const plans = (seed: number, count: number): Plan[] => {
   const random = new Random(seed);
@@ -25,6 +26,35 @@ describe('a plan', () => {
         expect(successes.filter(({ outcome }) => outcome === 'succeeded')).toHaveLength(successesOf(plan));
       expect(submissionOf(plan)).toMatchObject({ id: plan.id, attached: plan.isAttached });
     }
+  });
+});
+
+describe('the value of a job that is folded', () => {
+  const plan = { ...plans(1, 1)[0]!, work: 'folded', seed: 5, count: 40, cancelAfterMillis: null } as Plan;
+  const values = Array.from({ length: plan.count }, (_, index) =>
+    stepsOf(inputOf(plan, index) as number, index),
+  );
+  const fresh = () => values.map((value) => ({ ...value, counts: new Map(value.counts) }));
+  const fold = (all: readonly Steps[]) => all.reduce((left, right) => composed.run(left, right));
+
+  test('is right however its neighbours are put together', () => {
+    expect(problemOfValue(plan, fold(fresh()))).toBeNull();
+    const [left, middle, right] = [fresh().slice(0, 9), fresh().slice(9, 31), fresh().slice(31)];
+    expect(
+      problemOfValue(plan, composed.run(fold(left), composed.run(fold(middle), fold(right)))),
+    ).toBeNull();
+  });
+
+  test('is wrong when a task is missing, came twice or was overtaken', () => {
+    expect(problemOfValue(plan, fold(fresh().slice(1)))).toContain('tasks 1 to 39, not 0 to 39');
+    expect(() => fold([fresh()[0]!, fresh()[0]!])).toThrow('no neighbours');
+    const [one, two, ...rest] = fresh() as [Steps, Steps, ...Steps[]];
+    const swapped = fold([{ ...two, from: 0, to: 0 }, { ...one, from: 1, to: 1 }, ...rest]);
+    expect(problemOfValue(plan, swapped)).toContain('not composed in their order');
+    const doubled = fold(fresh());
+    doubled.counts.set(3, doubled.counts.get(3)! + 1);
+    expect(problemOfValue(plan, doubled)).toContain('of remainder 3');
+    expect(problemOfValue(plan, undefined)).toBe('its value is undefined');
   });
 });
 

@@ -2,6 +2,8 @@
 import { hash } from 'node:crypto';
 import type { SubmitOptions, TaskResult } from '@hive/client';
 import { generateBytes } from '@hive/shared/node';
+import { composed, steps, stepsOf } from './folded.task.ts';
+import { foldedProblem } from './folded.ts';
 import { composedOf } from './graphs.ts';
 import type { Plan } from './plan.ts';
 import { mix } from './random.ts';
@@ -32,6 +34,8 @@ export function submissionOf(plan: Plan): SubmitOptions {
   switch (work) {
     case 'generate':
       return { ...common, kind: 'hash', params: { generate: size }, range: rangeOf(plan) };
+    case 'folded':
+      return { ...common, kind: steps, range: rangeOf(plan), reduce: composed };
     case 'range':
       return { ...common, kind: 'echo', range: rangeOf(plan) };
     default:
@@ -106,6 +110,7 @@ export function expectedOf(plan: Plan, index: number): Expected {
   if (work === 'generate') {
     return { outcome: 'succeeded', value: hash('sha256', generateBytes(input as number, size)) };
   }
+  if (work === 'folded') return { outcome: 'succeeded', value: stepsOf(input as number, index) };
   const isHash = kindOf(plan) === 'hash';
   return { outcome: 'succeeded', value: isHash ? hash('sha256', input as string | Uint8Array) : input };
 }
@@ -144,6 +149,12 @@ export function problemOf(plan: Plan, result: TaskResult): string | null {
   if (expected.outcome !== 'succeeded' || isSame(result.value, expected.value)) return null;
   return `task ${index} gave ${show(result.value)}, not ${show(expected.value)}`;
 }
+
+/** Of a job that is folded: its results are one value. */
+export const isFolded = ({ work }: Plan): boolean => work === 'folded';
+/** What is wrong with that, or null. */
+export const problemOfValue = (plan: Plan, value: unknown): string | null =>
+  foldedProblem(plan.count, (index) => inputOf(plan, index) as number, value);
 
 export function isSame(a: unknown, b: unknown): boolean {
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
