@@ -41,6 +41,7 @@ import type {
   RevokedKey,
   TaskStory,
 } from './overview.ts';
+import type { BuiltInReduce, GivenBy, InputFor, Reduced } from './reduced.ts';
 import { Reduction } from './reduction.ts';
 import type { Router } from './router.ts';
 import { wholeOf } from './upload.ts';
@@ -171,6 +172,11 @@ export class Hive implements AsyncDisposable {
     options: FoldOptions<T>,
   ): Reduction<T | undefined>;
   map<T>(file: string | URL, inputs: Inputs, options: FoldOptions<T>): Reduction<T | undefined>;
+  map<const K extends Target, const R extends BuiltInReduce>(
+    target: K,
+    inputs: Inputs<InputFor<K>>,
+    options: ReduceOptions<R>,
+  ): Reduction<Reduced<GivenBy<K>, R>>;
   map<T = unknown>(task: Target, inputs: Inputs, options: ReduceOptions): Reduction<T>;
   map(
     target: Target,
@@ -211,6 +217,12 @@ export class Hive implements AsyncDisposable {
     file: string | URL,
     options: FoldOptions<T> & RangeStep,
   ): Reduction<T | undefined>;
+  range<const K extends Task<number> | string | URL, const R extends BuiltInReduce>(
+    start: number,
+    end: number,
+    target: K,
+    options: ReduceOptions<R> & RangeStep,
+  ): Reduction<Reduced<GivenBy<K>, R>>;
   range<T = unknown>(
     start: number,
     end: number,

@@ -78,6 +78,7 @@ export type {
   TaskStory,
 } from './overview.ts';
 export type { Printed } from './printed.ts';
+export type { BuiltInReduce, Reduced } from './reduced.ts';
 export { Reduction } from './reduction.ts';
 export type { SavedFiles } from './returned-files.ts';
 export { fileStream, type StreamSource } from './streams.ts';

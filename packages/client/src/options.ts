@@ -102,8 +102,9 @@ export interface MapOptions extends JobOptions {
 }
 
 /** Of a `map` or `range` whose results are folded. */
-export interface ReduceOptions extends Omit<MapOptions, 'ordered' | 'streams' | 'reduce'> {
-  readonly reduce: ReduceWith;
+export interface ReduceOptions<R extends ReduceWith = ReduceWith>
+  extends Omit<MapOptions, 'ordered' | 'streams' | 'reduce'> {
+  readonly reduce: R;
 }
 /** The same, folded with a function that its file exports: `reducer((left, right) => …)`. */
 export interface FoldOptions<T> extends Omit<MapOptions, 'ordered' | 'streams' | 'reduce'> {

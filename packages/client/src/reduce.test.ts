@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect } from './connect.ts';
 import type { Hive } from './hive.ts';
+import * as many from './testing/tasks/typed.task.ts';
 import { collect, count, rejection } from './testing/with-fake.ts';
 
 let hive: Hive;
@@ -66,6 +67,48 @@ describe('a reduction', () => {
     expect(await hive.map('echo', sorted, { reduce: 'merge' })).toEqual(sorted.flat().sort((a, b) => a - b));
   });
 
+  test('has the type of what the operator makes of what the tasks give', async () => {
+    const [lists, texts, records] = [many.list, many.text, many.record];
+    const range = [0, 3] as const;
+    // Compiles because these types are known, and none of them is any.
+    const total: number | bigint = await hive.range(...range, many.square, { reduce: 'sum' });
+    const tasks: number = await hive.map(many.text, [1, 2], { reduce: 'count' });
+    const least: number | undefined = await hive.map(many.square, [3, 2], { reduce: 'min' });
+    const best: { n: number } | undefined = await hive.range(...range, records, {
+      reduce: { op: 'max', by: 'n' },
+    });
+    const two: { n: number }[] = await hive.range(...range, records, {
+      reduce: { op: 'top', k: 2, by: 'n' },
+    });
+    const merged: number[] = await hive.range(...range, lists, { reduce: 'merge' });
+    const joined: number[] = await hive.range(...range, lists, { reduce: 'concat' });
+    const text: string | [] = await hive.range(...range, texts, { reduce: 'concat' });
+    expect([total, tasks, least, best, two, merged, joined, text]).toEqual([
+      5,
+      2,
+      4,
+      { n: 2 },
+      [{ n: 2 }, { n: 1 }],
+      [0, 1, 1, 2, 2, 3],
+      [0, 1, 1, 2, 2, 3],
+      '0;1;2;',
+    ]);
+    // @ts-expect-error: of no tasks there is no smallest
+    const sure: number = await hive.map(many.square, [], { reduce: 'min' });
+    // @ts-expect-error: it is a number, whatever the tasks give
+    const counted: string = await hive.map(many.text, [1], { reduce: 'count' });
+    expect([sure, counted]).toEqual([undefined, 1]);
+  });
+
+  test('has the type that can be known of a kind or a file, or the one that is said', async () => {
+    const digest: string | undefined = await hive.map('hash', ['a', 'b'], { reduce: 'max' });
+    const sum: number | bigint = await hive.range(0, 3, 'echo', { reduce: 'sum' });
+    const said: string = await hive.map<string>('echo', ['a', 'b'], { reduce: 'max' });
+    // @ts-expect-error: what echo gives is not known
+    const unknown: string = await hive.map('echo', ['a', 'b'], { reduce: 'max' });
+    expect([digest?.length, sum, said, unknown]).toEqual([64, 3, 'b', 'b']);
+  });
+
   test('of nothing is what the operator begins with', async () => {
     expect(await hive.map('echo', [], { reduce: 'sum' })).toBe(0);
     expect(await hive.map('echo', [], { reduce: 'min' })).toBeUndefined();
@@ -87,7 +130,7 @@ describe('a reduction', () => {
   test('says when what was folded is too large', async () => {
     const large = hive.map('echo', new Array(20).fill('x'.repeat(100_000)), { reduce: 'concat' });
     const error = await rejection(large.value());
-    expect(error).toMatchObject({ code: 'failed' });
+    expect(error).toMatchObject({ name: 'TaskError', outcome: 'failed', code: 'tooLarge' });
     expect(error.message).toContain('folding tasks');
     expect(error.message).toContain('at most 1048576 are allowed');
   });

@@ -5,6 +5,7 @@
 import { UsageError } from '@hive/shared';
 import type { Inputs } from '../feeder.ts';
 import type { CallOptions, JobOptions, RangeStep, ReduceWith } from '../options.ts';
+import type { BuiltInReduce, Reduced } from '../reduced.ts';
 import type { StreamSource } from '../streams.ts';
 import { callerFile } from './caller.ts';
 import type { Reducer } from './reducer.ts';
@@ -53,6 +54,16 @@ export interface TaskHive {
     inputs: Inputs<SentAs<In>>,
     options: JobOptions & FoldedBy<T>,
   ): Promise<T | undefined>;
+  map<In, Out, const R extends BuiltInReduce>(
+    task: Task<In, Out>,
+    inputs: Inputs<SentAs<In>>,
+    options: JobOptions & Folded<R>,
+  ): Promise<Reduced<Awaited<Out>, R>>;
+  map<const R extends BuiltInReduce>(
+    kind: string,
+    inputs: Inputs,
+    options: JobOptions & Folded<R>,
+  ): Promise<Reduced<unknown, R>>;
   map<T = unknown>(task: AnyTask, inputs: Inputs, options: JobOptions & Folded): Promise<T>;
   range<Out>(
     start: number,
@@ -66,6 +77,18 @@ export interface TaskHive {
     task: Task<number, NoInfer<T>>,
     options: JobOptions & RangeStep & FoldedBy<T>,
   ): Promise<T | undefined>;
+  range<Out, const R extends BuiltInReduce>(
+    start: number,
+    end: number,
+    task: Task<number, Out>,
+    options: JobOptions & RangeStep & Folded<R>,
+  ): Promise<Reduced<Awaited<Out>, R>>;
+  range<const R extends BuiltInReduce>(
+    start: number,
+    end: number,
+    kind: string,
+    options: JobOptions & RangeStep & Folded<R>,
+  ): Promise<Reduced<unknown, R>>;
   range<T = unknown>(
     start: number,
     end: number,
@@ -75,8 +98,8 @@ export interface TaskHive {
 }
 // biome-ignore lint/suspicious/noExplicitAny: any task will do
 type AnyTask = string | Task<any, any>;
-interface Folded {
-  readonly reduce: ReduceWith;
+interface Folded<R extends ReduceWith = ReduceWith> {
+  readonly reduce: R;
 }
 interface FoldedBy<T> {
   readonly reduce: Reducer<T>;

@@ -2,7 +2,15 @@
  * What a slot of a reduced job has finished, folded: one value for every run of adjacent tasks that have succeeded. Runs in the
  * slot's thread as it goes, and on the main thread for what a thread has left behind when it died.
  */
-import { type Encoding, foldValues, LIMITS, type Operator, PageCutter, sizeAt } from '@hive/shared';
+import {
+  type Encoding,
+  FOLD_INTO_LESS,
+  foldValues,
+  LIMITS,
+  type Operator,
+  PageCutter,
+  sizeAt,
+} from '@hive/shared';
 import type { SlotFailure, SlotFold, SlotReport } from '../agent/events.ts';
 import { rangeEnd } from '../agent/lease.ts';
 
@@ -95,7 +103,7 @@ interface Exception {
 }
 
 function tooLarge(position: number, bytes: number): SlotFailure {
-  const message = `The result has ${bytes} bytes; one that is folded has at most ${LIMITS.valueBytesMax}.`;
+  const message = `the result has ${bytes} bytes, and one that is folded has at most ${LIMITS.valueBytesMax}. ${FOLD_INTO_LESS}`;
   return { position, outcome: 'failed', code: 'tooLarge', message, retryable: false };
 }
 

@@ -4,7 +4,7 @@
  * would be; one that has used up its attempts ends the job, because its value can never be had. Attempts are counted in
  * memory: a restarted Queen begins anew.
  */
-import { type Failure, LIMITS, type Message } from '@hive/shared';
+import { type Failure, FOLD_INTO_LESS, LIMITS, type Message } from '@hive/shared';
 import type { DroneState } from './drone.ts';
 import { endUnfolded, maybeFinish } from './ending.ts';
 import { backoff } from './failures.ts';
@@ -25,7 +25,8 @@ export function foldReported(state: State, lease: Lease, message: Message<'TaskC
 }
 const TOO_LARGE: Omit<Failure, 'index'> = {
   outcome: 'failed',
-  message: 'the folded value has over 1 MiB',
+  code: 'tooLarge',
+  message: `the folded value has over ${LIMITS.valueBytesMax} bytes. ${FOLD_INTO_LESS}`,
   retryable: false,
 };
 

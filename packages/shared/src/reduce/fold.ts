@@ -85,7 +85,10 @@ export function encodeFolded(encoding: Encoding, value: unknown): Uint8Array {
   const bytes = encoding === 'hive-js' ? encodeHiveJs(value) : encodeMsgpack(value);
   if (bytes.length <= LIMITS.valueBytesMax) return bytes;
   throw new UsageError(
-    `the folded value has ${bytes.length} bytes, and at most ${LIMITS.valueBytesMax} are allowed. Fold into less (the largest only, counts by group), or read the results themselves instead`,
+    `the folded value has ${bytes.length} bytes, and at most ${LIMITS.valueBytesMax} are allowed. ${FOLD_INTO_LESS}`,
     'tooLarge',
   );
 }
+/** What to do about a value that is too large to be folded. */
+export const FOLD_INTO_LESS =
+  'Fold into less (the largest only, counts by group), or leave "reduce" out: results that are not folded may have any size, and are read one by one';
