@@ -158,6 +158,90 @@ describe('a task may not', () => {
   });
 });
 
+describe('a task whose job asks for a sandbox', () => {
+  const MODULE = 'a'.repeat(64);
+  const FOREIGN = 'b'.repeat(64);
+  const SANDBOX = { level: 'bwrap', processes: 9 };
+  const FUNCTION = {
+    kind: 'function',
+    encoding: 'hive-js',
+    params: { module: MODULE, export: 'other', sandbox: SANDBOX },
+  } as const;
+  const REDUCE = { op: 'function', module: MODULE, export: 'fold' } as const;
+  let task: SessionNumber;
+  function begin(own: Partial<Spec>): void {
+    stage.drone({ kinds: ['function', 'command', 'echo'] });
+    stage.submit(client, PARENT, { ...NESTED, blobs: [MODULE], ...own });
+    task = taskOf(assigned());
+  }
+  const submitted = (spec: object) => {
+    submitBelow(task, CHILD, PARENT, { blobs: [MODULE, FOREIGN], ...spec } as Partial<Spec>);
+    return stage.take('Refused');
+  };
+
+  test.each<[string, object]>([
+    ['a function of its module', FUNCTION],
+    [
+      'the same in other words',
+      { ...FUNCTION, params: { ...FUNCTION.params, sandbox: { processes: 9, level: 'bwrap' } } },
+    ],
+    ['a reducer of its module', { ...FUNCTION, reduce: REDUCE }],
+    ['a command in its sandbox', { kind: 'command', params: { sandbox: SANDBOX } }],
+    [
+      'what the operator has registered',
+      { ...FUNCTION, params: { name: 'resize' }, reduce: { op: 'function', name: 'resize' } },
+    ],
+    ['what runs no code', { kind: 'echo', reduce: { op: 'count' } }],
+  ])('submits %s', (_, spec) => {
+    begin(FUNCTION);
+    expect(submitted(spec)).toBeUndefined();
+    expect(stage.job(CHILD).isActive).toBe(true);
+  });
+
+  const params = (more: object) => ({ ...FUNCTION, params: { ...FUNCTION.params, ...more } });
+  test.each<[string, object]>([
+    ['a function of another module', params({ module: FOREIGN })],
+    ['one that is no module', params({ module: { toString: MODULE } })],
+    ['a function without a sandbox', { ...FUNCTION, params: { module: MODULE } }],
+    ['a function in none', params({ sandbox: 'none' })],
+    ['a function in a weaker one', params({ sandbox: 'limits' })],
+    ['a function in the same level without its bounds', params({ sandbox: 'bwrap' })],
+    ['a function with the network', params({ sandbox: { ...SANDBOX, network: true } })],
+    ['a function in what is no sandbox', params({ sandbox: 7 })],
+    ['a command without a sandbox', { kind: 'command', params: { line: 'id' } }],
+    ['a command in a weaker one', { kind: 'command', params: { line: 'id', sandbox: 'limits' } }],
+    ['a reducer of another module', { ...FUNCTION, reduce: { ...REDUCE, module: FOREIGN } }],
+    ['its reducer without a sandbox', { ...FUNCTION, params: { name: 'resize' }, reduce: REDUCE }],
+  ])('may not submit %s', (_, spec) => {
+    begin(FUNCTION);
+    expect(submitted(spec)).toMatchObject({ job: CHILD, code: 'notPermitted' });
+    expect(stage.job(CHILD)).toBeUndefined();
+  });
+
+  test('that makes no sense submits nothing that would run without it', () => {
+    begin(params({ sandbox: { level: 'unknown' } }));
+    expect(submitted({ kind: 'command', params: { line: 'id' } })).toMatchObject({ code: 'notPermitted' });
+  });
+
+  test('submits from the next level what it may, and no more', () => {
+    const drone = stage.drone({ kinds: ['function'], name: 'e' });
+    begin(FUNCTION);
+    submitBelow(task, OTHER, PARENT, { ...FUNCTION, blobs: [MODULE], nested: true });
+    stage.say(drone, { type: 'TaskRequest', slots: 4 });
+    let below = assigned();
+    while (below.job !== OTHER) below = assigned();
+    submitBelow(taskOf(below), GRANDCHILD, OTHER, { kind: 'command', params: { line: 'id' } });
+    expect(stage.take('Refused')).toMatchObject({ job: GRANDCHILD, code: 'notPermitted' });
+  });
+});
+
+test('a task of a job without a sandbox submits any code', () => {
+  stage.drone({ kinds: ['function', 'command'] });
+  stage.submit(client, PARENT, { ...NESTED, kind: 'command', params: { line: 'id', sandbox: 'none' } });
+  submitBelow(taskOf(assigned()), CHILD, PARENT, { kind: 'command', params: { line: 'id' } });
+  expect(stage.job(CHILD).isActive).toBe(true);
+});
+
 test('only a task names a job that its own is below', () => {
   stage.submit(client, CHILD, { parent: PARENT, ...range(1) });
   expect(stage.take('Refused')).toMatchObject({ job: CHILD, code: 'badSpec' });

@@ -18,6 +18,7 @@ import {
 import type { DroneState, Profile } from './drone.ts';
 import { cancelJob } from './ending.ts';
 import type { Job } from './job.ts';
+import { escapeProblem } from './nested-sandbox.ts';
 import type { PeerSession, State } from './state.ts';
 
 /** The task that a session belongs to. */
@@ -122,6 +123,8 @@ export function nestedProblem(
     };
   }
   if (!isHeld(state, task)) return { code: 'notPermitted', text: OVER };
+  const problem = escapeProblem(state.jobs.get(task.job)!.spec, spec);
+  if (problem !== null) return { code: 'notPermitted', text: problem };
   if (spec.attached === false) return wrong('What a task submits ends with it: leave "attached" out.');
   if ((spec.slots ?? 1) > 1) return wrong('What a task submits takes one slot per task: leave "slots" out.');
   const stranger = spec.after?.find(({ job }) => state.jobs.get(job)?.submittedUnder !== task.lease);

@@ -89,8 +89,14 @@ export class Stage {
     return this.#join('client', peer, task === undefined ? {} : { task });
   }
   /** A Drone that has said what it holds and asks for work, unless it is told not to. */
-  drone({ slots = 1, name = 'd', leases = [] as Message<'Holdings'>['leases'], asks = true } = {}) {
-    const session = this.#join('drone', peerId(name.repeat(32)), { slots, kinds: ['echo'] });
+  drone({
+    slots = 1,
+    name = 'd',
+    leases = [] as Message<'Holdings'>['leases'],
+    asks = true,
+    kinds = ['echo'],
+  } = {}) {
+    const session = this.#join('drone', peerId(name.repeat(32)), { slots, kinds });
     this.say(session, { type: 'Holdings', leases });
     if (asks) this.say(session, { type: 'TaskRequest', slots });
     return session;
