@@ -1,6 +1,6 @@
 /** How many ended jobs are kept: those that must stay for now do not keep those behind them from going. */
-import { jobId, LIMITS, peerId } from '@hive/shared';
-import { expect, test } from '@jest/globals';
+import { jobId, LIMITS, peerId, type SessionNumber } from '@hive/shared';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Stage } from './testing/stage.ts';
 
 const id = (n: number) => jobId(`01890000-0000-7000-8000-${String(n).padStart(12, '0')}`);
@@ -41,3 +41,76 @@ test.each([0, SPARE - 1, SPARE, 3 * SPARE])(
     expect([read + 1, read + BEHIND].map((n) => stage.state.jobs.has(id(n)))).toEqual([false, true]);
   },
 );
+
+describe('a job whose time is over', () => {
+  const READ = id(1);
+  let stage: Stage;
+  let reader: SessionNumber;
+  const credit = (bytes: number, more: object = {}) =>
+    stage.say(reader, { type: 'ResultCredit', job: READ, bytes, ...more });
+  /** Time passes, in which the jobs that may go do. */
+  const wait = (millis: number) => stage.advance(millis);
+  beforeEach(() => {
+    stage = new Stage();
+    const client = stage.client();
+    reader = stage.client(peerId('b'.repeat(32)));
+    const drone = stage.drone();
+    stage.submit(client, READ, { range: { start: 0, step: 1, count: 20 }, retentionMillis: 0 });
+    credit(0, { order: 'seq', after: 0 });
+    for (let lease = stage.take('TaskAssign'); lease !== undefined; lease = stage.take('TaskAssign')) {
+      stage.complete(drone, lease);
+      stage.say(drone, { type: 'TaskRequest', slots: 1 });
+    }
+    expect(stage.job(READ).state).toBe('succeeded');
+  });
+
+  test('stays for who reads it a page at a time, to the end', () => {
+    const pages = [...stage.job(READ).results.values()].length;
+    expect(pages).toBeGreaterThan(2);
+    for (let page = 1; page <= pages; page++) {
+      wait(LIMITS.readerIdleMillis - 5_000);
+      credit(1);
+      expect(stage.take('Results')?.last ?? false).toBe(page === pages);
+    }
+    wait(5_000);
+    expect(stage.job(READ)).toBeUndefined();
+  });
+
+  test('stays for who has begun to read it, and goes when he stands still for long', () => {
+    wait(LIMITS.readerIdleMillis - 5_000);
+    expect(stage.job(READ)).toBeDefined();
+    wait(10_000);
+    expect(stage.job(READ)).toBeUndefined();
+    credit(1);
+    expect(stage.take('Refused')).toMatchObject({ job: READ, code: 'unknownJob' });
+  });
+
+  test('does not stay for who opens it again and again and takes nothing', () => {
+    for (let n = 0; n < 4 && stage.job(READ) !== undefined; n++) {
+      wait(LIMITS.readerIdleMillis / 2);
+      credit(0, { order: 'seq', after: 0 });
+    }
+    expect(stage.job(READ)).toBeUndefined();
+  });
+});
+
+test('readers that stand still keep no more than twice as many jobs as may be kept, but for a minute', () => {
+  const stage = new Stage();
+  const client = stage.client();
+  const reader = stage.client(peerId('b'.repeat(32)));
+  const drone = stage.drone();
+  const give = (n: number) => {
+    const inputs = { count: 1, sizes: 1, data: new Uint8Array(1) };
+    const spec = { kind: 'echo', encoding: 'msgpack', attached: false } as const;
+    stage.say(client, { type: 'Submit', job: id(n), spec, inputs, follow: false });
+    stage.say(reader, { type: 'ResultCredit', job: id(n), bytes: 0, order: 'seq', after: 0 });
+    stage.complete(drone, stage.take('TaskAssign')!, { request: true });
+    stage.said.length = 0;
+  };
+  const most = 2 * LIMITS.retainedJobsMax + SPARE;
+  for (let n = 1; n <= most; n++) give(n);
+  expect(stage.state.ended.size).toBe(most);
+  stage.advance(LIMITS.keptMillisMin);
+  for (let n = most + 1; n <= most + 2 * SPARE; n++) give(n);
+  expect(stage.state.ended.size).toBeLessThanOrEqual(2 * LIMITS.retainedJobsMax + SPARE);
+});

@@ -73,6 +73,8 @@ export const LIMITS = {
   retainedJobsMax: 10_000,
   /** Time that a finished job is kept however large its results are. */
   keptMillisMin: 60_000,
+  /** A reader that has taken nothing and given no credit for so long does not keep a finished job, in milliseconds. */
+  readerIdleMillis: 600_000,
   /** Time that a finished job is kept. */
   retentionMillis: 7 * 24 * 3_600_000,
   /** Bytes that may wait in the send buffer of a peer before it gets no more work... */
@@ -226,6 +228,10 @@ relate(
 relate(
   LIMITS.abandonMillis > 2 * LIMITS.redialMillisMax,
   'a client can come back before its jobs are cancelled',
+);
+relate(
+  LIMITS.readerIdleMillis > LIMITS.keptMillisMin && LIMITS.readerIdleMillis > LIMITS.abandonMillis,
+  'a job stays longer for who reads it than for nobody',
 );
 relate(LIMITS.dialMillis < LIMITS.handshakeMillis, 'who connects as late as it may can still shake hands');
 relate(

@@ -198,11 +198,21 @@ function isFinished({ valueSeq, results }: Job): boolean {
   return valueSeq !== null && results.bySeq(valueSeq)?.reduced !== true;
 }
 
-/** Whether someone connected has not been sent all of an ended job's results. */
-function isBeingRead(job: Job): boolean {
+/**
+ * Whether someone connected has not been sent all of an ended job's results, and still reads: who stands still for long does not
+ * keep it, and where far too much is kept, not even for a minute.
+ */
+function isBeingRead(state: State, job: Job): boolean {
   if (!job.hasReaders) return false;
-  for (const subscription of job.subscriptions.values()) if (!subscription.isDone) return true;
+  const patience = isFarTooMuch(state) ? LIMITS.keptMillisMin : LIMITS.readerIdleMillis;
+  for (const { isDone, movedAt } of job.subscriptions.values()) {
+    if (!isDone && state.now - Math.max(movedAt, job.endedAt ?? 0) < patience) return true;
+  }
   return false;
+}
+
+function isFarTooMuch(state: State): boolean {
+  return state.ended.size > 2 * LIMITS.retainedJobsMax || state.endedBytes > 2 * retainedBytesMax(state);
 }
 
 /** So many are removed at a time: a set from whose front one after the other is taken is slow to begin with. */
@@ -221,7 +231,7 @@ export function retain(state: State): void {
     const isCrowded = state.ended.size > LIMITS.retainedJobsMax;
     const isLarge = state.endedBytes > retainedBytesMax(state) && age >= LIMITS.keptMillisMin;
     if (looks-- === 0 || !(isCrowded || isLarge)) return;
-    if (mayGo(job)) removeJob(state, job);
+    if (mayGo(state, job)) removeJob(state, job);
     else {
       // To the back: those behind it are looked at next time. The looks are counted, so it is not met for ever.
       state.ended.delete(job);
@@ -231,7 +241,7 @@ export function retain(state: State): void {
 }
 
 const retentionOf = (job: Job): Millis => job.spec.retentionMillis ?? LIMITS.retentionMillis;
-const mayGo = (job: Job): boolean => !isBeingRead(job) && !job.hasDependents;
+const mayGo = (state: State, job: Job): boolean => !isBeingRead(state, job) && !job.hasDependents;
 
 /** An ended job goes when its retention is over. */
 export function watchRetention(state: State, job: Job): void {
@@ -244,7 +254,7 @@ export function expireEnded(state: State): void {
   for (const job of [...state.ended]) {
     const at = (job.endedAt ?? state.now) + retentionOf(job);
     if (at > state.now) next = Math.min(next, at);
-    else if (mayGo(job)) removeJob(state, job);
+    else if (mayGo(state, job)) removeJob(state, job);
     else next = Math.min(next, state.now + EXPIRE_AGAIN_MILLIS);
   }
   retain(state);

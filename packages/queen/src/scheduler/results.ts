@@ -26,6 +26,7 @@ export function resultCredit(state: State, client: PeerSession, message: Message
     subscription = open(state, client, job, message);
   }
   subscription.credit += message.bytes;
+  if (message.bytes > 0) subscription.movedAt = state.now;
   state.dirtyJobs.add(job);
 }
 
@@ -35,6 +36,8 @@ function open(state: State, client: PeerSession, job: Job, message: Message<'Res
     ...placeOf(job, message),
     credit: 0,
     isAligned: false,
+    // Opening it again without credit is no reading.
+    movedAt: job.subscriptions.get(client.session)?.movedAt ?? state.now,
     isDone: false,
   };
   job.subscriptions.set(client.session, subscription);
@@ -169,6 +172,7 @@ function sendPage(state: State, job: Job, subscription: Subscription, entry: Res
   const { first, count } = entry;
   subscription.credit -= entry.cost;
   subscription.isAligned = true;
+  subscription.movedAt = state.now;
   subscription.cursor = subscription.order === 'seq' ? entry.seq : first + count;
   if (subscription.session === job.ownerSession) job.unreadBytes = Math.max(0, job.unreadBytes - entry.cost);
   const isLast = !job.isActive && nextPage(job, subscription) === null;
