@@ -69,7 +69,7 @@ describe('a job whose time is over', () => {
     expect(pages).toBeGreaterThan(2);
     for (let page = 1; page <= pages; page++) {
       wait(LIMITS.readerIdleMillis - 5_000);
-      credit(1);
+      credit(100);
       expect(stage.take('Results')?.last ?? false).toBe(page === pages);
     }
     wait(5_000);
@@ -85,10 +85,14 @@ describe('a job whose time is over', () => {
     expect(stage.take('Refused')).toMatchObject({ job: READ, code: 'unknownJob' });
   });
 
-  test('does not stay for who opens it again and again and takes nothing', () => {
+  test.each([
+    ['opens it again and again', { order: 'seq', after: 0 }],
+    ['owes credit, and gives a little of it now and then', {}],
+  ])('does not stay for who %s and gets nothing', (_, more) => {
+    credit(1);
     for (let n = 0; n < 4 && stage.job(READ) !== undefined; n++) {
       wait(LIMITS.readerIdleMillis / 2);
-      credit(0, { order: 'seq', after: 0 });
+      credit('order' in more ? 0 : 1, more);
     }
     expect(stage.job(READ)).toBeUndefined();
   });

@@ -73,7 +73,7 @@ export const LIMITS = {
   retainedJobsMax: 10_000,
   /** Time that a finished job is kept however large its results are. */
   keptMillisMin: 60_000,
-  /** A reader that has taken nothing and given no credit for so long does not keep a finished job, in milliseconds. */
+  /** A reader that has taken no page for so long does not keep a finished job, in milliseconds. */
   readerIdleMillis: 600_000,
   /** Time that a finished job is kept. */
   retentionMillis: 7 * 24 * 3_600_000,

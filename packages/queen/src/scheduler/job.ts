@@ -68,7 +68,7 @@ export interface Subscription {
   credit: number;
   /** The cursor stands at the start of a page, so that the next one is found by its first index. */
   isAligned: boolean;
-  /** When it was opened, given credit, or sent a page last. */
+  /** When it was opened first, or sent a page last. */
   movedAt: Millis;
   /** `last` was sent. */
   isDone: boolean;

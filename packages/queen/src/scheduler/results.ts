@@ -26,7 +26,6 @@ export function resultCredit(state: State, client: PeerSession, message: Message
     subscription = open(state, client, job, message);
   }
   subscription.credit += message.bytes;
-  if (message.bytes > 0) subscription.movedAt = state.now;
   state.dirtyJobs.add(job);
 }
 
@@ -36,7 +35,7 @@ function open(state: State, client: PeerSession, job: Job, message: Message<'Res
     ...placeOf(job, message),
     credit: 0,
     isAligned: false,
-    // Opening it again without credit is no reading.
+    // Opening it again is no reading.
     movedAt: job.subscriptions.get(client.session)?.movedAt ?? state.now,
     isDone: false,
   };
