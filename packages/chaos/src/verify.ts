@@ -14,7 +14,7 @@ import { readAll } from './reading.ts';
 import type { Tally } from './tally.ts';
 import { isPartial } from './work.ts';
 
-const QUIET_MILLIS_MAX = 30_000;
+const QUIET_MILLIS_MAX = 90_000;
 const POLL_MILLIS = 100;
 /** A job that a client was killed over is given up by the Queen after a minute; nobody waits for it here. */
 const LEFT_OVER = 'left over by chaos';

@@ -20,7 +20,7 @@ export interface ForkOptions {
 }
 
 /** An orderly end that takes longer is cut short with SIGKILL. */
-const STOP_MILLIS_MAX = 5_000;
+const STOP_MILLIS_MAX = 15_000;
 
 export class Child<Config, Ready> {
   readonly #process: ChildProcess;

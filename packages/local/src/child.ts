@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { ToChild, ToParent, Usage } from './ipc.ts';
 
 /** Time for an orderly end after which the process exits anyway. */
-const STOP_MILLIS_MAX = 3_000;
+const STOP_MILLIS_MAX = 10_000;
 
 export interface Started<Ready> {
   readonly ready: Ready;

@@ -8,18 +8,28 @@ export interface Answer {
 
 /** A node that is frozen does not answer; whoever asks gives up then, and asks again. */
 const ANSWER_MILLIS = 5_000;
+/** Of whoever asks once, when nobody suffers any more. */
+export const PATIENT_MILLIS = 60_000;
+
+interface Question {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers?: object;
+  /** Within which the whole answer is to come; default 5 s. */
+  readonly answerMillis?: number;
+}
 
 export class Api {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
   /** @throws Error when there is no whole answer in time */
   ask(
     url: string,
-    { method = 'GET', body, headers = {} }: { method?: string; body?: string; headers?: object } = {},
+    { method = 'GET', body, headers = {}, answerMillis = ANSWER_MILLIS }: Question = {},
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const sent = request(
         url,
-        { method, agent: this.#agent, headers: { ...headers }, signal: AbortSignal.timeout(ANSWER_MILLIS) },
+        { method, agent: this.#agent, headers: { ...headers }, signal: AbortSignal.timeout(answerMillis) },
         (answer) => {
           const chunks: Buffer[] = [];
           answer.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -36,8 +46,8 @@ export class Api {
     });
   }
 
-  async json<T>(url: string): Promise<T> {
-    const { status, text } = await this.ask(url);
+  async json<T>(url: string, answerMillis = ANSWER_MILLIS): Promise<T> {
+    const { status, text } = await this.ask(url, { answerMillis });
     if (status !== 200) throw new Error(`GET ${url} gave ${status}: ${text.slice(0, 300)}`);
     return JSON.parse(text) as T;
   }

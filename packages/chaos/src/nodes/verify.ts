@@ -6,11 +6,11 @@ import Database from 'better-sqlite3';
 import type { Log } from '../log.ts';
 import type { Random } from '../random.ts';
 import { eventually } from '../verify.ts';
-import type { Api } from './api.ts';
+import { type Api, PATIENT_MILLIS } from './api.ts';
 import type { FleetNode } from './fleet.ts';
 import type { Acknowledged } from './load.ts';
 
-const FINISH_MILLIS_MAX = 90_000;
+const FINISH_MILLIS_MAX = 120_000;
 const AT_ONCE = 8;
 const PAGE = 500;
 
@@ -97,7 +97,8 @@ async function verifyJob(
       throw new Error(`its result is ${JSON.stringify(result)}`);
     return 1;
   }
-  await verifyResults(await api.ask(`${node.api}/jobs/${id}/results`), order);
+  const answer = await api.ask(`${node.api}/jobs/${id}/results`, { answerMillis: PATIENT_MILLIS });
+  await verifyResults(answer, order);
   return order.count;
 }
 
@@ -125,7 +126,7 @@ export async function verifyLists(
     const listed = new Map<string, number>();
     for (let cursor: string | null = ''; cursor !== null; ) {
       const more: string = cursor === '' ? '' : `&cursor=${cursor}`;
-      const page: PageBody = await api.json<PageBody>(`${url}/jobs?limit=${PAGE}${more}`);
+      const page: PageBody = await api.json<PageBody>(`${url}/jobs?limit=${PAGE}${more}`, PATIENT_MILLIS);
       for (const { job_id, last_known } of page.jobs) {
         listed.set(job_id, (listed.get(job_id) ?? 0) + 1);
         if (last_known === true) log.problem(`${name} lists job ${job_id} as one of a node that is away`);

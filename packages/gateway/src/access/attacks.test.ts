@@ -307,11 +307,12 @@ describe('a key', () => {
 
   test('that is wrong again and again is answered less and less', async () => {
     await using own = await Api.start({}, 0);
-    const codes: number[] = [];
-    for (let i = 0; i < 6; i++)
-      codes.push((await own.get('health', { authorization: 'Bearer sesame' })).status);
-    expect(codes.slice(0, 4)).toEqual([401, 401, 401, 401]);
-    expect(codes.at(-1)).toBe(429);
+    const wrong = () => own.get('health', { authorization: 'Bearer sesame' });
+    // All at once, so that few of them are forgiven meanwhile.
+    const codes = (await Promise.all(Array.from({ length: 40 }, wrong))).map(({ status }) => status);
+    expect(codes.filter((code) => code === 401).length).toBeGreaterThanOrEqual(4);
+    expect(codes.filter((code) => code === 429).length).toBeGreaterThan(0);
+    expect(new Set(codes).size).toBe(2);
     expect((await own.get('health')).status).toBe(200);
   });
 });
