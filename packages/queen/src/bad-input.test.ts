@@ -17,7 +17,7 @@ let witness: TestPeer;
 const peers: TestPeer[] = [];
 
 beforeEach(async () => {
-  queen = await startQueen({ port: 0, keys: TEST_KEYS, handshakeMillis: 200 });
+  queen = await startQueen({ port: 0, keys: TEST_KEYS, handshakeMillis: 3_000 });
   witness = await TestPeer.client(queen.address);
 });
 /** Whatever the test did: the Queen and the other session must not have noticed. */

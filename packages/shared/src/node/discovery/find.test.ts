@@ -1,4 +1,3 @@
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,14 +16,9 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
+let ports = 0;
+/** A UDP port below those that the system gives away, so that nobody else gets it meanwhile. */
+const freeUdpPort = (): number => 10_000 + ((process.pid * 32 + ports++) % 20_000);
 async function queenAt(port: number, tcp: number, more: Partial<QueenInfo> = {}): Promise<QueenInfo> {
   const own = { queen: randomQueenId(), incarnation: randomIncarnation(), epoch: 1, name: 'q' };
   const info = { ...own, port: tcp, ...more };
@@ -44,7 +38,7 @@ const portsOf = (places: readonly { address: { port: number } }[]) =>
 
 describe('who looks for a Queen', () => {
   test('hears where she is, and where she has gone', async () => {
-    const port = await freeUdpPort();
+    const port = freeUdpPort();
     const info = await queenAt(port, 4001);
     const finder = finderOf(port);
     expect(portsOf(await finder.discovered(10_000))).toEqual([4001]);
@@ -54,7 +48,7 @@ describe('who looks for a Queen', () => {
   });
 
   test('and has named one wants no other, but follows her', async () => {
-    const port = await freeUdpPort();
+    const port = freeUdpPort();
     await queenAt(port, 4001);
     const own = await queenAt(port, 4002);
     const finder = finderOf(port, { isNamed: true });
@@ -66,14 +60,14 @@ describe('who looks for a Queen', () => {
   });
 
   test('without discovery finds nobody that way; with nobody there it ends in time', async () => {
-    const port = await freeUdpPort();
+    const port = freeUdpPort();
     expect(await finderOf(port, { discovery: null }).discovered(10_000)).toEqual([]);
     expect(await finderOf(port).discovered(20)).toEqual([]);
     expect(await finderOf(port).discovered(60_000, AbortSignal.timeout(20))).toEqual([]);
   });
 
   test('hears again after a rest', async () => {
-    const port = await freeUdpPort();
+    const port = freeUdpPort();
     await queenAt(port, 4001);
     const finder = finderOf(port);
     expect(await finder.discovered(10_000)).toHaveLength(1);

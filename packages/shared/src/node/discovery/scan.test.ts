@@ -57,8 +57,9 @@ test('a scan finds who listens, and nobody else', async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const first = Math.max(1, port - 40);
-  const last = Math.min(65_535, port + 40);
+  // Few others: they may be somebody's.
+  const first = Math.max(1, port - 2);
+  const last = Math.min(65_535, port + 2);
   const found: number[] = [];
   await scan([{ host: '127.0.0.1', first, last }], (address) => found.push(address.port));
   expect(found).toContain(port);
