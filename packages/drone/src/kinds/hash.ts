@@ -3,10 +3,11 @@
  * bytes made from a seed.
  *
  * Cost: for values one native call and no copy. The payload is taken out of its msgpack header without decoding;
- * `crypto.hash` is 2.5 times as fast as `createHash` on short inputs.
+ * `crypto.hash` is 2.5 times as fast as `createHash` on short inputs. Every slot's thread loads this file, so it does without
+ * `@hive/shared/node`, which opens sockets and takes a while to load.
  */
 import { createHash, getHashes, hash as hashOnce } from 'node:crypto';
-import { GENERATED_PART_BYTES, generateBytes, generateParts } from '@hive/shared/node';
+import { GENERATED_PART_BYTES, generateBytes, generateParts } from '@hive/shared/generate';
 import { badInput, TaskFailure } from './failure.ts';
 import type { Kind, KindJob, Runner, Task } from './kind.ts';
 
