@@ -263,6 +263,40 @@ describe('tasks that submit work', () => {
     expect(assigned()).toMatchObject({ job: PARENT, ranges: [2, 1] });
   });
 
+  test('may take several slots each, and are leased while those before them leave any', () => {
+    const drone = stage.drone({ slots: 4 });
+    stage.submit(client, PARENT, { ...NESTED, slots: 3 });
+    expect(assignments()).toBe(1);
+    const first = assigned();
+    // It waits, so its slots are on offer again: one more is leased, and then what they wait for.
+    stage.say(drone, { type: 'TaskRequest', slots: 3 });
+    expect(assigned()).toMatchObject({ job: PARENT, ranges: [1, 1] });
+    submitBelow(taskOf(first), CHILD, PARENT, range(5));
+    stage.say(drone, { type: 'TaskRequest', slots: 3 });
+    const below = [assigned(), assigned(), assigned(), assigned()];
+    expect(below.map(({ job }) => job)).toEqual(Array(4).fill(CHILD));
+    expect(assigned()).toBeUndefined();
+  });
+
+  test('that are wide keep no slots where they may not come, which others below and beside them need', () => {
+    const drone = stage.drone({ slots: 2 });
+    stage.submit(client, PARENT, { ...NESTED, slots: 2, priority: 2 });
+    const parent = assigned();
+    expect(parent.ranges).toEqual([0, 1]);
+    submitBelow(taskOf(parent), CHILD, PARENT, range(1));
+    // One slot is free, and the next of its job would take two.
+    stage.say(drone, { type: 'TaskRequest', slots: 1 });
+    const child = assigned();
+    expect(child).toMatchObject({ job: CHILD });
+    // Another wide job still has its turn: slots are kept for it as they fall free.
+    stage.submit(client, OTHER, { ...range(1), slots: 2, priority: 1 });
+    stage.submit(client, id(5), range(3));
+    stage.complete(drone, child, { request: true });
+    expect(assigned()).toBeUndefined();
+    stage.say(drone, { type: 'TaskRequest', slots: 1 });
+    expect(assigned()).toMatchObject({ job: OTHER });
+  });
+
   test('have their Drone dialled once more, if it asks for it in the name of their lease', () => {
     const drone = stage.drone({ name: 'd' });
     const other = stage.drone({ name: 'e' });

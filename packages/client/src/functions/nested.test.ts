@@ -79,6 +79,20 @@ describe('a task that submits work', () => {
   });
 });
 
+describe('a task that takes several slots', () => {
+  test('gives all of them away while it waits, beside others that do so', async () => {
+    const numbers = [...count(8)].map((n) => n + 1);
+    const right = numbers.map((n) => n * (n - 1));
+    const wide = { nested: true, slots: 2, retries: 0 } as const;
+    const [sums, leaves, narrow] = await Promise.all([
+      hive.map(tasks.sumOfDoubles, numbers, wide),
+      hive.map(tasks.leaves, [3, 2, 3], wide),
+      hive.map(tasks.sumOfDoubles, numbers, { nested: true, retries: 0 }),
+    ]);
+    expect([sums, leaves, narrow]).toEqual([right, [8, 4, 8], right]);
+  });
+});
+
 describe('several tasks at once in one slot', () => {
   const several = { nested: true, concurrency: 3, retries: 0 } as const;
 
@@ -125,8 +139,8 @@ describe('it is refused', () => {
     expect(error.message).toContain('give a task that this file exports');
   });
 
-  test('for tasks of several slots', async () => {
-    const error = await rejection(hive.call(tasks.folded, 1, { nested: true, slots: 2 }));
+  test('for tasks of several slots below it', async () => {
+    const error = await rejection(hive.call(tasks.wideBelow, 1, { nested: true, retries: 0 }));
     expect(error.message).toContain('takes one slot');
   });
 

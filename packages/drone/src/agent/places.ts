@@ -2,8 +2,9 @@
  * Which slot is taken by what. A place is as many slots as one task of a job needs: the first one runs the lease, the
  * others are blocked. This is the only file that hands slots out, and so the one that keeps G3: never more run than there are.
  *
- * A place whose task waits for work that it has submitted is `away`: it does not count, so another may run meanwhile, in a
- * spare slot. It counts again when it is back, which it waits for; what is freed goes to those first.
+ * A place whose task waits for work that it has submitted is `away`: it does not count, so others may run meanwhile. It keeps
+ * the slot whose thread has the task, for which there is a spare one; the others it lends. It counts again when it is back, which
+ * it waits for until there are as many slots as it takes: what is freed goes to those first, in the order in which they ask.
  *
  * A slot is `starting` (at birth and after its thread died, until it says that it is up) or `ready`; a ready slot is free
  * when it has no place and its unacknowledged results are below the bound.
@@ -21,6 +22,8 @@ export interface Place {
   readonly since: Millis;
   /** Its task waits for others, and may run again only when it is told so; `back`: it has nothing to wait for any more. */
   away: 'no' | 'yes' | 'back';
+  /** Slots that it takes beside those that it has: 0, but while it is away. */
+  lent: number;
 }
 interface SlotState {
   isReady: boolean;
@@ -46,7 +49,7 @@ export class Places {
     for (const slot of this.#slots) if (isFree(slot)) free++;
     if (this.#slots.length === this.#count) return free;
     let room = this.#room;
-    for (const place of this.#away) if (place.away === 'back') room -= place.slots.length;
+    for (const place of this.#away) if (place.away === 'back') room -= widthOf(place);
     return Math.max(0, Math.min(free, room));
   }
 
@@ -70,29 +73,48 @@ export class Places {
   leave(place: Place): SlotNumber[] | null {
     let idle = 0;
     for (const slot of this.#slots) if (slot.place === null) idle++;
-    const missing = Math.max(0, this.#room + place.slots.length - idle);
+    // It lends all slots but one.
+    const missing = Math.max(0, this.#room + 1 - idle);
     if (this.#slots.length + missing > this.#count * (LIMITS.nestedLevels + 1)) return null;
     place.away = 'yes';
     this.#away.add(place);
+    const lent = place.slots.splice(1);
+    for (const slot of lent) this.#slots[slot]!.place = null;
+    place.lent = lent.length;
     const opened = Array.from({ length: missing }, (_, n) => this.#slots.length + n);
     for (const _ of opened) this.#slots.push(newSlot());
     return opened;
   }
 
-  /** Whoever wants to run on and can: their places count again. */
+  /** It has nothing to wait for any more, and stands in line behind those of which that is true already. */
+  askBack(place: Place): void {
+    if (place.away !== 'yes') return;
+    place.away = 'back';
+    this.#away.delete(place);
+    this.#away.add(place);
+  }
+
+  /**
+   * Whoever wants to run on and can: their places count again. One that takes several slots is not overtaken by those that take
+   * fewer: it might never have its turn.
+   */
   comeBack(): Place[] {
     const back: Place[] = [];
     for (const place of this.#away) {
-      if (place.away !== 'back' || place.slots.length > this.#room) continue;
+      if (place.away !== 'back') continue;
+      if (widthOf(place) > this.#room) break;
+      const { lent } = place;
       this.forgetAway(place);
+      this.#addIdle(place, lent);
       back.push(place);
     }
     return back;
   }
 
-  /** Its task is not away, or has ended. */
+  /** Its task is not away, or has ended; what it has lent is not its own any more. */
   forgetAway(place: Place): void {
     place.away = 'no';
+    place.lent = 0;
     this.#away.delete(place);
   }
 
@@ -127,7 +149,7 @@ export class Places {
 
   take(count: number, now: Millis): Place | null {
     if (count > this.free) return null;
-    const place: Place = { slots: [], running: null, waiting: null, since: now, away: 'no' };
+    const place: Place = { slots: [], running: null, waiting: null, since: now, away: 'no', lent: 0 };
     this.#addSlots(place, count);
     return place;
   }
@@ -160,6 +182,16 @@ export class Places {
     return (this.#slots[slot]?.unackedBytes ?? 0) < LIMITS.slotUnackedBytesMax / 2;
   }
 
+  /** Slots in which nothing will run, so the ones that could run nothing now do as well. */
+  #addIdle(place: Place, count: number): void {
+    const idle = this.#slots.flatMap((slot, n) => (slot.place === null ? [n] : []));
+    idle.sort((a, b) => Number(isFree(this.#slots[a]!)) - Number(isFree(this.#slots[b]!)) || a - b);
+    for (const slot of idle.slice(0, count)) {
+      this.#slots[slot]!.place = place;
+      place.slots.push(slot);
+    }
+  }
+
   #addSlots(place: Place, count: number): void {
     let missing = count;
     for (let slot = 0; missing > 0; slot++) {
@@ -171,6 +203,8 @@ export class Places {
     }
   }
 }
+
+const widthOf = ({ slots, lent }: Place): number => slots.length + lent;
 
 const newSlot = (): SlotState => ({ isReady: false, place: null, unackedBytes: 0 });
 

@@ -1,5 +1,5 @@
 /** Tasks that wait for what they have submitted: their slots are lent, never doubled. */
-import { LIMITS } from '@hive/shared';
+import { jobId, LIMITS } from '@hive/shared';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AgentDriver } from '../testing/agent-driver.ts';
 
@@ -96,34 +96,108 @@ describe('a task that waits', () => {
   });
 });
 
+describe('a task that takes several slots', () => {
+  const WIDE = jobId('01900000-0000-7000-8000-000000000002');
+  beforeEach(() => {
+    hive = new AgentDriver(3);
+    hive.open(1);
+    hive.spec(1, { slots: 2 }, WIDE);
+    hive.assign(1, 1, [0, 1], { job: WIDE });
+    hive.clear();
+  });
+
+  test('gives all of them away with one spare thread, and takes them back together', () => {
+    waits(1);
+    expect(opened()).toEqual([3]);
+    ready(3);
+    expect(hive.sent(1).reduce((sum, message) => sum + (message as { slots: number }).slots, 0)).toBe(2);
+    for (const lease of [2, 3, 4]) hive.assign(1, lease, [lease * 10, 1]);
+    expect(hive.runs.map(({ slot }) => slot)).toHaveLength(4);
+    waits(1, false);
+    hive.finish(2, 1);
+    expect(goneOn()).toEqual([]);
+    // Neither is a slot on offer that it waits for.
+    hive.assign(1, 5, [50, 1]);
+    expect(hive.runs).toHaveLength(4);
+    hive.clear();
+    hive.finish(3, 1);
+    expect(goneOn()).toMatchObject([{ slot: runOf(1).slot, problem: null }]);
+    hive.assign(1, 6, [60, 1]);
+    expect(hive.runs).toHaveLength(4);
+    hive.finish(4, 1);
+    hive.assign(1, 7, [70, 1]);
+    expect(hive.runs).toHaveLength(5);
+  });
+
+  test('is not overtaken by one that takes a single slot and asks later', () => {
+    hive.assign(1, 2, [20, 1]);
+    waits(1);
+    ready(3);
+    waits(2);
+    ready(4);
+    for (const lease of [3, 4, 5]) hive.assign(1, lease, [lease * 10, 1]);
+    waits(1, false);
+    waits(2, false);
+    hive.clear();
+    hive.finish(3, 1);
+    expect(goneOn()).toEqual([]);
+    hive.finish(4, 1);
+    expect(goneOn()).toMatchObject([{ run: runOf(1).run }]);
+    hive.clear();
+    hive.finish(5, 1);
+    expect(goneOn()).toMatchObject([{ run: runOf(2).run }]);
+  });
+
+  test('that ends while it waits has only one slot left to free', () => {
+    waits(1);
+    ready(3);
+    for (const lease of [2, 3, 4]) hive.assign(1, lease, [lease * 10, 1]);
+    hive.finish(1, 1);
+    hive.assign(1, 5, [50, 1]);
+    expect(hive.runs).toHaveLength(4);
+    for (const lease of [2, 3, 4]) hive.finish(lease, 1);
+    for (const lease of [6, 7]) hive.assign(1, lease, [lease * 10, 1], { job: WIDE });
+    // Three slots: a second wide one has no place.
+    expect(hive.runs).toHaveLength(5);
+  });
+});
+
 test('never more than its slots run, whatever waits and comes back', () => {
-  hive = new AgentDriver(2);
+  const SLOTS = 3;
+  const WIDE = jobId('01900000-0000-7000-8000-000000000002');
+  hive = new AgentDriver(SLOTS);
   hive.open(1);
+  hive.spec(1, { slots: 2 }, WIDE);
   const running = new Set<number>();
   const waiting = new Set<number>();
+  const widths = new Map<number, number>();
   let lease = 0;
   let state = 7;
   const below = (end: number) => {
     state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
     return Math.floor((state / 2 ** 31) * end);
   };
+  const goOn = (one: number) => {
+    waiting.delete(one);
+    running.add(one);
+  };
   const look = () => {
     for (const effect of hive.effects) {
       if (effect.type === 'openSlot') ready(effect.slot);
-      if (effect.type !== 'goOn') continue;
-      const back = [...waiting].find((one) => runOf(one).run === effect.run)!;
-      waiting.delete(back);
-      running.add(back);
+      if (effect.type === 'goOn') goOn([...waiting].find((one) => runOf(one).run === effect.run)!);
     }
     hive.clear();
   };
-  for (let turn = 0; turn < 2_000; turn++) {
+  const slotsTaken = () => [...running].reduce((slots, one) => slots + widths.get(one)!, 0);
+  for (let turn = 0; turn < 4_000; turn++) {
     const what = below(4);
     const one = [...running][below(Math.max(1, running.size))];
     if (what === 0) {
       const before = hive.runs.length;
-      hive.assign(1, lease + 1, [lease, 1]);
+      const isWide = below(3) === 0;
+      hive.assign(1, lease + 1, [lease, 1], isWide ? { job: WIDE } : {});
       if (hive.runs.length > before) running.add(++lease);
+      widths.set(lease, widths.get(lease) ?? (isWide ? 2 : 1));
     } else if (what === 1 && one !== undefined) {
       hive.finish(one, 1);
       running.delete(one);
@@ -135,7 +209,21 @@ test('never more than its slots run, whatever waits and comes back', () => {
       for (const other of [...waiting].slice(0, 1)) waits(other, false);
     }
     look();
-    expect(running.size).toBeLessThanOrEqual(2);
+    expect(slotsTaken()).toBeLessThanOrEqual(SLOTS);
   }
   expect(lease).toBeGreaterThan(100);
+  // Whoever waits can go on in the end, and then all slots are free.
+  for (let rounds = 0; waiting.size + running.size > 0; rounds++) {
+    expect(rounds).toBeLessThan(10_000);
+    for (const other of waiting) waits(other, false);
+    look();
+    const [one] = running;
+    expect(one).toBeDefined();
+    hive.finish(one!, 1);
+    running.delete(one!);
+    look();
+  }
+  hive.assign(1, lease + 1, [lease, 1], { job: WIDE });
+  hive.assign(1, lease + 2, [lease + 1, 1]);
+  expect(hive.runs).toHaveLength(lease + 2);
 });

@@ -17,7 +17,7 @@ export function rest(
   { slot, run, waits }: Extract<AgentEvent, { type: 'slotWaits' }>,
 ): boolean {
   if (!waits) {
-    if (place.away === 'yes') place.away = 'back';
+    places.askBack(place);
     return false;
   }
   if (place.away !== 'no') return false;

@@ -26,7 +26,7 @@ interface RunningLease {
   readonly place: Place;
 }
 const NOTHING = { count: 0, sizes: 0, data: new Uint8Array(0), failures: [], busyMicros: 0 } as const;
-const NO_PLACE: Place = { slots: [], running: null, waiting: null, since: 0, away: 'no' };
+const NO_PLACE: Place = { slots: [], running: null, waiting: null, since: 0, away: 'no', lent: 0 };
 
 export class Work {
   readonly #turn: Turn;

@@ -70,12 +70,17 @@ export class AgentDriver {
     this.step({ type: 'messageReceived', session: sessionNumber(session), message });
   }
 
-  spec(session: number, more: Partial<Spec> = {}): void {
-    this.#assigned ||= 1;
-    this.receive(session, { type: 'JobSpec', job: JOB, spec: { ...SPEC, ...more } });
+  spec(session: number, more: Partial<Spec> = {}, job = JOB): void {
+    if (job === JOB) this.#assigned ||= 1;
+    this.receive(session, { type: 'JobSpec', job, spec: { ...SPEC, ...more } });
   }
 
-  assign(session: number, lease: number, ranges: number[], more: { behind?: number } = {}): void {
+  assign(
+    session: number,
+    lease: number,
+    ranges: number[],
+    more: { behind?: number; job?: JobId } = {},
+  ): void {
     if (this.#assigned++ === 0) this.spec(session);
     let count = 0;
     for (let i = 1; i < ranges.length; i += 2) count += ranges[i]!;
@@ -85,7 +90,7 @@ export class AgentDriver {
     this.receive(session, {
       type: 'TaskAssign',
       lease: lease as never,
-      job: JOB,
+      job: more.job ?? JOB,
       ranges,
       sizes: 1,
       data,

@@ -54,10 +54,14 @@ function fillPlaces(state: State, profile: Profile): void {
 function giveBest(state: State, profile: Profile, drone: DroneState): boolean {
   const skipped: Job[] = [];
   let isGiven = false;
+  let isHead = true;
   for (let job = state.ready.best(profile); job !== null; job = state.ready.best(profile)) {
+    // What this Drone may get no more of now keeps no slots, and holds nobody up: it may wait for what stands behind it.
+    const isFull = job.spec.nested === true && isFullOf(state, drone, job);
     if (drone.credit >= job.slots) isGiven = giveLease(state, drone, job, null);
-    else if (skipped.length === 0 && reserve(drone, job)) break;
+    else if (isHead && !isFull && reserve(drone, job)) break;
     if (isGiven) break;
+    isHead &&= isFull;
     skipped.push(job);
     state.ready.hide(job);
   }
@@ -325,7 +329,7 @@ export function leaseLength(state: State, job: Job, rate: Rate | undefined): num
 
 /** A task that waits for others must not keep those behind it waiting: as many as begin at once. */
 function nestedLength(state: State, job: Job): number {
-  const places = Math.max(1, state.fittingSlots(job));
+  const places = Math.max(1, Math.floor(state.fittingSlots(job) / job.slots));
   const length = Math.max(1, Math.min(job.spec.concurrency ?? 1, Math.ceil(job.readyTasks / places)));
   return job.isHeldBack ? Math.min(length, gapLength(state, job)) : length;
 }

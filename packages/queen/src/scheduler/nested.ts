@@ -3,9 +3,9 @@
  * submits there, its children, is of jobs below its own. This file says what such a session may ask for, ends the children
  * with the lease, and keeps places from filling up with tasks that only wait.
  *
- * Why nothing can wait for ever: jobs stand on levels, that of a client's jobs is 0. On each level a Drone holds at most as
- * many leases of jobs that submit work as it has slots; it gives the places of those that wait away. So there is always a
- * place for the next level, and on the last one nobody waits.
+ * Why nothing can wait for ever: jobs stand on levels, that of a client's jobs is 0. On each level a Drone gets leases of jobs
+ * that submit work only while those that it holds take fewer slots than it has; it gives the places of those that wait away. So
+ * there is always a place for the next level, and on the last one nobody waits. Only those of level 0 may take several slots.
  */
 import {
   type JobId,
@@ -108,9 +108,6 @@ export function nestedProblem(
   spec: Spec,
 ): { code: RefusalCode; text: string } | null {
   const wrong = (text: string) => ({ code: 'badSpec' as const, text });
-  if (spec.nested === true && (spec.slots ?? 1) > 1) {
-    return wrong('A task that submits work takes one slot: leave "slots" out.');
-  }
   if (task === null) {
     return spec.parent === undefined
       ? null
@@ -140,14 +137,17 @@ export function nestedProblem(
   return null;
 }
 
-/** Whether this Drone holds as many tasks of this level that submit work as it may. */
+/**
+ * Whether this Drone holds as many tasks of this level that submit work as it may. The last of them may take more slots than
+ * were left, or a wide one would wait until there is none of another job.
+ */
 export function isFullOf(state: State, drone: DroneState, job: Job): boolean {
   const level = levelOf(state, job);
-  let held = 0;
+  let slots = 0;
   for (const lease of drone.leases.values()) {
-    if (lease.job.spec.nested === true && levelOf(state, lease.job) === level) held++;
+    if (lease.job.spec.nested === true && levelOf(state, lease.job) === level) slots += lease.job.slots;
   }
-  return held >= drone.slots;
+  return slots >= drone.slots;
 }
 
 export function isFullEverywhere(state: State, profile: Profile, job: Job): boolean {

@@ -26,6 +26,8 @@ export const foldedByStray = task((n: number, { hive }: TaskContext) =>
   hive.range(0, n, listed, { reduce: reducer((left: number[]) => left) }),
 );
 
+export const wideBelow = task((n: number, { hive }: TaskContext) => hive.call(double, n, { slots: 2 }));
+
 /** Leaves of a tree with two branches at every level. */
 export const leaves: Task<number, number> = task(async (levels, { hive }) => {
   if (levels === 0) return 1;
