@@ -25,17 +25,34 @@ export function leaveBy(signal: Signal): never {
   process.exit(exitCodeOf(signal));
 }
 
-/** Calls `stop` at the first signal. Disposing it gives the signals back to Node. */
-export function onInterrupt(stop: (signal: Signal) => void): Disposable {
-  let firstAt: number | null = null;
-  const handle = (signal: Signal) => {
+/** Counts what a person has pressed: how many times, with this one. */
+class Presses {
+  #firstAt: number | null = null;
+
+  press(): 1 | 2 {
     const now = performance.now();
-    if (firstAt === null) {
-      firstAt = now;
-      stop(signal);
-    } else if (now - firstAt > SAME_PRESS_MILLIS) leaveBy(signal);
+    this.#firstAt ??= now;
+    return now - this.#firstAt > SAME_PRESS_MILLIS ? 2 : 1;
+  }
+}
+
+/** Another way on which the signals of this process come, each perhaps beside the process's own. */
+export type Passing = (onSignal: (signal: Signal) => void) => void;
+
+/** Calls `stop` at the first signal. Disposing it gives the signals back to Node. */
+export function onInterrupt(stop: (signal: Signal) => void, passing?: Passing): Disposable {
+  let pressed = 0;
+  const heed = (presses: Presses) => (signal: Signal) => {
+    const count = presses.press();
+    // One press may come both ways, long after each other.
+    if (count <= pressed) return;
+    pressed = count;
+    if (count === 1) stop(signal);
+    else leaveBy(signal);
   };
+  const handle = heed(new Presses());
   for (const signal of SIGNALS) process.on(signal, handle);
+  passing?.(heed(new Presses()));
   return {
     [Symbol.dispose]() {
       for (const signal of SIGNALS) process.off(signal, handle);
@@ -44,8 +61,8 @@ export function onInterrupt(stop: (signal: Signal) => void): Disposable {
 }
 
 /** Resolves with the first signal. */
-export function interrupted(): Promise<Signal> {
+export function interrupted(passing?: Passing): Promise<Signal> {
   return new Promise((resolve) => {
-    onInterrupt(resolve);
+    onInterrupt(resolve, passing);
   });
 }

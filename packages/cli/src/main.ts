@@ -4,4 +4,11 @@ import module from 'node:module';
 
 // Absent in older versions of Node.
 module.enableCompileCache?.();
-await import('./hive.ts');
+const [{ COMMAND_NAMES }, { isToBeSupervised }] = await Promise.all([
+  import('./commands.ts'),
+  import('./supervised.ts'),
+]);
+if (isToBeSupervised(process.argv.slice(2), COMMAND_NAMES, process.env)) {
+  const { supervise } = await import('./supervise.ts');
+  await supervise();
+} else await import('./hive.ts');

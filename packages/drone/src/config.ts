@@ -1,7 +1,7 @@
 /** What a Drone is started with, and what it takes when nothing is said. */
 import { availableParallelism, hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { LIMITS, type PeerId, UsageError } from '@hive/shared';
+import { type EndedProcess, LIMITS, type PeerId, UsageError } from '@hive/shared';
 import {
   type Access,
   type AccessOptions,
@@ -17,6 +17,7 @@ import {
 import type { DroneEvent } from './events.ts';
 import { registeredTasks } from './functions/registered.ts';
 import { BUILT_IN } from './kinds/kind.ts';
+import { lastWordsOf, type Predecessor } from './predecessor.ts';
 import type { SandboxPolicy } from './sandbox/policy.ts';
 import { labelsOfSandbox, type OpenSandbox, openSandbox } from './sandbox/setup.ts';
 
@@ -54,12 +55,15 @@ export interface DroneOptions extends AccessOptions {
   readonly onEvent?: (event: DroneEvent) => void;
   /** Its id; default: a random one. No two processes may have the same. */
   readonly peer?: PeerId;
+  /** The process in whose place it was started, if that was lost: Queens are told how it ended. */
+  readonly predecessor?: Predecessor;
   /** Events about single tasks carry their values in full. Default: false. */
   readonly showValues?: boolean;
 }
 
 export interface DroneConfig {
   readonly peer: PeerId;
+  readonly predecessor: EndedProcess | undefined;
   readonly queens: DroneOptions['queens'];
   /** Asked before every dial. @throws UsageError when there is no key (yet) */
   readonly access: () => Access;
@@ -114,7 +118,8 @@ export function readOptions(options: DroneOptions): DroneConfig {
   if (listen !== undefined) checkListening(listen, options);
   const own = { name, slots, labels, kinds, kindModules, slotHeapMiB, showValues, sandbox, tasks, tasksOnly };
   const { peer = randomPeerId() } = options;
-  return { ...own, peer, blobBytesMax, queens, listen, access, orphanTimeoutMillis, onEvent };
+  const predecessor = options.predecessor === undefined ? undefined : lastWordsOf(options.predecessor);
+  return { ...own, peer, predecessor, blobBytesMax, queens, listen, access, orphanTimeoutMillis, onEvent };
 }
 
 /** @throws UsageError */

@@ -21,5 +21,6 @@ export type { DroneEnd, DroneEvent } from './events.ts';
 export { type Folding, foldTaken, takenOneByOne } from './folds/fold-taken.ts';
 export { TaskFailure } from './kinds/failure.ts';
 export type { Kind, KindJob, Runner, Task } from './kinds/kind.ts';
+export type { Predecessor } from './predecessor.ts';
 export { type Drone, startDrone } from './runtime.ts';
 export type { SandboxPolicy } from './sandbox/policy.ts';

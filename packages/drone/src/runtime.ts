@@ -124,7 +124,8 @@ class DroneRuntime implements Drone, LinkHost {
     const { slots, kinds, kindModules, slotHeapMiB: heapMiB, sandbox, tasks, tasksOnly } = config;
     this.#lastWill = sandbox === null ? null : new LastWill(sandbox);
     const whole = config.showValues ? { whole: wholeOf } : {};
-    this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole });
+    const before = config.predecessor === undefined ? {} : { predecessor: config.predecessor };
+    this.#agent = new Agent({ slots, kinds, display: displayValue, ...whole, ...before });
     log('starts: peer %s, %d slots, kinds %s', this.peer, slots, kinds.join(' '));
     this.#guardian = new Guardian(this.#outputs.folder, slots * (LIMITS.nestedLevels + 1));
     const cache = new BlobCache(join(this.#outputs.folder, 'blobs'), config.blobBytesMax);

@@ -3,12 +3,7 @@ import { type ChildProcess, fork, type StdioOptions } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '@hive/shared';
 import type { ToChild, ToParent, Usage } from './ipc.ts';
-
-/** How a process ended: one of the two is null. */
-export interface Exit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
+import type { Exit } from './supervisor.ts';
 
 export interface ForkOptions {
   /** Where its output goes; default 'inherit'. */

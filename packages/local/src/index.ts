@@ -2,7 +2,6 @@
  * A Queen and Drones beside the caller: in its thread (`startLocal`), in a thread of their own (`startLocalThread`), or in
  * processes of their own (`startProcesses`).
  */
-export type { Exit } from './child-process.ts';
 export type { LocalDrone } from './drone.ts';
 export type { Usage } from './ipc.ts';
 export { type Local, type LocalOptions, startLocal } from './local.ts';
@@ -17,4 +16,5 @@ export {
   type QueenProcess,
   startProcesses,
 } from './processes.ts';
+export type { Exit } from './supervisor.ts';
 export { type LocalThread, startLocalThread } from './thread.ts';

@@ -39,7 +39,16 @@ export interface NodeConfig {
 export interface NodeDroneConfig
   extends Pick<
     DroneOptions,
-    'name' | 'slots' | 'labels' | 'allow' | 'sandbox' | 'showValues' | 'data' | 'key' | 'insecure'
+    | 'name'
+    | 'slots'
+    | 'labels'
+    | 'allow'
+    | 'sandbox'
+    | 'showValues'
+    | 'data'
+    | 'key'
+    | 'insecure'
+    | 'predecessor'
   > {
   readonly queens: readonly Address[];
   readonly peer: PeerId;

@@ -5,9 +5,10 @@
 import { availableParallelism } from 'node:os';
 import type { SandboxPolicy } from '@hive/drone';
 import { type Address, formatAddress, Keyring } from '@hive/shared/node';
-import { Child, type Exit, type ForkOptions } from './child-process.ts';
+import { Child, type ForkOptions } from './child-process.ts';
 import { dataFolder, type Folder } from './folder.ts';
 import type { DroneConfig, QueenConfig, Usage } from './ipc.ts';
+import type { Exit } from './supervisor.ts';
 
 export interface ProcessesOptions extends ForkOptions {
   /** Default 1. */

@@ -123,6 +123,8 @@ export const heldLease = struct('HeldLease', {
   startedMillis: optional(u53),
   fold: optional(bool),
 });
+/** The process of a Drone that was started again: who it was, how it ended, and the end of what was printed there last. */
+export const endedProcess = struct('EndedProcess', { peer, how: name, printed: optional(text) });
 /** Every map inside a message that has fields of its own. */
 export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] = [
   jobSpec,
@@ -137,6 +139,7 @@ export const STRUCTS: readonly (Field<unknown> & { readonly fields: Fields })[] 
   counts,
   taskPass,
   heldLease,
+  endedProcess,
 ];
 const page = { first: u53, count: between(0, LIMITS.pageCountMax), sizes, data: bytes } as const;
 
@@ -243,7 +246,7 @@ const SCHEMAS = {
   Output: { job, index: u53, lease, stream: printedStream, offset: u53, data: chunk },
 
   // Drone to Queen
-  Holdings: { leases: list(heldLease, LIMITS.slotsMax * 2) },
+  Holdings: { leases: list(heldLease, LIMITS.slotsMax * 2), predecessor: optional(endedProcess) },
   TaskRequest: { slots: int },
   TaskComplete: {
     lease,
@@ -490,6 +493,7 @@ export type Counts = Infer<typeof counts.fields>;
 export type Spec = Infer<typeof jobSpec.fields>;
 export type Reduce = Infer<typeof reduce.fields>;
 export type HeldLease = Infer<typeof heldLease.fields>;
+export type EndedProcess = Infer<typeof endedProcess.fields>;
 export type JobState = Message<'Progress'>['state'];
 export type Encoding = Spec['encoding'];
 

@@ -1,6 +1,6 @@
 /** `hive drone`: a worker, until Ctrl-C. The first one lets running tasks finish, the second does not. */
 import type { Drone, DroneEvent, DroneOptions } from '@hive/drone';
-import { LIMITS, UsageError } from '@hive/shared';
+import { LIMITS, peerId, UsageError } from '@hive/shared';
 import { type AccessOptions, accessOf, type Insecure, LISTEN_HOST, parseScan } from '@hive/shared/node';
 import type { CommandModule } from 'yargs';
 import { DroneLines } from '../drone-lines.ts';
@@ -18,6 +18,7 @@ import {
 } from '../options.ts';
 import { DroneSearch } from '../queens.ts';
 import { SANDBOX_OPTIONS, type SandboxArguments, sandboxPolicy } from '../sandbox-options.ts';
+import { Supervision } from '../supervised.ts';
 
 interface DroneArguments extends ClientArguments, SandboxArguments {
   readonly name?: string | undefined;
@@ -31,6 +32,7 @@ interface DroneArguments extends ClientArguments, SandboxArguments {
   readonly host?: string | undefined;
   readonly blobCache?: string | undefined;
   readonly orphanTimeout?: string | undefined;
+  readonly noSupervise: boolean;
   readonly verbose: boolean;
   readonly logFile?: string | undefined;
 }
@@ -96,6 +98,11 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
           requiresArg: true,
           describe: 'Exit after so long without a Queen, such as 30s or 10m (default: never)',
         },
+        'no-supervise': {
+          type: 'boolean',
+          default: false,
+          describe: 'One process, which a crash in native code ends for good: for debuggers',
+        },
         verbose: { alias: 'v', type: 'boolean', default: false, describe: VERBOSE_HELP },
         'log-file': { type: 'string', requiresArg: true, describe: 'Write what it says as JSON lines, too' },
       })
@@ -112,40 +119,34 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
 };
 
 async function runDrone(argv: DroneArguments): Promise<void> {
+  const supervision = Supervision.take();
+  try {
+    await work(argv, supervision);
+  } finally {
+    supervision?.leaves();
+  }
+}
+
+/** Until it is told to end. @throws UsageError when it cannot go on */
+async function work(argv: DroneArguments, supervision: Supervision | null): Promise<void> {
   const insecure = insecureOf(argv);
   let drone: Drone | null = null;
   const search = new DroneSearch({ ...argv, key: undefined, insecure }, () => drone?.lookAgain());
-  const options = {
-    ...placesOf(argv, search, insecure),
-    data: argv.data,
-    insecure,
-    sandbox: sandboxPolicy(argv, argv.data),
-    ...(argv.name === undefined ? {} : { name: argv.name }),
-    ...(argv.slots === undefined ? {} : { slots: wholeNumber('--slots', argv.slots, 1, LIMITS.slotsMax) }),
-    ...(argv.label === undefined ? {} : { labels: parseLabels(argv.label) }),
-    ...(argv.allow === undefined ? {} : { allow: argv.allow.flatMap((kinds) => kinds.split(',')) }),
-    ...(argv.blobCache === undefined ? {} : { blobBytesMax: blobBytesOf(argv.blobCache) }),
-    ...(argv.tasks === undefined ? {} : { tasks: argv.tasks }),
-    tasksOnly: argv.tasksOnly,
-    ...(argv.slotMemory === undefined
-      ? {}
-      : { slotHeapMiB: wholeNumber('--slot-memory', argv.slotMemory, 16, 1024 * 1024) }),
-    ...(argv.orphanTimeout === undefined
-      ? {}
-      : { orphanTimeoutMillis: positiveDurationOf('--orphan-timeout', argv.orphanTimeout) }),
-  };
+  const options = { ...optionsOf(argv, insecure), ...placesOf(argv, search, insecure) };
   const { startDrone } = await import('@hive/drone');
   const journal = new Journal(argv.logFile);
   const lines = new DroneLines(journal, argv.verbose);
   warnIfInsecure(insecure);
   sayIfKeyless({ data: argv.data, insecure }, journal);
   if (options.queens !== undefined) journal.say('🐝 Drone is trying to connect...', 'connecting');
+  const predecessor = await predecessorOf(supervision, journal);
   const onEvent = (event: DroneEvent) => {
     search.note(event);
     lines.tell(event);
+    if (event.type === 'slotReady' && drone !== null) supervision?.begins(drone.peer);
   };
-  drone = startDrone({ ...options, showValues: argv.verbose, onEvent });
-  const signal = await Promise.race([interrupted(), drone.closed]);
+  drone = startDrone({ ...options, ...predecessor, showValues: argv.verbose, onEvent });
+  const signal = await Promise.race([interrupted((hear) => supervision?.listen(hear)), drone.closed]);
   if (typeof signal === 'string') {
     journal.say('🐝 Drone is going; what runs may finish. Press Ctrl-C again to leave at once.', 'draining', {
       signal,
@@ -156,6 +157,44 @@ async function runDrone(argv: DroneArguments): Promise<void> {
   journal.log('The Drone has stopped.', 'stopped', { how: end.how });
   journal.close();
   if ('error' in end) throw end.error;
+}
+
+/** @throws UsageError */
+function optionsOf(argv: DroneArguments, insecure: Insecure) {
+  const { data, name, slots, label, allow, blobCache, tasks, tasksOnly, slotMemory, orphanTimeout } = argv;
+  return {
+    data,
+    insecure,
+    sandbox: sandboxPolicy(argv, data),
+    tasksOnly,
+    ...(name === undefined ? {} : { name }),
+    ...(slots === undefined ? {} : { slots: wholeNumber('--slots', slots, 1, LIMITS.slotsMax) }),
+    ...(label === undefined ? {} : { labels: parseLabels(label) }),
+    ...(allow === undefined ? {} : { allow: allow.flatMap((kinds) => kinds.split(',')) }),
+    ...(blobCache === undefined ? {} : { blobBytesMax: blobBytesOf(blobCache) }),
+    ...(tasks === undefined ? {} : { tasks }),
+    ...(slotMemory === undefined
+      ? {}
+      : { slotHeapMiB: wholeNumber('--slot-memory', slotMemory, 16, 1024 * 1024) }),
+    ...(orphanTimeout === undefined
+      ? {}
+      : { orphanTimeoutMillis: positiveDurationOf('--orphan-timeout', orphanTimeout) }),
+  };
+}
+
+/** The process in whose place this one was started; its supervisor has told of it on the terminal. */
+async function predecessorOf(
+  supervision: Supervision | null,
+  journal: Journal,
+): Promise<Pick<DroneOptions, 'predecessor'>> {
+  const lost = await supervision?.lost;
+  if (!lost) return {};
+  const { pid, peer, how } = lost;
+  journal.log("The Drone's process was lost; this one was started in its place.", 'processLost', {
+    pid,
+    how,
+  });
+  return peer === null ? {} : { predecessor: { pid, peer: peerId(peer), how } };
 }
 
 /** @throws UsageError */

@@ -7,7 +7,14 @@
  * Queen is back. After every event the work credit of each session is set to the number of free slots.
  * It never throws because of what a peer said: that closes the session, with the reason.
  */
-import { type JobId, type Message, type MessageType, type Millis, ProtocolError } from '@hive/shared';
+import {
+  type EndedProcess,
+  type JobId,
+  type Message,
+  type MessageType,
+  type Millis,
+  ProtocolError,
+} from '@hive/shared';
 import type { AgentEffect, AgentEffects, AgentEvent, DroneCounters } from './events.ts';
 import { type Display, Journal } from './journal.ts';
 import { Places } from './places.ts';
@@ -26,6 +33,8 @@ export interface AgentOptions {
   readonly display?: Display;
   /** All of a value; given when events are to carry it. */
   readonly whole?: Display;
+  /** The process in whose place this one was started; Queens are told how it ended. */
+  readonly predecessor?: EndedProcess;
 }
 type EventOf<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
 type Handlers = { readonly [T in AgentEvent['type']]: (event: EventOf<T>) => void };
@@ -47,12 +56,12 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#places = new Places(options.slots);
     this.#queens = new Queens(this.#turn, (slot, bytes, files) => this.#work.released(slot, bytes, files));
-    const { display = null, whole = null } = options;
+    const { display = null, whole = null, predecessor = null } = options;
     this.#journal = new Journal(this.#turn, display, whole, () => this.#places.unackedBytes);
     const kinds = new Set(options.kinds);
     this.#transfers = new Transfers(this.#turn, this.#queens);
     this.#turns = new Turns(this.#turn, this.#queens, this.#places);
-    this.#replies = new Replies(this.#turn, this.#queens, this.#turns);
+    this.#replies = new Replies(this.#turn, this.#queens, this.#turns, predecessor);
     const parts = {
       places: this.#places,
       turns: this.#turns,

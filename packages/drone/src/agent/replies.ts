@@ -2,7 +2,7 @@
  * What the agent says of leases: their results, their ends, what is held after a reconnect. The only place that sends a
  * TaskComplete, and so the one that sees to it that every result is kept until it is acknowledged.
  */
-import { type LeaseNumber, LIMITS, type Message } from '@hive/shared';
+import { type EndedProcess, type LeaseNumber, LIMITS, type Message } from '@hive/shared';
 import type { SlotNumber } from './events.ts';
 import { indexAt, type Lease, slotsOf } from './lease.ts';
 import { costOf, withOrigin } from './outbox.ts';
@@ -17,10 +17,12 @@ export class Replies {
   readonly #turn: Turn;
   readonly #queens: Queens;
   readonly #turns: Turns;
+  readonly #predecessor: { readonly predecessor?: EndedProcess };
   isDraining = false;
 
-  constructor(turn: Turn, queens: Queens, turns: Turns) {
+  constructor(turn: Turn, queens: Queens, turns: Turns, predecessor: EndedProcess | null) {
     this.#turn = turn;
+    this.#predecessor = predecessor === null ? {} : { predecessor };
     this.#queens = queens;
     this.#turns = turns;
   }
@@ -29,7 +31,8 @@ export class Replies {
   tellAll(session: AgentSession): void {
     const { queen } = session;
     const leases = [...queen.leases.values()].filter((lease) => !lease.isSilent);
-    this.#queens.send(session, { type: 'Holdings', leases: leases.map((lease) => this.#heldLease(lease)) });
+    const held = leases.map((lease) => this.#heldLease(lease));
+    this.#queens.send(session, { type: 'Holdings', leases: held, ...this.#predecessor });
     session.backlog.push(...queen.outbox.toResend(session.incarnation));
     this.sendBacklog(session);
     for (const lease of leases) {

@@ -5,17 +5,20 @@
  *
  * The second finds what the first cannot: a command started in the very moment of the Drone's death, and (on Linux) what
  * has left its group. No message is sent per command; a slot's thread writes twelve bytes into the file.
+ *
+ * A Drone that was lost leaves its folder for a while: the one that is started in its place reads there what was printed last.
  */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { groupLine, groupsFile } from './workplace.ts';
 
-/** File descriptor 3 is the socket; $1 is the Drone's folder, $2 the file of groups. */
+/** File descriptor 3 is the socket; $1 is the Drone's folder, $2 the file of groups, $3 the seconds for which a lost one's folder stays. */
 const SCRIPT = `
 trap '' HUP INT QUIT TERM PIPE
 cd /
-read -r _ <&3
+wait=0
+read -r _ <&3 || wait=$3
 end_all() {
   while read -r group; do
     if [ "$group" -gt 1 ]; then kill -s KILL -- "-$group"; fi
@@ -33,8 +36,10 @@ while end_all "$1" "$2" && [ "$tries" -lt 20 ]; do
   tries=$((tries + 1))
   sleep 0.05
 done
+[ "$wait" = 0 ] || sleep "$wait"
 rm -rf -- "$1"
 `;
+const LAST_WORDS_SECONDS = 10;
 
 export class Guardian {
   readonly #folder: string;
@@ -56,7 +61,7 @@ export class Guardian {
     // children whenever any command ends.
     const child = spawn(
       '/bin/sh',
-      ['-c', `(${SCRIPT}) </dev/null &`, 'hive-guardian', this.#folder, groups],
+      ['-c', `(${SCRIPT}) </dev/null &`, 'hive-guardian', this.#folder, groups, String(LAST_WORDS_SECONDS)],
       {
         stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
         detached: true,
@@ -78,7 +83,7 @@ export class Guardian {
     const socket = this.#socket;
     if (socket === null) return;
     (socket as Duplex & { ref(): void }).ref();
-    socket.end();
+    socket.end('goodbye\n');
     await this.#closed;
   }
 }

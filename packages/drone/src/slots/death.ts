@@ -59,8 +59,8 @@ const userPart = (stack: string): string => {
   return lines.slice(0, end < 0 ? 6 : Math.min(end, 6)).join('\n');
 };
 
-/** The files are nobody's any more. */
-function lastPrinted({ folder, run, position }: LastWords): string {
+/** The end of what a task printed, from files that are nobody's any more; empty if there is nothing. */
+export function lastPrinted({ folder, run, position }: Omit<LastWords, 'isFolding'>): string {
   const parts: string[] = [];
   for (const name of NAMES) {
     const path = printedFile(folder, run, position, name);

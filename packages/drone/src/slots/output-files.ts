@@ -13,6 +13,8 @@ import { OpenFiles } from '@hive/shared/node';
 import type { OutputFile } from '../agent/events.ts';
 
 const PREFIX = 'hive-drone-';
+/** What the name of a process's folder begins with. */
+export const folderPrefix = (pid: number): string => `${PREFIX}${pid}-`;
 
 export class OutputFiles {
   readonly folder: string;
@@ -20,7 +22,7 @@ export class OutputFiles {
 
   constructor(parent = tmpdir()) {
     removeStale(parent);
-    this.folder = mkdtempSync(join(parent, `${PREFIX}${process.pid}-`));
+    this.folder = mkdtempSync(join(parent, folderPrefix(process.pid)));
   }
 
   source(file: OutputFile, bytes: number): StreamSource {

@@ -20,7 +20,7 @@ import {
   removeQueenAddress,
   writeQueenAddress,
 } from '@hive/shared/node';
-import type { Exit } from '../child-process.ts';
+import type { Exit } from '../supervisor.ts';
 import { lastDrone, nextDrone } from './drone-id.ts';
 import { DroneProcess } from './drone-process.ts';
 import { inFreeFolder } from './folder.ts';

@@ -29,7 +29,12 @@ export function suspectLease(state: State, lease: Lease): Failure | null {
   const tasks = intervals.reduce((sum, [first, end]) => sum + end - first, 0);
   // Who submits work cannot be alone: it has to answer for what comes of that.
   const isToBlame = lease.losses >= ALONE_FROM_LOSSES || job.spec.nested === true;
-  if (tasks === 1 && isToBlame) return crashed(state, lease, intervals[0]![0]);
+  const crash = tasks === 1 && isToBlame ? crashed(state, lease, intervals[0]![0]) : 'notAlone';
+  const wasAlone = tasks === 1 && lease.losses >= ALONE_FROM_LOSSES;
+  for (const [first, end] of intervals) {
+    state.lastWords.lost(job, { first, end, peer: lease.peer, wasAlone });
+  }
+  if (crash !== 'notAlone') return crash;
   for (const [first, end] of intervals) {
     queueAnew(state, job, first, end);
     const middle = losses >= ALONE_FROM_LOSSES ? first + Math.ceil((end - first) / 2) : end;
@@ -52,14 +57,13 @@ function onlyHere(job: Job, lease: Lease, first: number, end: number): (readonly
 
 /** A task was alone on its Drone when the process was lost: it did it. */
 function crashed(state: State, lease: Lease, index: number): Failure | null {
+  const where = lease.job.spec.nested === true ? 'there' : 'alone there';
+  const before = state.lastWords.of(lease.job, index);
   const failure: Failure = {
     index,
     outcome: 'crashed',
     code: 'processLost',
-    message:
-      lease.job.spec.nested === true
-        ? `the process of ${lease.drone.name} was lost while this task ran there`
-        : `the process of ${lease.drone.name} was lost while this task ran alone there`,
+    message: `the process of ${lease.drone.name} was lost while this task ran ${where}${before}`,
   };
   if (endAttempt(state, lease, failure)) return failure;
   lease.job.failedTasks.get(index)!.losses = lease.losses;

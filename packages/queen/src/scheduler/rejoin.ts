@@ -17,6 +17,7 @@ import { LEASES_PER_EPOCH, type State } from './state.ts';
 export function holdings(state: State, drone: DroneState, message: Message<'Holdings'>): void {
   if (drone.hasReported) throw new ProtocolError('Holdings was sent twice');
   drone.hasReported = true;
+  if (message.predecessor !== undefined) state.lastWords.heard(message.predecessor);
   const seen = new Set<number>();
   for (const held of message.leases) {
     if (held.queen !== state.identity.queen || seen.has(held.lease)) continue;

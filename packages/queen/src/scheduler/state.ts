@@ -18,6 +18,7 @@ import { applyRecord } from './apply.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 import { type DroneState, Profile, Throughput } from './drone.ts';
 import { canonical, type Job } from './job.ts';
+import { LastWords } from './last-words.ts';
 import type { Lease } from './lease.ts';
 import type { Children, TaskPass } from './nested.ts';
 import { News } from './news.ts';
@@ -160,6 +161,8 @@ export class State {
   readonly children = new Map<LeaseNumber, Children>();
   readonly acks = new Map<SessionNumber, number[]>();
   readonly throughput = new Throughput();
+  /** How processes of Drones have ended that were lost. */
+  readonly lastWords = new LastWords();
   /** Things that were counted instead of believed. */
   readonly dropped = { staleReports: 0, duplicateResults: 0 };
   readonly totals = { recorded: 0, leases: 0, retracted: 0, returned: 0, jobs: 0 };

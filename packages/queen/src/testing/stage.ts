@@ -95,9 +95,10 @@ export class Stage {
     leases = [] as Message<'Holdings'>['leases'],
     asks = true,
     kinds = ['echo'],
+    predecessor = null as Message<'Holdings'>['predecessor'] | null,
   } = {}) {
     const session = this.#join('drone', peerId(name.repeat(32)), { slots, kinds });
-    this.say(session, { type: 'Holdings', leases });
+    this.say(session, { type: 'Holdings', leases, ...(predecessor ? { predecessor } : {}) });
     if (asks) this.say(session, { type: 'TaskRequest', slots });
     return session;
   }
