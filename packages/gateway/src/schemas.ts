@@ -3,7 +3,7 @@
  * Names are snake_case; times are RFC 3339; lengths of time are in seconds.
  */
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
-import { UUID } from './problem.ts';
+import { UUID } from './field-problems.ts';
 
 /** Named schemas become components of the OpenAPI document, by their title. */
 const object = <T extends Record<string, TSchema>>(title: string, fields: T, more: object = {}): TObject<T> =>

@@ -15,6 +15,7 @@ export * from './interval-set.ts';
 export * from './key-identity.ts';
 export * from './limits.ts';
 export * from './messages.ts';
+export { nearest } from './nearest.ts';
 export * from './page.ts';
 export * from './redial.ts';
 export * from './reduce/index.ts';

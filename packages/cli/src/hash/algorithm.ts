@@ -1,7 +1,6 @@
 /** The name of a hash algorithm as a person wrote it, and what they may have meant when there is none. */
 import { getHashes } from 'node:crypto';
-import { UsageError } from '@hive/shared';
-import { nearest } from '../nearest.ts';
+import { nearest, UsageError } from '@hive/shared';
 
 /** The names that the GNU tools print with `--tag`. */
 const TAGS: Readonly<Record<string, string>> = { blake2b512: 'BLAKE2b', 'rsa-md5': 'MD5' };

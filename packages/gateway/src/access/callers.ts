@@ -77,6 +77,10 @@ export class Callers {
   #byKey(token: string, request: IncomingMessage): Caller {
     const address = request.socket.remoteAddress ?? '';
     const bearer = this.#check(token);
+    if (token === '')
+      throw needsKey(
+        'A key is sent as a bearer token: "Authorization: Bearer KEY" with what "hive key --role client" prints.',
+      );
     if (bearer === null) {
       this.#limit(this.#failures, address, 'Too many wrong keys came from this address.');
       throw needsKey(

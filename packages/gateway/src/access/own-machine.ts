@@ -35,7 +35,7 @@ export function whyKeyIsNeeded({
   const host = headers.host?.toLowerCase();
   if (host === undefined || !isOurHost(host, localPort) || times(rawHeaders, 'host') !== 1)
     return `its Host is not localhost:${localPort}, 127.0.0.1:${localPort} or [::1]:${localPort}`;
-  if (url === undefined || !url.startsWith('/')) return 'its target names a host';
+  if (url === undefined || !url.startsWith('/')) return 'its target names a host, or is no path';
   const { origin } = headers;
   if (origin !== undefined && origin !== `http://${host}`) return 'it comes from a page of another origin';
   const site = headers['sec-fetch-site'];

@@ -9,9 +9,10 @@ import type { UsageError } from '@hive/shared';
 import type { Static } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import type { Caller } from '../access/callers.ts';
-import { commandOf, pinnedTo, STATUSES } from '../job-view.ts';
+import { refuseLines } from '../bodies.ts';
+import { commandOf, hasEnded, pinnedTo, STATUSES } from '../job-view.ts';
 import { pagesOf } from '../ndjson/to-pages.ts';
-import { Problem, problemOf } from '../problem.ts';
+import { noBody, Problem, problemOf } from '../problem.ts';
 import {
   Accepted,
   Batch,
@@ -70,6 +71,7 @@ export function addSubmitRoutes(app: App, context: Context): void {
   app.post<{ Body: Static<typeof Batch> }>(
     `${PREFIX}/jobs/batch`,
     {
+      preParsing: refuseLines,
       schema: { body: Batch, response: { 200: BatchAnswer } },
       config: {
         described: {
@@ -106,8 +108,7 @@ class Desk {
     body: SubmissionBody | undefined,
     query: UploadOptions,
   ): Promise<AcceptedBody> {
-    if (body === undefined)
-      throw new Problem(400, 'no_body', 'Send the job as JSON: {"command": "echo hello"}.');
+    if (body === undefined) throw noBody();
     const [stray] = Object.keys(query);
     if (stray !== undefined)
       throw new Problem(
@@ -210,7 +211,8 @@ class Desk {
 /** @throws UsageError with what it was refused for; Problem 422 when the id belongs to another job */
 async function submit(hive: Hive, order: Order): Promise<Receipt> {
   try {
-    return await hive.handOver(order);
+    const receipt = await hive.handOver(order);
+    return receipt.state === 'cancelled' ? await wholeJob(hive, order.id) : receipt;
   } catch (error) {
     const { code } = error as UsageError;
     // This client has it under way already: it is the same job, or the Queen said so before.
@@ -224,10 +226,19 @@ async function submit(hive: Hive, order: Order): Promise<Receipt> {
   }
 }
 
-/** @throws Problem 409 while its inputs still come with another request: if that breaks off, the job is cancelled */
+/**
+ * @throws Problem 409 while its inputs still come with another request, which cancels the job if it breaks off; or when that has
+ * happened, or it was cancelled meanwhile: nothing more of it will run
+ */
 async function wholeJob(hive: Hive, id: string): Promise<Receipt> {
   const job = await hive.job(id);
   if (job.sealed) return job;
+  if (hasEnded(job))
+    throw new Problem(
+      409,
+      'job_cancelled',
+      `Job ${id} was cancelled before all of its inputs had come${job.message === undefined ? '' : ` (${job.message})`}, and nothing more of it runs. Send it with another idempotency key, or job_id.`,
+    );
   throw new Problem(
     409,
     'job_held',

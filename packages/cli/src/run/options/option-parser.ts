@@ -6,8 +6,7 @@
  * hyphen (`-j -2`, `--recend --`) for an option, and knows no abbreviations. The grammar is that of Perl's Getopt::Long
  * with `bundling` and `require_order`.
  */
-import { UsageError } from '@hive/shared';
-import { nearest } from '../../nearest.ts';
+import { nearest, UsageError } from '@hive/shared';
 import { OPTIONS, type OptionEntry, OWN_OPTIONS, written } from './option-table.ts';
 
 /** The values of what was given, by the option's first name. A flag has the value ''. */
