@@ -127,6 +127,13 @@ function headersFor(status: number): Record<string, string> {
 export const noBody = (): Problem =>
   new Problem(400, 'no_body', 'Send the job as JSON: {"command": "echo hello"}.');
 
+export const keyReused = (): Problem =>
+  new Problem(
+    422,
+    'key_reused',
+    'This idempotency key, or job_id, was used for another job. Take a new one.',
+  );
+
 /** As Fastify throws them. */
 interface FastifyLike {
   readonly statusCode?: number;

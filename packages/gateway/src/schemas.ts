@@ -239,7 +239,7 @@ export const Batch = object(
 const ACCEPTED = ['job_id', 'target_node', 'status', 'created_at', 'name', 'kind', 'command'] as const;
 export const Accepted = object('Accepted', {
   ...Type.Pick(Job, ACCEPTED).properties,
-  message: opt(text('What it waits for: its target_node is away')),
+  message: opt(text('That its target_node is away, or that another node had accepted it before')),
 });
 export const BatchAnswer = object('BatchAnswer', {
   jobs: Type.Array(Type.Union([Accepted, Problem]), {

@@ -11,8 +11,9 @@ import { Type } from '@sinclair/typebox';
 import type { Caller } from '../access/callers.ts';
 import { refuseLines } from '../bodies.ts';
 import { commandOf, hasEnded, pinnedTo, STATUSES } from '../job-view.ts';
+import { knownElsewhere, noteOn } from '../known-elsewhere.ts';
 import { pagesOf } from '../ndjson/to-pages.ts';
-import { noBody, Problem, problemOf } from '../problem.ts';
+import { keyReused, noBody, Problem, problemOf } from '../problem.ts';
 import {
   Accepted,
   Batch,
@@ -119,7 +120,7 @@ class Desk {
     const key = headers['idempotency-key'] as string | undefined;
     const id = idOf(body.job_id, caller.id, key);
     return this.#once(body.job_id ?? key, id, JSON.stringify(body), () =>
-      this.#accept(caller, orderOf(body, id), body.target_node),
+      this.#accept(caller, orderOf(body, id), body.target_node, (body.job_id ?? key) !== undefined),
     );
   }
 
@@ -133,7 +134,7 @@ class Desk {
     const id = idOf(job.job_id, caller.id, undefined);
     try {
       return await this.#once(job.job_id, id, JSON.stringify(job), () =>
-        this.#accept(caller, orderOf(job, id), job.target_node),
+        this.#accept(caller, orderOf(job, id), job.target_node, job.job_id !== undefined),
       );
     } catch (error) {
       return problemOf(error).body(`${PREFIX}/jobs`);
@@ -147,12 +148,18 @@ class Desk {
     query: UploadOptions,
   ): Promise<AcceptedBody> {
     const { streams, metrics } = this.#context;
-    const id = idOf(query.job_id, caller.id, headers['idempotency-key'] as string | undefined);
+    const key = headers['idempotency-key'] as string | undefined;
+    const id = idOf(query.job_id, caller.id, key);
     const order = uploadOrderOf(query, id);
     const leave = streams.enter(() => body.destroy(new Problem(503, 'stopping', 'The gateway is stopping.')));
     try {
       const lines = counted(pagesOf(body), (count) => metrics.lines('in', count));
-      return await this.#accept(caller, { ...order, inputs: lines }, query.target_node);
+      return await this.#accept(
+        caller,
+        { ...order, inputs: lines },
+        query.target_node,
+        (query.job_id ?? key) !== undefined,
+      );
     } finally {
       leave();
     }
@@ -170,11 +177,7 @@ class Desk {
     const known = this.#repeated.get(id);
     if (known !== undefined) {
       if (known.digest === digest) return known.accepted;
-      throw new Problem(
-        422,
-        'key_reused',
-        'This idempotency key, or job_id, was used for another job. Take a new one.',
-      );
+      throw keyReused();
     }
     const accepted = accept();
     this.#repeated.set(id, { digest, accepted });
@@ -187,10 +190,20 @@ class Desk {
     }
   }
 
-  async #accept({ session }: Caller, order: Order, target: string | undefined): Promise<AcceptedBody> {
+  /** @param target the node that it is pinned to */
+  async #accept(
+    { session }: Caller,
+    order: Order,
+    target: string | undefined,
+    isNamed: boolean,
+  ): Promise<AcceptedBody> {
     const hive = await session.hive();
+    const { nodeName, mesh } = this.#context;
+    const elsewhere = isNamed && mesh !== null ? await knownElsewhere(hive, order) : null;
+    if (elsewhere !== null)
+      return { ...acceptedBody(elsewhere, order, elsewhere.nodeName!), message: noteOn(elsewhere) };
     const note = target === undefined ? null : await this.#noteOn(hive, target, order.id);
-    const accepted = acceptedBody(await submit(hive, order), order, this.#context.nodeName);
+    const accepted = acceptedBody(await submit(hive, order), order, nodeName);
     return note === null ? accepted : { ...accepted, message: note };
   }
 
@@ -218,11 +231,7 @@ async function submit(hive: Hive, order: Order): Promise<Receipt> {
     // This client has it under way already: it is the same job, or the Queen said so before.
     if (code === 'jobHeld') return wholeJob(hive, order.id);
     if (code !== 'jobDiffers') throw error;
-    throw new Problem(
-      422,
-      'key_reused',
-      'This idempotency key, or job_id, was used for another job. Take a new one.',
-    );
+    throw keyReused();
   }
 }
 
@@ -247,7 +256,7 @@ async function wholeJob(hive: Hive, id: string): Promise<Receipt> {
 }
 
 function acceptedBody(
-  { id, name, kind, state, createdAt }: Receipt,
+  { id, name, kind, state, createdAt }: Receipt | JobInfo,
   { labels, params }: Order,
   node: string,
 ): AcceptedBody {
