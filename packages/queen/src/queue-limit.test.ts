@@ -1,5 +1,5 @@
 /** How long a task may wait in the queue: since when it counts, what ends it, and what a restart remembers. */
-import { jobId } from '@hive/shared';
+import { type Incarnation, jobId, type QueenId } from '@hive/shared';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { GRACE, Stage } from './testing/stage.ts';
 
@@ -139,6 +139,84 @@ describe('a restart', () => {
     // The first one may have been running, and waits anew.
     expectToTimeOut();
     expect(stage.job(JOB).state).toBe('failed');
+  });
+
+  describe('in the midst of what Drones had', () => {
+    const LONG = 64_000;
+    const long = (count: number) => ({ ...range(count), queueTimeoutMillis: LONG });
+    /** When a task had ended as timed out, to a second. */
+    const timedOutAt = (index: number): number => {
+      while (stage.outcomes(JOB)[index] === undefined && stage.now < 20 * LONG) stage.advance(1_000);
+      expect(stage.outcomes(JOB)[index]).toBe(TIMED_OUT);
+      return stage.now;
+    };
+    const expectAt = (index: number, at: number) => {
+      const ended = timedOutAt(index);
+      expect(ended).toBeGreaterThanOrEqual(at);
+      expect(ended).toBeLessThanOrEqual(at + LONG / 32 + 1_000);
+    };
+
+    test('goes on with their wait, if it is not over', () => {
+      stage.drone();
+      stage.submit(client, JOB, long(1));
+      stage.advance(5_000);
+      for (let times = 0; times < 2; times++) stage.restart(10_000);
+      expectAt(0, LONG);
+    });
+
+    test('begins it anew once, if it is', () => {
+      stage.drone();
+      stage.submit(client, JOB, long(1));
+      stage.advance(2 * LONG);
+      stage.restart();
+      stage.advance(GRACE);
+      const released = stage.now;
+      for (let times = 0; times < 2; times++) {
+        stage.restart(1_000);
+        stage.advance(GRACE);
+      }
+      expect(stage.outcomes(JOB)).toEqual([]);
+      expectAt(0, released + LONG);
+    });
+
+    test('tells those that were queued at different times apart, also from those that no Drone had', () => {
+      stage.drone({ slots: 2 });
+      stage.submit(client, JOB, { queueTimeoutMillis: LONG });
+      stage.append(client, JOB, 1);
+      stage.advance(40_000);
+      stage.append(client, JOB, 1);
+      stage.advance(10_000);
+      stage.append(client, JOB, 2);
+      stage.say(client, { type: 'Seal', job: JOB, count: 4 });
+      stage.advance(10_000);
+      for (let times = 0; times < 2; times++) {
+        stage.restart();
+        stage.advance(GRACE);
+      }
+      const released = 60_000 + GRACE;
+      expectAt(1, 40_000 + LONG);
+      expectAt(2, 50_000 + LONG);
+      expectAt(3, 50_000 + LONG);
+      expectAt(0, released + LONG);
+    });
+
+    test('lets who comes back for them go on', () => {
+      const drone = stage.drone();
+      stage.submit(client, JOB, long(1));
+      const { lease } = stage.take('TaskAssign')!;
+      stage.advance(2 * LONG);
+      stage.say(drone, { type: 'Heartbeat' });
+      const incarnation = stage.state.identity.incarnation as Incarnation;
+      const queen = stage.state.identity.queen as QueenId;
+      stage.restart();
+      const held = { queen, incarnation, lease, job: JOB, ranges: [0, 1], done: 0 };
+      const back = stage.drone({ leases: [held], asks: false });
+      stage.advance(3 * LONG);
+      expect(stage.outcomes(JOB)).toEqual([]);
+      const done = { at: 0, first: 0, count: 1, sizes: 1, data: new Uint8Array(1), busyMicros: 1 };
+      stage.say(back, { type: 'TaskComplete', lease, incarnation, job: JOB, ...done, ended: true });
+      expect(stage.outcomes(JOB)).toEqual(['succeeded']);
+    });
   });
 
   test('leaves those their turn that a Drone asks for before', () => {

@@ -4,7 +4,7 @@
  */
 import { IntervalSet, type Millis } from '@hive/shared';
 import type { Job } from './job.ts';
-import { armQueue, dueAt, limitOf, queueAnew, SHARE, stretchAt } from './queue-waits.ts';
+import { armQueue, dueAt, limitOf, queueAnew, queueBack, SHARE, stretchAt } from './queue-waits.ts';
 import { record } from './record.ts';
 import type { State } from './state.ts';
 
@@ -43,6 +43,43 @@ function noteQueued(state: State, job: Job, first: number, limit: Millis): void 
   // What is over by now, with all that a wait was rounded by, need not be told apart any more.
   const overdueUpTo = Math.floor(state.now) - (dueAt(0, limit) as number);
   state.commit({ type: 'tasksQueued', job: job.id, first, at, overdueUpTo });
+}
+
+/**
+ * Nobody claims these tasks, which Drones may have had when the Queen was started: they go on waiting since they were queued. A task for
+ * which that is too long already was with a Drone by then, or waited for another one: it waits anew, and that is remembered,
+ * so that a Queen who is started again and again does not begin its wait anew each time.
+ */
+export function noteUnclaimed(state: State, job: Job, tasks: readonly (readonly [number, number])[]): void {
+  const limit = limitOf(job);
+  if (limit === undefined || tasks.length === 0) return;
+  renewOverdue(state, job, tasks.at(-1)![1], limit);
+  const starts = job.queuedSince!.map((stretch) => stretch.first);
+  for (const [first, end] of tasks) {
+    const cuts = [first, ...starts.filter((start) => start > first && start < end), end];
+    for (let i = 0; i + 1 < cuts.length; i++) queueBack(state, job, cuts[i]!, cuts[i + 1]!);
+  }
+}
+
+/** Of the tasks before `end`, those whose wait is over are taken to wait since now. Rounded up, as `noteQueued` does. */
+function renewOverdue(state: State, job: Job, end: number, limit: Millis): void {
+  const stretches: { readonly first: number; readonly at: Millis }[] = [];
+  const add = (first: number, at: Millis) => {
+    if (stretches.at(-1)?.at !== at) stretches.push({ first, at });
+  };
+  const before = job.queuedSince!;
+  for (const [i, { first, at }] of before.entries()) {
+    const next = before[i + 1]?.first ?? Number.POSITIVE_INFINITY;
+    const isOver = first < end && dueAt(Math.max(at, job.runnableAt), limit) <= state.now;
+    add(first, isOver ? Math.ceil(state.now) : at);
+    if (isOver && next > end && end < job.appended) add(end, at);
+  }
+  const changed = stretches.findIndex(
+    ({ first, at }, i) => before[i]?.first !== first || before[i].at !== at,
+  );
+  if (changed < 0) return;
+  for (const { first, at } of stretches.slice(changed))
+    state.commit({ type: 'tasksQueued', job: job.id, first, at, overdueUpTo: 0 });
 }
 
 /** The deadline: tasks that have waited too long end as timed out, so many at a time. */

@@ -4,7 +4,8 @@
  *
  * Fresh tasks wait in stretches whose beginnings are durable (`Job.queuedSince`): when they were appended, or when the jobs
  * before theirs had ended. Tasks that wait again (a retry, a lost Drone, a graph's child) are in sets by the time at which
- * that began (`Job.queuedAgain`), which a restart forgets: who was with a Drone before it waits anew after it.
+ * that began (`Job.queuedAgain`), which a restart forgets: what may have been with a Drone before it goes on waiting since it was queued first
+ * (in a graph: waits anew), and anew where that is over.
  *
  * Memory: times are rounded to a share of the limit, so there are some 65 stretches and sets at most; a set has as many
  * intervals as the tasks in it. No limit, no cost.

@@ -15,7 +15,8 @@ import { maybeFinish, ownerLeft, watchRetention } from './ending.ts';
 import { scheduleRetries } from './failures.ts';
 import { rebuildGraph } from './graph-jobs.ts';
 import type { Job } from './job.ts';
-import { armQueue, queueAnew } from './queue-waits.ts';
+import { noteUnclaimed } from './queue-limit.ts';
+import { armQueue } from './queue-waits.ts';
 import type { State } from './state.ts';
 import type { StoreRecord } from './types.ts';
 
@@ -94,12 +95,11 @@ export function releaseHeld(state: State): void {
     const held = [...job.held];
     job.held.clear();
     if (job.graph !== null) rebuildGraph(state, job);
-    else
-      for (const [first, end] of held)
-        for (const [from, to] of [...job.recorded.gaps(first, end)]) {
-          job.returned.add(from, to);
-          queueAnew(state, job, from, to);
-        }
+    else {
+      const unclaimed = held.flatMap((part) => [...job.recorded.gaps(...part)]);
+      for (const part of unclaimed) job.returned.add(...part);
+      noteUnclaimed(state, job, unclaimed);
+    }
     state.touch(job);
   }
 }
