@@ -16,7 +16,8 @@ import type { State } from './state.ts';
 /** A fold has ended on its Drone, well or not. */
 export function foldReported(state: State, lease: Lease, message: Message<'TaskComplete'>): void {
   const { job, fold } = lease;
-  if (fold === null || fold.lease !== lease || !job.isActive) return;
+  // One that ends without having done it says nothing of it: it goes to another Drone.
+  if (fold === null || fold.lease !== lease || !job.isActive || message.count === 0) return;
   lease.busyMillis += message.busyMicros / 1000;
   const failure = message.failures?.[0] ?? (message.streams?.length ? TOO_LARGE : undefined);
   if (failure === undefined) folded(state, lease, fold, message);
@@ -34,7 +35,7 @@ function folded(
   state: State,
   { job, drone }: Lease,
   fold: Fold,
-  { sizes, data, busyMicros }: Message<'TaskComplete'>,
+  { data, busyMicros }: Message<'TaskComplete'>,
 ): void {
   const { first, end, pages } = fold;
   job.folds!.end(fold);
@@ -43,7 +44,7 @@ function folded(
     job: job.id,
     seq: job.seq + 1,
     seqs: pages.map(({ seq }) => seq),
-    page: { first, count: end - first, sizes, data },
+    page: { first, count: end - first, sizes: data.length, data },
     drone: drone.name,
     millis: busyMicros / 1000,
     at: state.now,

@@ -4,6 +4,7 @@
  */
 import {
   type Failure,
+  type KeyIdentity,
   LIMITS,
   type Message,
   type Millis,
@@ -23,7 +24,7 @@ import { taskJoined, taskLeft } from './nested.ts';
 import { leaveQuarantine, reviewQuarantines } from './quarantine.ts';
 import { record } from './record.ts';
 import { droneIsGone } from './recovery.ts';
-import type { PeerSession, State } from './state.ts';
+import { idOf, type PeerSession, type State } from './state.ts';
 import type { SchedulerEvent } from './types.ts';
 
 /** The interval that keeps all Drones together below a thousand heartbeats a second. */
@@ -37,7 +38,15 @@ function silenceMillis(peer: PeerSession): Millis {
 
 export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 'peerJoined' }>): void {
   const { session, hello, address, key = null } = event;
-  const old = state.sessionOfPeer.get(hello.peer);
+  const old = state.sessionOf(hello.role, hello.peer);
+  if (old !== undefined && isOther(old.key, key)) {
+    state.close(
+      session,
+      'notPermitted',
+      'A peer with this id is here, and has another key. Choose a new id.',
+    );
+    return;
+  }
   if (old !== undefined) {
     state.close(old.session, 'replaced', 'This peer has opened another session.');
     sessionClosed(state, old.session, 'it has come back in another session');
@@ -63,7 +72,7 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     watchedJobs: new Set(),
   };
   state.sessions.set(session, peer);
-  state.sessionOfPeer.set(hello.peer, peer);
+  state.sessionOfPeer.set(idOf(peer), peer);
   if (hello.role === 'drone') droneJoined(state, peer, hello);
   peer.heartbeatMillis = intervalFor(state);
   peer.toldHeartbeatMillis = peer.heartbeatMillis;
@@ -73,6 +82,10 @@ export function peerJoined(state: State, event: Extract<SchedulerEvent, { type: 
     sessionClosed(state, session, 'its task has ended');
   }
 }
+
+/** Ids can be seen by who looks, so only the holder of a key takes the place of a session with it; a newer generation is the same key. */
+const isOther = (key: KeyIdentity | null, other: KeyIdentity | null): boolean =>
+  key?.keyId !== other?.keyId || key?.role !== other?.role;
 
 /** An interval that is off by more than this share of it is told anew. */
 const INTERVAL_SHARE = 0.2;
@@ -156,7 +169,7 @@ export function sessionClosed(
   const peer = state.sessions.get(session);
   if (peer === undefined) return;
   state.sessions.delete(session);
-  if (state.sessionOfPeer.get(peer.peer) === peer) state.sessionOfPeer.delete(peer.peer);
+  if (state.sessionOfPeer.get(idOf(peer)) === peer) state.sessionOfPeer.delete(idOf(peer));
   state.deadlines.clear(peer.silence);
   state.acks.delete(session);
   if (peer.watch !== null) state.deadlines.clear(peer.watch.deadline);

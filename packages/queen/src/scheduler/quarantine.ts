@@ -22,7 +22,7 @@ export function compareDrones(
   for (const [index, { lastDrone }] of job.failedTasks) {
     if (index < first || index >= end || lastDrone === null || lastDrone === drone.peer) continue;
     if (failures.some((failure) => failure.index === index)) continue;
-    const other = state.sessionOfPeer.get(lastDrone)?.drone;
+    const other = state.sessionOf('drone', lastDrone)?.drone;
     if (other == null) continue;
     other.provenFailures++;
     if (other.provenFailures >= FAILURES_IN_A_ROW && !other.isQuarantined && hasSubstitute(state, other)) {

@@ -75,7 +75,7 @@ export function droneIsGone(state: State, peer: PeerId, isForGood: boolean): voi
 
 /** A Drone of before is known to have ended: what it ran need not be held for it, unless others are awaited, too. */
 export function awaitNoMore(state: State, peer: PeerId): void {
-  if (!state.missingDrones.has(peer) || state.sessionOfPeer.has(peer)) return;
+  if (!state.missingDrones.has(peer) || state.sessionOf('drone', peer)) return;
   state.commit({ type: 'droneLeft', drone: peer });
   droneIsBack(state, peer);
 }
@@ -85,7 +85,7 @@ export function releaseHeld(state: State): void {
   state.deadlines.clear(state.rejoinDeadline);
   for (const peer of state.missingDrones) {
     // One that is back and too busy to ask for work is still known, and awaited after the next restart.
-    if (!state.sessionOfPeer.has(peer)) state.commit({ type: 'droneLeft', drone: peer });
+    if (!state.sessionOf('drone', peer)) state.commit({ type: 'droneLeft', drone: peer });
   }
   state.missingDrones.clear();
   state.rejoiningDrones.clear();

@@ -81,6 +81,9 @@ export interface PeerSession {
   readonly watchedJobs: Set<Job>;
 }
 
+/** Under which a session is known as that of a peer. */
+export const idOf = ({ role, peer }: Pick<PeerSession, 'role' | 'peer'>): string => `${role} ${peer}`;
+
 /** What happens at the deadlines that belong to the state as a whole. */
 type Due = Record<
   'progress' | 'rebalance' | 'rejoin' | 'retention' | 'waiting' | 'nodes' | 'news',
@@ -98,7 +101,8 @@ export class State {
   readonly identity: Identity;
   readonly deadlines = new Deadlines();
   readonly sessions = new Map<SessionNumber, PeerSession>();
-  readonly sessionOfPeer = new Map<PeerId, PeerSession>();
+  /** By role and id of the peer: who knows the id of a Drone is not that Drone in another role. */
+  readonly sessionOfPeer = new Map<string, PeerSession>();
   readonly profiles = new Map<string, Profile>();
   readonly jobs = new Map<JobId, Job>();
   readonly ready = new ReadyJobs();
@@ -182,6 +186,11 @@ export class State {
     this.nodesDeadline = this.deadlines.create(due.nodes);
     this.waitingDeadline = this.deadlines.create(due.waiting);
     this.news = new News(this.deadlines.create(due.news));
+  }
+
+  /** The session of a peer in a role, if it has one. */
+  sessionOf(role: PeerSession['role'], peer: PeerId): PeerSession | undefined {
+    return this.sessionOfPeer.get(idOf({ role, peer }));
   }
 
   /** The only door for durable facts: applied here and now, durable before any `afterCommit` send that follows. */

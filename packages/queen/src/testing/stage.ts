@@ -6,11 +6,13 @@ import {
   type ClientToQueen,
   type DroneToQueen,
   type JobId,
+  type KeyIdentity,
   LIMITS,
   type Message,
   type MessageType,
   type PeerId,
   peerId,
+  type Role,
   type SessionNumber,
   type Spec,
   sessionNumber,
@@ -86,7 +88,7 @@ export class Stage {
 
   /** @param task of a task that submits work */
   client(peer: PeerId = peerId('c'.repeat(32)), task?: Message<'Hello'>['task']): SessionNumber {
-    return this.#join('client', peer, task === undefined ? {} : { task });
+    return this.join('client', peer, task === undefined ? {} : { task });
   }
   /** A Drone that has said what it holds and asks for work, unless it is told not to. */
   drone({
@@ -97,16 +99,16 @@ export class Stage {
     kinds = ['echo'],
     predecessor = null as Message<'Holdings'>['predecessor'] | null,
   } = {}) {
-    const session = this.#join('drone', peerId(name.repeat(32)), { slots, kinds });
+    const session = this.join('drone', peerId(name.repeat(32)), { slots, kinds });
     this.say(session, { type: 'Holdings', leases, ...(predecessor ? { predecessor } : {}) });
     if (asks) this.say(session, { type: 'TaskRequest', slots });
     return session;
   }
   /** Another node, which asks and watches. */
   node(peer: PeerId = peerId('e'.repeat(32))): SessionNumber {
-    return this.#join('node', peer, {});
+    return this.join('node', peer, {});
   }
-  #join(role: 'client' | 'drone' | 'node', peer: PeerId, more: Partial<Message<'Hello'>>): SessionNumber {
+  join(role: Role, peer: PeerId, more: Partial<Message<'Hello'>>, key?: KeyIdentity): SessionNumber {
     const session = sessionNumber(this.#next++);
     this.#sessions.add(session);
     const hello: Message<'Hello'> = {
@@ -120,7 +122,14 @@ export class Stage {
       capabilities: [],
       ...more,
     };
-    this.step({ type: 'peerJoined', session, hello, address: 'here', sessionId: '0'.repeat(32) });
+    this.step({
+      type: 'peerJoined',
+      session,
+      hello,
+      address: 'here',
+      sessionId: '0'.repeat(32),
+      ...(key === undefined ? {} : { key }),
+    });
     return session;
   }
   /** Its socket closes without a word; `isSilent`: nothing is heard from it any more, and then it is closed. */
