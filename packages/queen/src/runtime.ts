@@ -4,13 +4,14 @@
  *
  * It owns exactly one timer. It never decides anything that a test would want to see decided in virtual time.
  */
-import type { JobId, Message, Page, PeerId, RefusalCode, SessionNumber } from '@hive/shared';
+import type { JobId, Message, Millis, Page, PeerId, RefusalCode, SessionNumber } from '@hive/shared';
 import { LIMITS, UsageError } from '@hive/shared';
 import type { Connection, Keyring } from '@hive/shared/node';
 import debug from 'debug';
 import { BlobDesk } from './blobs/desk.ts';
 import type { BlobShelf } from './blobs/shelf.ts';
 import { Elsewhere } from './elsewhere.ts';
+import { type Question, Questions } from './questions.ts';
 import { withValue } from './reply-value.ts';
 import {
   CommitPipeline,
@@ -64,7 +65,10 @@ export class Runtime {
   readonly scheduler: Scheduler;
   /** Other nodes, if this Queen is part of one. */
   readonly elsewhere = new Elsewhere(
-    (session, reply) => this.#connections.get(session)?.send(reply),
+    (session, reply) => {
+      if (this.#questions.answered(session)) this.#wake();
+      this.#connections.get(session)?.send(reply);
+    },
     (event) => this.push(event),
   );
   /** Dials a Drone once more that was dialled from here; set by whoever dials. */
@@ -88,6 +92,7 @@ export class Runtime {
   readonly #desk: SpoolDesk;
   readonly #shelf: BlobShelf;
   readonly #blobs: BlobDesk;
+  readonly #questions: Questions;
   readonly #trace = Trace.maybe();
   readonly #storeRetryMillis: number;
   #storeRetry: NodeJS.Timeout | null = null;
@@ -117,6 +122,16 @@ export class Runtime {
       connectionOf: (session) => this.#connections.get(session),
       now: clock,
       isSettled: () => this.#pipeline.isIdle,
+    });
+    this.#questions = new Questions({
+      step: (session, message) => this.#stepOne({ type: 'messageReceived', session, message }, clock()),
+      now: () => performance.now(),
+      isClogged: (session) => this.#clogged.has(session),
+      read: (session, is) => {
+        const socket = this.#connections.get(session)?.socket;
+        if (is) socket?.resume();
+        else socket?.pause();
+      },
     });
     this.#store = store;
     this.#keys = options.keys ?? null;
@@ -166,7 +181,13 @@ export class Runtime {
     this.#connections.set(session, connection);
   }
 
-  /** A message of an admitted session. */
+  /** A question of an admitted session; it is answered in its turn. */
+  ask(session: SessionNumber, question: Question): void {
+    this.#questions.ask(session, question);
+    this.#wake();
+  }
+
+  /** Any other message of an admitted session. */
   receive(session: SessionNumber, message: Message): void {
     if (this.#blobs.receive(session, message) || this.#desk.receive(session, message)) return;
     this.push({ type: 'messageReceived', session, message });
@@ -176,7 +197,11 @@ export class Runtime {
     if (this.#isStopped) return;
     this.#inbox.push(event);
     this.#trace?.event(event);
-    if (this.#isTurnQueued) return;
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#isTurnQueued || this.#isStopped) return;
     this.#isTurnQueued = true;
     // After the poll phase: everything that arrives in one pass of the event loop is one turn.
     setImmediate(() => this.#turn());
@@ -188,6 +213,7 @@ export class Runtime {
     this.#heardBytes.delete(session);
     this.#desk.closed(session);
     this.#blobs.closed(session);
+    this.#questions.closed(session);
     this.push({ type: 'sessionClosed', session, reason });
   }
 
@@ -198,6 +224,7 @@ export class Runtime {
     if (connection === undefined || !this.#clogged.has(session)) return;
     if (connection.bufferedBytes > LIMITS.sendBufferSoft / 2) return;
     this.#clogged.delete(session);
+    this.#wake();
     this.push({ type: 'sessionClogged', session, isClogged: false });
   }
 
@@ -231,17 +258,20 @@ export class Runtime {
     const events = this.#inbox;
     this.#inbox = [];
     const now = this.#clock();
-    for (const event of events) {
-      if (this.elsewhere.takes(event, this.scheduler.state)) continue;
-      const effects = this.scheduler.step(event, now);
-      if (event.type === 'messageReceived') this.#desk.stepped(event.message, effects);
-      this.#perform(effects);
-    }
+    for (const event of events) this.#stepOne(event, now);
+    if (this.#questions.serve()) this.#wake();
     this.#perform(this.scheduler.step({ type: 'settled' }, now));
     if (this.#store.isDurable && !this.#pipeline.isIdle) this.#sendNow();
     this.#told.clear();
     this.#pipeline.flush(now);
     this.#armTimer();
+  }
+
+  #stepOne(event: SchedulerEvent, now: Millis): void {
+    if (this.elsewhere.takes(event, this.scheduler.state)) return;
+    const effects = this.scheduler.step(event, now);
+    if (event.type === 'messageReceived') this.#desk.stepped(event.message, effects);
+    this.#perform(effects);
   }
 
   /** What need not wait for the commit leaves before it: Drones work while the disk does. */
@@ -261,6 +291,7 @@ export class Runtime {
       this.#clogged.delete(session);
       this.#desk.closed(session);
       this.#blobs.closed(session);
+      this.#questions.closed(session);
     }
     for (const notice of effects.notices) {
       this.#onNotice(this.#showValues ? withValue(notice, effects, this.scheduler.state) : notice);
@@ -303,6 +334,7 @@ export class Runtime {
 
   #deliver(sends: readonly Send[]): void {
     for (const send of sends) {
+      if (answersOne(send.message) && this.#questions.answered(send.session)) this.#wake();
       const connection = this.#connections.get(send.session);
       if (connection === undefined || connection.isClosed) continue;
       if (!this.#send(connection, send)) continue;
@@ -419,6 +451,9 @@ export class Runtime {
     if (sessions.length > 0) this.push({ type: 'bytesHeard', sessions });
   }
 }
+
+const answersOne = (message: Message): boolean =>
+  message.type === 'Answer' || (message.type === 'Refused' && message.request !== undefined);
 
 /** What a client is told in place of what cannot be sent; null when it is nobody's question. */
 function refusalOf(message: Message, { code, message: text }: UsageError): Message<'Refused'> | null {

@@ -13,6 +13,7 @@ import {
 } from '@hive/shared/node';
 import debug from 'debug';
 import { type Gate, type Greeting, Handshake, type HandshakeHost } from './handshake.ts';
+import { isQuestion } from './questions.ts';
 import type { Runtime } from './runtime.ts';
 import { mayTaskSay } from './scheduler/index.ts';
 import { Strangers } from './strangers.ts';
@@ -145,7 +146,8 @@ export class QueenServer {
     return {
       message: (message) => {
         const isRefused = task !== undefined && !mayTaskSay(runtime.scheduler.state, task, message);
-        if (isObserver || isRefused) runtime.push({ type: 'messageReceived', session, message });
+        if (isQuestion(message) && !isRefused) runtime.ask(session, message);
+        else if (isObserver || isRefused) runtime.push({ type: 'messageReceived', session, message });
         else runtime.receive(session, message);
       },
       closed: (error) => {
