@@ -2,6 +2,8 @@
  * A Queen and Drones beside the caller: in its thread (`startLocal`), in a thread of their own (`startLocalThread`), or in
  * processes of their own (`startProcesses`).
  */
+
+/** A Drone in the caller's process. */
 export type { LocalDrone } from './drone.ts';
 export type { Usage } from './ipc.ts';
 export { type Local, type LocalOptions, startLocal } from './local.ts';

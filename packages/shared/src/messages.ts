@@ -402,11 +402,13 @@ export const MESSAGES: Readonly<Record<MessageType, MessageRule>> = {
   BlobChunk: rule('BlobChunk', GIVING),
 };
 
+type OfPeers = 'Hello' | 'Heartbeat' | 'Goodbye';
+type OfQueens = 'Welcome' | 'Reject' | 'Heartbeat' | 'Goodbye';
+type OfStreams = 'StreamGet' | 'StreamChunk';
 /** What a Drone may send. */
 export type DroneToQueen = Message<
-  | 'Hello'
-  | 'Heartbeat'
-  | 'Goodbye'
+  | OfPeers
+  | OfStreams
   | 'Holdings'
   | 'TaskRequest'
   | 'TaskComplete'
@@ -414,15 +416,11 @@ export type DroneToQueen = Message<
   | 'TaskOutput'
   | 'DialBack'
   | 'Drain'
-  | 'StreamGet'
-  | 'StreamChunk'
   | 'BlobGet'
 >;
 /** What a client may send. */
 export type ClientToQueen = Message<
-  | 'Hello'
-  | 'Heartbeat'
-  | 'Goodbye'
+  | OfPeers
   | 'Submit'
   | 'Append'
   | 'Seal'
@@ -432,18 +430,14 @@ export type ClientToQueen = Message<
   | 'Watch'
   | 'WatchOutput'
   | 'Manage'
-  | 'StreamGet'
-  | 'StreamChunk'
+  | OfStreams
   | 'BlobHave'
   | 'BlobGet'
   | 'BlobChunk'
 >;
 /** What a Queen may send to a Drone. */
 export type QueenToDrone = Message<
-  | 'Welcome'
-  | 'Reject'
-  | 'Heartbeat'
-  | 'Goodbye'
+  | OfQueens
   | 'JobSpec'
   | 'ForgetJob'
   | 'TaskAssign'
@@ -453,16 +447,12 @@ export type QueenToDrone = Message<
   | 'ResultAck'
   | 'Drain'
   | 'WorkWaits'
-  | 'StreamGet'
-  | 'StreamChunk'
+  | OfStreams
   | 'BlobChunk'
 >;
 /** What a Queen may send to a client. */
 export type QueenToClient = Message<
-  | 'Welcome'
-  | 'Reject'
-  | 'Heartbeat'
-  | 'Goodbye'
+  | OfQueens
   | 'Accepted'
   | 'InputCredit'
   | 'Refused'
@@ -472,8 +462,7 @@ export type QueenToClient = Message<
   | 'Answer'
   | 'Overview'
   | 'Output'
-  | 'StreamGet'
-  | 'StreamChunk'
+  | OfStreams
   | 'BlobHave'
   | 'BlobGet'
   | 'BlobChunk'
