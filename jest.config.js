@@ -21,7 +21,7 @@ export default {
       },
     ],
   },
-  // Hundreds of processes are started, on machines that may be many times slower than the one that this was written on.
+  // Many tests start processes, and a busy machine is many times slower than an idle one.
   testTimeout: 120_000,
   testSequencer: '<rootDir>/scripts/test-order.ts',
   // One more than can run at once: many tests wait for processes.

@@ -96,6 +96,13 @@ export async function startProcesses(options: ProcessesOptions = {}): Promise<Pr
   return cluster;
 }
 
+/**
+ * A Queen who is started again must find her port free, and nobody is given one of these by the system meanwhile, which
+ * takes those that it gives away from 32768 or 49152 on.
+ */
+const PORTS = { first: 20_000, count: 10_000 };
+const somePort = (): number => PORTS.first + Math.floor(Math.random() * PORTS.count);
+
 const slotsEach = (drones: number): number =>
   Math.max(1, Math.floor(availableParallelism() / Math.max(1, drones)));
 
@@ -142,9 +149,11 @@ class Cluster implements Processes {
   }
 
   async startQueen(): Promise<void> {
-    const port = this.#address?.port ?? this.#options.port ?? 0;
+    const named = this.#address?.port ?? this.#options.port ?? 0;
+    const isPortFixed = named !== 0;
     const { store = 'memory', insecure = false } = this.#options;
-    const config: QueenConfig = { port, isPortFixed: port !== 0, data: this.data, store, insecure };
+    const port = isPortFixed ? named : somePort();
+    const config: QueenConfig = { port, isPortFixed, data: this.data, store, insecure };
     this.#queen = new Child<QueenConfig, Address>('entry-queen', config, this.#fork());
     this.#address = await this.#queen.ready;
   }

@@ -186,7 +186,7 @@ export const SAME_OUTPUT: readonly string[] = [
   "parallel -j1 --joblog log echo ::: $'x' '`y`'",
   'parallel -j1 --joblog - echo ::: a | cut -f 1,2,5-',
   'cat num128 | parallel -j1 --joblog log --pipe -N100 wc -l',
-  'parallel -j1 --joblog log --timeout 0.3 sleep ::: 5 0',
+  'parallel -j1 --joblog log --timeout 1.5 sleep ::: 60 0',
   'parallel -j1 --joblog log --retries 3 "echo x >> tries; exit {}" ::: 1 0',
   'parallel -j1 --joblog log kill -9 \\$\\$ \\; ::: a',
   'parallel -k --results out echo ::: A B',
@@ -259,7 +259,7 @@ export const SAME_ERRORS: readonly string[] = [
   'parallel -j1 --halt now,fail=1 "echo {}; exit {}" ::: 0 3 0',
   'parallel -j1 --halt soon,success=1 "exit {}" ::: 1 0 0',
   'parallel -j1 --halt now,done=2 "exit {}" ::: 1 0 0',
-  'parallel -j1 --timeout 0.3 sleep ::: 5',
+  'parallel -j1 --timeout 0.3 sleep ::: 60',
   'cat num128 | parallel -j1 --pipe --block 2 --recend x wc -c',
 ];
 
