@@ -74,7 +74,7 @@ type Way = (typeof WAYS)[number];
 /** Most of a line's time is spent in starting Perl, or waiting for a sleep: so many are under way at a time. */
 const AT_A_TIME = 4;
 /** All are begun together, so the last ones wait for those before them. */
-const TEST_MILLIS = 240_000;
+const TEST_MILLIS = 600_000;
 
 interface Outcomes {
   readonly theirs: Promise<Outcome>;
