@@ -2,6 +2,7 @@
  * What must hold once the faults have stopped: everything that was promised is whole and right, nothing is left over on
  * the Queen, and her tables say that each task was recorded once.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Hive, type JobInfo, type QueenStatus, UsageError } from '@hive/client';
 import Database from 'better-sqlite3';
@@ -160,10 +161,17 @@ function coverProblem(pages: readonly PageRow[], { plan }: Entry): string | null
 
 /** No process of the run may outlive it. */
 export function verifyGone(pids: readonly number[], log: Log): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 0);
-      log.problem(`process ${pid} is still there`);
-    } catch {}
+  for (const pid of pids) if (isThere(pid)) log.problem(`process ${pid} is still there`);
+}
+
+/** Whether a process exists and has not ended: an orphan that has may wait for long until init notices. */
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return (
+      process.platform !== 'linux' || !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    );
+  } catch {
+    return false;
   }
 }
