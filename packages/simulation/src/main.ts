@@ -23,6 +23,7 @@ const options = await yargs(process.argv.slice(2))
     describe: 'Three Queens, and Drones that work for all of them',
   })
   .option('seconds', { type: 'number', describe: 'Virtual seconds with faults (drawn if absent)' })
+  .option('minutes', { type: 'number', describe: 'Begin no further seed once so many minutes are over' })
   .option('trace', { type: 'boolean', default: false, describe: 'Print every line of the trace' })
   .option('keep-going', { type: 'boolean', default: false, describe: 'Run all seeds, whatever fails' })
   .strict()
@@ -39,7 +40,8 @@ const settings: Partial<SimulationOptions> = {
 const failed: number[] = [];
 const results: SimulationResult[] = [];
 const startedAt = performance.now();
-for (let seed = first; seed <= last; seed++) {
+const until = startedAt + (options.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
+for (let seed = first; seed <= last && (seed === first || performance.now() < until); seed++) {
   if (!runOne(seed) && !options.keepGoing) break;
 }
 summarise();
