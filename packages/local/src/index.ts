@@ -8,8 +8,9 @@ export type { LocalDrone } from './drone.ts';
 export type { Usage } from './ipc.ts';
 export { type Local, type LocalOptions, startLocal } from './local.ts';
 export type { MeshEvent } from './node/mesh.ts';
-export { type Node, type NodeNotice, type NodeOptions, startNode } from './node/node.ts';
+export type { Node, NodeNotice, NodeOptions } from './node/node.ts';
 export { type Nodes, type NodesOptions, startNodes } from './node/nodes.ts';
+export { startNode } from './node/start.ts';
 export {
   type DroneProcess,
   type Processes,

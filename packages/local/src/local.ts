@@ -1,7 +1,10 @@
-/** A Queen and Drones inside the caller's thread: for tests, and for the thread of `connect({ local: true })`. */
-import { type QueenOptions, startQueen } from '@hive/queen';
+/**
+ * A Queen and Drones inside the caller's thread: for tests, and for the thread of `connect({ local: true })`. They are loaded
+ * when they are started: whoever wants processes imports this file as well, and needs neither.
+ */
+import type { QueenOptions } from '@hive/queen';
 import { type Address, formatAddress, Keyring, LOOPBACK, newSecret, parseAddress } from '@hive/shared/node';
-import { joinQueen, type LocalDrone } from './drone.ts';
+import type { LocalDrone } from './drone.ts';
 
 export interface LocalOptions {
   /** Default 1. */
@@ -43,6 +46,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     await own?.stop();
   };
   try {
+    const { joinQueen } = await import('./drone.ts');
     for (let n = 1; n <= drones; n++) {
       const name = `local-${n}`;
       joined.push(await joinQueen({ queen: address, name, key, slots, tasks }));
@@ -59,7 +63,8 @@ function keysOf({ data }: LocalOptions): Keyring {
   return data === undefined ? Keyring.of(newSecret()) : Keyring.ofFolder(data);
 }
 
-function startOwnQueen({ data, store = 'memory' }: LocalOptions, keys: Keyring) {
+async function startOwnQueen({ data, store = 'memory' }: LocalOptions, keys: Keyring) {
   const options: QueenOptions = { keys, host: LOOPBACK, port: 0, data: data ?? null, store, name: 'local' };
-  return startQueen(options);
+  const { startQueen } = await import('@hive/queen');
+  return await startQueen(options);
 }
