@@ -30,8 +30,6 @@ if (version === null) console.warn('skipped: GNU parallel is not installed (apt-
 const sideBySide = version === null ? describe.skip : describe;
 
 const sandbox = new Sandbox(FILES);
-afterAll(() => sandbox[Symbol.dispose]());
-
 /** What a shell makes of `cat FILE | parallel …`, of all lines at once: words, and what standard input holds. */
 function examplesOf(lines: readonly string[]): ReadonlyMap<string, Example> {
   const folder = sandbox.newFolder();
@@ -71,7 +69,7 @@ const IN_A_ROW = SEQUENCES.map((lines) => [lines.join(' && '), lines] as const);
 
 const WAYS = ['by itself', 'through a Queen and a Drone'] as const;
 type Way = (typeof WAYS)[number];
-/** Most of a line's time is spent in starting Perl, or waiting for a sleep: so many are under way at a time. */
+/** Most of a line's time is spent in waiting for a process, or a sleep: so many are under way at a time. */
 const AT_A_TIME = 4;
 /** All are begun together, so the last ones wait for those before them. */
 const TEST_MILLIS = 600_000;
@@ -112,6 +110,7 @@ afterAll(async () => {
   );
   await hive?.close();
   await processes?.stop();
+  await sandbox[Symbol.asyncDispose]();
 });
 
 async function compared(lines: readonly string[], way: Way): Promise<[ours: Outcome, theirs: Outcome]> {

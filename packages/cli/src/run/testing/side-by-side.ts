@@ -1,5 +1,5 @@
 /** For tests: one command line run by GNU parallel and by us, each in a folder of its own with the same files. */
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -19,6 +19,7 @@ import { promisify } from 'node:util';
 import type { Execute } from '../command-task.ts';
 import { run } from '../run.ts';
 import { engineOf } from './in-process.ts';
+import { WarmParallel } from './warm-parallel.ts';
 
 export interface Outcome {
   readonly exitCode: number;
@@ -52,12 +53,14 @@ export class Sandbox {
   readonly #files: Readonly<Record<string, string>>;
   #count = 0;
   #known: Promise<string> | null = null;
+  #parallel: Promise<WarmParallel> | null = null;
 
   constructor(files: Readonly<Record<string, string>>) {
     this.#files = files;
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#parallel)?.stop();
     rmSync(this.#root, { recursive: true, force: true });
   }
 
@@ -96,6 +99,11 @@ export class Sandbox {
     return config;
   }
 
+  #startParallel(): Promise<WarmParallel> {
+    const program = spawnSync('which', ['parallel'], { encoding: 'utf8' }).stdout.trim();
+    return WarmParallel.start(mkdtempSync(join(this.#root, 'warm-')), program);
+  }
+
   #env(folder: string, example: Example): NodeJS.ProcessEnv {
     const { PATH } = process.env;
     return {
@@ -112,21 +120,16 @@ export class Sandbox {
     const folder = this.newFolder(examples.flatMap(({ args }) => args));
     const config = mkdtempSync(join(this.#root, 'home-'));
     cpSync(await this.#knownMachine(), config, { recursive: true });
+    this.#parallel ??= this.#startParallel();
+    const parallel = await this.#parallel;
     let outcome: Outcome = { exitCode: 0, stdout: '', stderr: '', files: new Map() };
     for (const example of examples) {
       const env = { ...this.#env(folder, example), PARALLEL_HOME: config };
       const args = example.args.some((word) => /^(-j|--jobs|-P)/.test(word))
         ? example.args
         : ['-j4', ...example.args];
-      const child = spawn('parallel', args, { cwd: folder, env, stdio: 'pipe' });
-      child.stdin.on('error', () => {});
-      child.stdin.end(example.stdin ?? '');
-      const [stdout, stderr, exitCode] = await Promise.all([
-        textOf(child.stdout),
-        textOf(child.stderr),
-        new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1))),
-      ]);
-      outcome = { exitCode, stdout, stderr, files: filesIn(folder) };
+      const ended = await parallel.run({ args, cwd: folder, env, stdin: example.stdin ?? '' });
+      outcome = { ...ended, files: filesIn(folder) };
     }
     return outcome;
   }
