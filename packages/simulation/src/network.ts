@@ -104,6 +104,10 @@ class Direction {
     const { conditions, random } = this.#wire;
     let count = Math.min(this.bytes, conditions.chunkBytesMax);
     if (random.chance(conditions.cutShare)) count = random.int(1, count);
+    if (this.#queue[0]!.length === count) {
+      this.bytes -= count;
+      return this.#queue.shift()!;
+    }
     const chunk = new Uint8Array(count);
     for (let at = 0; at < count; ) {
       const head = this.#queue[0]!;

@@ -198,34 +198,29 @@ function dronesProblem(state: State): string | null {
 }
 
 function deadlinesProblem(state: State): string | null {
-  let set = 0;
-  const owned = [
-    state.progressDeadline,
-    state.retentionDeadline,
-    state.rebalanceDeadline,
-    state.rejoinDeadline,
-    state.waitingDeadline,
-    state.nodesDeadline,
-  ];
-  for (const { silence, watch, drone } of state.sessions.values()) {
-    owned.push(silence);
-    if (drone?.quarantine != null) owned.push(drone.quarantine);
-    if (watch !== null) owned.push(watch.deadline);
-  }
-  for (const {
-    abandonDeadline,
-    retryDeadline,
-    foldDeadline,
-    deadline,
-    queueDeadline,
-  } of state.jobs.values()) {
-    for (const each of [abandonDeadline, retryDeadline, foldDeadline, deadline, queueDeadline])
-      if (each !== null) owned.push(each);
-  }
-  for (const { heapPosition } of owned) if (heapPosition >= 0) set++;
+  let set =
+    setOf(state.progressDeadline) +
+    setOf(state.retentionDeadline) +
+    setOf(state.rebalanceDeadline) +
+    setOf(state.rejoinDeadline) +
+    setOf(state.waitingDeadline) +
+    setOf(state.nodesDeadline);
+  for (const { silence, watch, drone } of state.sessions.values())
+    set += setOf(silence) + setOf(drone?.quarantine) + setOf(watch?.deadline);
+  for (const job of state.jobs.values())
+    set +=
+      setOf(job.abandonDeadline) +
+      setOf(job.retryDeadline) +
+      setOf(job.foldDeadline) +
+      setOf(job.deadline) +
+      setOf(job.queueDeadline);
   return set === state.deadlines.size
     ? null
     : `${state.deadlines.size} deadlines are set, ${set} have an owner`;
+}
+/** 1 for a deadline that is set, else 0. */
+function setOf(deadline: { readonly heapPosition: number } | null | undefined): number {
+  return deadline != null && deadline.heapPosition >= 0 ? 1 : 0;
 }
 
 function isLive(lease: Lease): boolean {
