@@ -85,6 +85,8 @@ export class Auditor {
   closed(name: string, { code, message }: Message<'Goodbye'>): void {
     if (this.isCalm && code === 'silent')
       this.fail(`${name} was taken for lost without a reason: ${message}`);
+    // The session of a task ends with its lease.
+    if (code === 'notPermitted' && name.startsWith('task of')) return;
     if (!BLAMELESS.has(code ?? '')) this.fail(`the Queen blames ${name}: ${code} ${message}`);
   }
 
@@ -109,8 +111,15 @@ export class Auditor {
   taskStarted(process: Process, order: LeaseOrder, position: number, index: number): number {
     return this.#running.taskStarted(process, order, position, index);
   }
-  taskStopped(process: Process, order: LeaseOrder, index: number): void {
-    this.#running.taskStopped(process, order, index);
+  taskStopped(process: Process, order: LeaseOrder, index: number, isResting = false): void {
+    this.#running.taskStopped(process, order, index, isResting);
+  }
+  /** A task waits for what it has submitted, or runs on. */
+  taskRests(process: Process, order: LeaseOrder): void {
+    this.#running.taskRests(process, order);
+  }
+  taskGoesOn(process: Process, order: LeaseOrder): void {
+    this.#running.taskGoesOn(process, order);
   }
 
   /** A fold has gone wrong, by itself. */

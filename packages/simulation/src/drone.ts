@@ -2,9 +2,10 @@
  * A simulated Drone: the real Agent in a process that can be frozen, cut off or killed, with simulated slots and a link
  * for each of its Queens. It mirrors runtime.ts of packages/drone, and decides as little as that does.
  */
-import { Agent, type AgentEffect, type AgentEvent } from '@hive/drone';
+import { Agent, type AgentEffect, type AgentEvent, type LeaseOrder } from '@hive/drone';
 import { type PeerId, type SessionNumber, sessionNumber } from '@hive/shared';
 import { DroneLink, type LinkHost } from './drone-link.ts';
+import { TaskSession } from './nested/task-session.ts';
 import type { Wire } from './network.ts';
 import type { JobPlan } from './plan.ts';
 import { Process } from './process.ts';
@@ -34,6 +35,8 @@ export class SimDrone implements SlotHost, LinkHost {
   readonly #links: readonly DroneLink[];
   /** Whose each job is. */
   readonly #worldOf = new Map<string, World>();
+  /** Sessions of tasks that submit work. */
+  readonly #tasks = new Set<TaskSession>();
   readonly #bySession = new Map<SessionNumber, DroneLink>();
   #sessionsMade = 0;
   #timer: Timer | null = null;
@@ -55,10 +58,23 @@ export class SimDrone implements SlotHost, LinkHost {
     for (const each of worlds) each.auditor.processStarted(this.process, options.slots);
     this.process.onReading = (isReading) => {
       for (const link of this.#links) link.read(isReading);
+      for (const task of this.#tasks) task.read(isReading);
     };
     this.#agent = new Agent({ slots: options.slots, kinds: options.kinds });
     for (let n = 0; n < options.slots; n++) this.slots.push(new SimSlot(n, this));
     for (const link of this.#links) link.dial();
+  }
+
+  /** The way to the Queen of a task that submits work. */
+  sessionOf(order: LeaseOrder, index: number): TaskSession {
+    const world = this.#worldOf.get(order.job) ?? this.#world;
+    const name = `task of ${world.nameOf(order.job)} ${index}`;
+    const session = new TaskSession(world, this.process, this.random, order, name);
+    this.#tasks.add(session);
+    return session;
+  }
+  sessionOver(session: TaskSession): void {
+    this.#tasks.delete(session);
   }
 
   planOf(job: string): JobPlan {
@@ -81,6 +97,7 @@ export class SimDrone implements SlotHost, LinkHost {
   /** The process is killed: the kernel closes its sockets, and nothing of it is left. */
   kill(): void {
     if (!this.process.isAlive) return;
+    for (const task of this.#tasks) task.vanish();
     for (const slot of this.slots) slot.vanish();
     this.process.kill();
     this.#world.time.cancel(this.#timer);
@@ -130,11 +147,14 @@ export class SimDrone implements SlotHost, LinkHost {
       case 'drained':
         this.#drained();
         break;
+      case 'openSlot':
+        this.slots.push(new SimSlot(this.slots.length, this));
+        if (effect.slot !== this.slots.length - 1)
+          this.auditor.fail(`${this.options.name} opens slot ${effect.slot}`);
+        break;
       // The slots of the simulation have no outputs over 1 MiB.
       case 'serveOutput':
       case 'dropOutputs':
-      // Nor tasks that wait for others.
-      case 'openSlot':
         break;
       default:
         this.slots[effect.slot]!.obey(effect);

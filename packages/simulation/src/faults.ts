@@ -15,6 +15,8 @@ export interface Victims {
   readonly disk: Disk;
   readonly drones: SimDrone[];
   readonly clients: SimClient[];
+  /** Whether Drones may be told to finish what runs and go. Default: true. */
+  readonly mayDrain?: boolean;
   addDrone(options: DroneOptions): void;
   /** Another one opens the store after so many milliseconds. */
   crashQueen(millis: Millis): void;
@@ -119,7 +121,7 @@ export class Faults {
   }
   drainDrone(): string | null {
     const drone = this.#drone();
-    if (drone === null || this.random.chance(0.5)) return null;
+    if (drone === null || this.random.chance(0.5) || this.#victims.mayDrain === false) return null;
     drone.drain();
     const look = () => {
       if (drone.process.isAlive) this.#world.time.after(500, look);

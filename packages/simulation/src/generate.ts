@@ -125,7 +125,7 @@ function drawTroubles(random: Random, spec: Spec): Troubles {
   };
 }
 
-function drawId(random: Random): JobId {
+export function drawId(random: Random): JobId {
   const hex = random.hex(32);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7${hex.slice(13, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as JobId;
 }

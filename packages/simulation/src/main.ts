@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import yargs from 'yargs';
+import { simulateNested } from './nested/simulation.ts';
 import { retold } from './retold.ts';
 import { simulateShared } from './shared/simulation.ts';
 import { type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
@@ -22,6 +23,7 @@ const options = await yargs(process.argv.slice(2))
     default: false,
     describe: 'Three Queens, and Drones that work for all of them',
   })
+  .option('nested', { type: 'boolean', default: false, describe: 'Tasks that submit work and wait for it' })
   .option('seconds', { type: 'number', describe: 'Virtual seconds with faults (drawn if absent)' })
   .option('minutes', { type: 'number', describe: 'Begin no further seed once so many minutes are over' })
   .option('trace', { type: 'boolean', default: false, describe: 'Print every line of the trace' })
@@ -58,7 +60,7 @@ function seedsOf(): readonly [number, number] {
 
 /** One of many is not traced, but when it fails: then it is run again, which gives the same. */
 function runOne(seed: number): boolean {
-  const run = options.shared ? simulateShared : simulate;
+  const run = options.shared ? simulateShared : options.nested ? simulateNested : simulate;
   try {
     const isTraced = first === last || options.trace;
     results.push(retold((again) => run({ seed, ...settings, isTraced: isTraced || again })));

@@ -4,6 +4,7 @@
  */
 import { encodeMsgpack, type JobId, type Spec, writeU32 } from '@hive/shared';
 import { digest, type GraphShape, parentsIn } from './graph-plan.ts';
+import type { NestedShape } from './nested/nested-plan.ts';
 import { mix } from './random.ts';
 import { foldable } from './reduce-plan.ts';
 
@@ -49,6 +50,8 @@ export interface JobPlan {
   readonly troubles: Troubles;
   /** Share of the tasks, in thousandths, that end the job with their value. */
   readonly finishing?: number;
+  /** What its tasks submit and wait for; absent where they do not. */
+  readonly nested?: NestedShape;
   /** What depends on what; absent where nothing does. */
   readonly graph?: GraphShape;
 }

@@ -94,6 +94,9 @@ class Scenario implements World {
     return this.#queen.scheduler.state;
   }
   readonly planOf = (job: string): JobPlan => this.#plans.get(job)!;
+  adopt(plan: JobPlan): void {
+    this.#plans.set(plan.id, plan);
+  }
   readonly nameOf = (job: string): string => this.#plans.get(job)?.name ?? job;
   readonly idOf = (name: string): JobId => {
     for (const plan of this.#plans.values()) if (plan.name === name) return plan.id;

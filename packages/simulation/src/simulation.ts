@@ -138,6 +138,9 @@ class Simulation implements World {
     const plan = this.#plans.get(job);
     return plan ?? this.auditor.fail(`there is no plan for job ${job}`);
   };
+  adopt(plan: JobPlan): void {
+    this.#plans.set(plan.id, plan);
+  }
   readonly nameOf = (job: string): string => this.#plans.get(job)?.name ?? job;
 
   run(): SimulationResult {

@@ -14,6 +14,8 @@ import {
   takenOneByOne,
 } from '@hive/drone';
 import { decodeMsgpack, encodeMsgpack, foldedInput, PageBuilder, readU32 } from '@hive/shared';
+import { childOf } from './nested/nested-plan.ts';
+import type { TaskSession } from './nested/task-session.ts';
 import { type Attempt, attemptOf, foldAttemptOf, type JobPlan, transform } from './plan.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
@@ -26,6 +28,9 @@ export interface SlotHost {
   readonly random: Random;
   readonly auditor: SlotAuditor;
   planOf(job: string): JobPlan;
+  /** The way to the Queen of a task that submits work, and its end. */
+  sessionOf(order: LeaseOrder, index: number): TaskSession;
+  sessionOver(session: TaskSession): void;
   /** Something that the agent must hear. */
   say(event: AgentEvent): void;
 }
@@ -54,7 +59,21 @@ interface Run {
   /** The thread has found nothing to claim and has said so. */
   isParked: boolean;
   readonly aborted: Map<number, string>;
-  running: { position: number; startedAt: number; attempt: Attempt; timer: Timer } | null;
+  running: RunningAttempt | null;
+}
+interface RunningAttempt {
+  readonly position: number;
+  readonly startedAt: number;
+  readonly attempt: Attempt;
+  timer: Timer;
+  /** Of a task that submits work; null before it does. */
+  session: TaskSession | null;
+  /** How often it has submitted some. */
+  steps: number;
+  /** It waits for that. */
+  isResting: boolean;
+  /** What it had submitted has come to nothing. */
+  isBroken: boolean;
 }
 
 export class SimSlot {
@@ -98,8 +117,7 @@ export class SimSlot {
     abortTask: (run, { position, reason }) => this.#abort(run, position, reason),
     deliverChunk: () => {},
     watchSlot: () => {},
-    // Its tasks submit nothing, and so wait for nothing.
-    goOn: () => {},
+    goOn: (run, { problem }) => this.#goOn(run, problem),
     killSlot: () => this.die('the thread was ended'),
   };
 
@@ -191,17 +209,60 @@ export class SimSlot {
       auditor.inputGiven(process, run.plan, index, inputAt(run, position));
     const attempt = run.order.isFold ? foldAttemptOf(run.plan, -index, n) : attemptOf(run.plan, index, n);
     if (run.order.isFold && attempt.ends !== 'succeeds') auditor.foldFailed(run.plan);
-    if (attempt.millis === 0 && attempt.ends !== 'crashes') {
+    const isNested = run.plan.nested !== undefined && !run.order.isFold;
+    if (attempt.millis === 0 && attempt.ends !== 'crashes' && !isNested) {
       auditor.taskStopped(process, run.order, index);
       this.#complete(run, position, attempt);
       return;
     }
     const timer = process.after(attempt.millis, () => this.#taskOver(run, position, attempt));
-    run.running = { position, startedAt: process.time.now, attempt, timer };
+    const fresh = { session: null, steps: 0, isResting: false, isBroken: false };
+    run.running = { position, startedAt: process.time.now, attempt, timer, ...fresh };
+  }
+
+  /** It submits a job and waits for its end, until which its slots are for others. */
+  #rest(run: Run, running: RunningAttempt): void {
+    const { order, plan } = run;
+    const { process, auditor } = this.#host;
+    const index = indexAt(order.ranges, running.position);
+    running.session ??= this.#host.sessionOf(order, index);
+    running.isResting = true;
+    auditor.taskRests(process, order);
+    const child = childOf(plan, index, order.pass!.lease, ++running.steps);
+    const { number: slot } = this;
+    running.session.submit(child, (isDone) => {
+      if (this.#run !== run || run.running !== running) return;
+      running.isBroken = !isDone;
+      this.#host.say({ type: 'slotWaits', slot, run: order.run, waits: false });
+    });
+    this.#host.say({ type: 'slotWaits', slot, run: order.run, waits: true });
+  }
+
+  /** Its slots are its own again. */
+  #goOn(run: Run, problem: string | null): void {
+    const { running } = run;
+    if (running === null || !running.isResting) return;
+    const { process, auditor } = this.#host;
+    running.isResting = false;
+    auditor.taskGoesOn(process, run.order);
+    const { position, attempt } = running;
+    if (problem === null && !running.isBroken) {
+      running.timer = process.after(attempt.millis / 2, () => this.#taskOver(run, position, attempt));
+      return;
+    }
+    this.#stopTask(run);
+    this.#finish(run, { position, outcome: 'failed', message: problem ?? 'what it had submitted is lost' });
+    this.#claim(run);
   }
 
   #taskOver(run: Run, position: number, attempt: Attempt): void {
     if (this.#run !== run) return;
+    const running = run.running!;
+    const steps = run.order.isFold ? 0 : (run.plan.nested?.steps ?? 0);
+    if (attempt.ends === 'succeeds' && running.steps < steps) {
+      this.#rest(run, running);
+      return;
+    }
     if (attempt.ends === 'crashes') {
       this.die('the task killed its thread');
       return;
@@ -213,11 +274,14 @@ export class SimSlot {
 
   #stopTask(run: Run): void {
     const { process, auditor } = this.#host;
-    const { position, startedAt, timer } = run.running!;
+    const { position, startedAt, timer, session, isResting } = run.running!;
     process.time.cancel(timer);
     run.running = null;
     run.busyMillis += process.time.now - startedAt;
-    auditor.taskStopped(process, run.order, auditedIndex(run.order, position));
+    auditor.taskStopped(process, run.order, auditedIndex(run.order, position), isResting);
+    if (session === null) return;
+    session.end();
+    this.#host.sessionOver(session);
   }
 
   #complete(run: Run, position: number, { ends }: Attempt): void {

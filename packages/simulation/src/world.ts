@@ -13,6 +13,8 @@ export interface World {
   readonly trace: Trace;
   readonly auditor: Auditor;
   readonly planOf: (job: string) => JobPlan;
+  /** A task is about to submit this job. */
+  adopt(plan: JobPlan): void;
   /** A job's short name. */
   readonly nameOf: (job: string) => string;
 }

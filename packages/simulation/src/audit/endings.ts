@@ -107,7 +107,7 @@ export class EndingAudit {
     const { name, spec } = plan;
     if (state === null) this.#fail(`${name} was removed and has not ended`);
     if (event === null || isCollecting(event, plan.id)) return;
-    const isPrivate = spec.hidden === true && spec.attached !== false;
+    const isPrivate = (spec.hidden === true || spec.parent !== undefined) && spec.attached !== false;
     if (!isPrivate && now < endedAt + (spec.retentionMillis ?? LIMITS.retentionMillis))
       this.#fail(`${name} was removed ${now - endedAt} ms after its end`);
   }

@@ -19,7 +19,7 @@ export function restProblem(state: State): string | null {
   for (const { drone } of state.sessions.values()) {
     if (drone === null || drone.credit <= 0 || !isOpen(drone)) continue;
     for (const job of ready) {
-      if (!fits(job, drone) || isReserved(ready, drone) || !hasTaskFor(state, job, drone)) continue;
+      if (!fits(job, drone) || isReserved(state, ready, drone) || !hasTaskFor(state, job, drone)) continue;
       return `${job.readyTasks} tasks of ${job.id} (${job.slots} slots each, ${job.returned.size} returned, ${job.suspectTasks} suspects, fresh from ${job.nextFresh}) wait while ${drone.name} has ${drone.credit} free slots`;
     }
   }
@@ -35,6 +35,7 @@ function isActive(job: Job): boolean {
 /** Whether one of a job's tasks may run on this Drone at this moment. */
 function hasTaskFor(state: State, job: Job, drone: Drone): boolean {
   if (foldsReady(job) > 0) return true;
+  if (isFullOf(state, job, drone)) return false;
   let lowest = 0;
   while (job.isHeldBack && lowest < job.appended && job.recorded.has(lowest)) lowest++;
   const isWanted = (index: number) => !job.isHeldBack || index === lowest;
@@ -51,6 +52,20 @@ function hasTaskFor(state: State, job: Job, drone: Drone): boolean {
     }
   }
   return false;
+}
+
+/** Tasks that submit work, of its level, take as many slots of this Drone as they may while there is to be room for others. */
+function isFullOf(state: State, job: Job, drone: Drone): boolean {
+  if (job.spec.nested !== true) return false;
+  const level = levelOf(state, job);
+  let slots = 0;
+  for (const { job: other } of drone.leases.values())
+    if (other.spec.nested === true && levelOf(state, other) === level) slots += other.spec.slots ?? 1;
+  return slots >= drone.slots;
+}
+function levelOf(state: State, { spec: { parent } }: Job): number {
+  const above = parent === undefined ? undefined : state.jobs.get(parent);
+  return parent === undefined ? 0 : above === undefined ? 1 : 1 + levelOf(state, above);
 }
 
 /** It failed here a moment ago, and another Drone may come to take it. */
@@ -70,8 +85,10 @@ function fits(job: Job, drone: Drone): boolean {
   return Object.entries(job.spec.labels ?? {}).every(([label, value]) => profile.labels[label] === value);
 }
 /** A wide task waits for more of this Drone's slots. */
-function isReserved(ready: readonly Job[], drone: Drone): boolean {
-  return ready.some((job) => job.reservedOn === drone && job.slots > drone.credit);
+function isReserved(state: State, ready: readonly Job[], drone: Drone): boolean {
+  return ready.some(
+    (job) => job.reservedOn === drone && job.slots > drone.credit && !isFullOf(state, job, drone),
+  );
 }
 
 /** What is left over although all jobs have ended and all Drones are idle. */

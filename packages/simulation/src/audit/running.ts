@@ -85,10 +85,22 @@ export class RunningAudit {
     return n;
   }
 
-  taskStopped(process: Process, order: LeaseOrder, index: number): void {
+  /** A task waits for what it has submitted: it takes no slots. */
+  taskRests(process: Process, order: LeaseOrder): void {
+    this.#of(process).used -= order.spec.slots ?? 1;
+  }
+  taskGoesOn(process: Process, order: LeaseOrder): void {
+    const running = this.#of(process);
+    running.used += order.spec.slots ?? 1;
+    if (running.used > running.slots)
+      this.#fail(`G3: ${process.name} lets a task go on, on ${running.used} slots, and has ${running.slots}`);
+  }
+
+  /** @param isResting it waited at that moment */
+  taskStopped(process: Process, order: LeaseOrder, index: number, isResting = false): void {
     const running = this.#processes.get(process);
     if (running === undefined) return;
-    running.used -= order.spec.slots ?? 1;
+    if (!isResting) running.used -= order.spec.slots ?? 1;
     const task = `${order.job}:${index}`;
     if (running.tasks.get(task) === this.#byRanges.get(order.ranges)) running.tasks.delete(task);
   }

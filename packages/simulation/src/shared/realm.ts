@@ -25,6 +25,8 @@ export interface RealmOptions {
   /** How many are drawn, or which they are. */
   readonly jobs: number | readonly JobOrder[];
   readonly trace: Trace;
+  /** Steps between two looks at the whole state. Default: 1. */
+  readonly stateEvery?: number;
 }
 
 export class Realm implements World {
@@ -41,12 +43,16 @@ export class Realm implements World {
   #queen: SimQueen;
   #openings = 1;
 
-  constructor(time: VirtualTime, random: Random, { name, millis, jobs, trace }: RealmOptions) {
+  constructor(
+    time: VirtualTime,
+    random: Random,
+    { name, millis, jobs, trace, stateEvery = 1 }: RealmOptions,
+  ) {
     this.name = name;
     this.time = time;
     this.random = random;
     this.trace = trace;
-    this.auditor = new Auditor(this.planOf, 1);
+    this.auditor = new Auditor(this.planOf, stateEvery);
     this.network = new Network(time, random.fork(), {
       latencyMillis: random.pick([0.05, 0.5, 5]),
       jitterMillis: random.pick([0, 0.3, 10]),
@@ -78,6 +84,9 @@ export class Realm implements World {
 
   readonly planOf = (job: string): JobPlan =>
     this.plans.get(job) ?? this.auditor.fail(`there is no plan for job ${job} of ${this.name}`);
+  adopt(plan: JobPlan): void {
+    this.plans.set(plan.id, plan);
+  }
   readonly nameOf = (job: string): string => this.plans.get(job)?.name ?? job;
 
   /** Another process opens the store after a while. */

@@ -8,7 +8,10 @@ import type { JobPlan } from '../plan.ts';
 import type { Process } from '../process.ts';
 
 /** What slots tell an auditor. */
-export type SlotAuditor = Pick<Auditor, 'fail' | 'taskStarted' | 'taskStopped' | 'inputGiven' | 'foldFailed'>;
+export type SlotAuditor = Pick<
+  Auditor,
+  'fail' | 'taskStarted' | 'taskStopped' | 'taskRests' | 'taskGoesOn' | 'inputGiven' | 'foldFailed'
+>;
 
 export class SharedSlots implements SlotAuditor {
   readonly #slots: number;
@@ -32,9 +35,23 @@ export class SharedSlots implements SlotAuditor {
     return auditor.taskStarted(process, order, position, index);
   }
 
-  taskStopped(process: Process, order: LeaseOrder, index: number): void {
+  taskRests(process: Process, order: LeaseOrder): void {
     this.#used -= order.spec.slots ?? 1;
-    this.#auditorOf(order.job).taskStopped(process, order, index);
+    this.#auditorOf(order.job).taskRests(process, order);
+  }
+  taskGoesOn(process: Process, order: LeaseOrder): void {
+    const auditor = this.#auditorOf(order.job);
+    this.#used += order.spec.slots ?? 1;
+    if (this.#used > this.#slots)
+      auditor.fail(
+        `G3: ${process.name} lets tasks of all Queens go on, on ${this.#used} of ${this.#slots} slots`,
+      );
+    auditor.taskGoesOn(process, order);
+  }
+
+  taskStopped(process: Process, order: LeaseOrder, index: number, isResting = false): void {
+    if (!isResting) this.#used -= order.spec.slots ?? 1;
+    this.#auditorOf(order.job).taskStopped(process, order, index, isResting);
   }
 
   foldFailed(plan: JobPlan): void {
