@@ -37,7 +37,10 @@ export interface DroneOptions extends AccessOptions {
   readonly allow?: readonly string[];
   /** Further kinds: their names, and the URLs of modules that export them as `kind`. */
   readonly kindModules?: Readonly<Record<string, string>>;
-  /** Heap of one slot's thread, in MiB. */
+  /**
+   * What one slot's thread may have, in MiB, for its heap and once more for its buffers. Default: a share of the machine's
+   * memory, or the container's, at least 512.
+   */
   readonly slotHeapMiB?: number;
   /** Time without any Queen after which the Drone ends; never by default. */
   readonly orphanTimeoutMillis?: number;

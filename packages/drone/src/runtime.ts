@@ -40,6 +40,7 @@ import { isSameAddress, Link, type LinkHost } from './link.ts';
 import { OutputServer } from './output-server.ts';
 import { LastWill } from './sandbox/last-will.ts';
 import { displayValue } from './slots/display.ts';
+import { defaultMemory } from './slots/memory.ts';
 import { OutputFiles } from './slots/output-files.ts';
 import type { QueenWay } from './slots/pass.ts';
 import { Slot } from './slots/slot.ts';
@@ -141,6 +142,7 @@ class DroneRuntime implements Drone, LinkHost {
       ...(tasks === null ? {} : { tasks }),
       tasksOnly,
       ...(heapMiB === undefined ? {} : { heapMiB }),
+      memory: defaultMemory(slots),
     };
     this.#openSlot = (n) => {
       this.#slots[n] = new Slot(n, slotOptions, (event) => this.#feed(event));

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Hive } from '@hive/client';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Processes, type Running } from '../testing/processes.ts';
 
 // A function that takes its process with it takes a dozen, each of which has to start.
@@ -44,8 +44,17 @@ afterAll(async () => {
   await processes.end();
 });
 
+const drones: Running[] = [];
+afterEach(async () => {
+  for (const { child } of drones) child.kill('SIGKILL');
+  await Promise.all(drones.splice(0).map(({ ended }) => ended));
+  await dronesAre(0);
+});
+
+/** Other Drones of this machine would clear up what is left of its processes. */
 async function startDrone(...options: string[]): Promise<Running> {
-  const drone = processes.hive(['drone', '--slots', '2', ...options]);
+  const drone = processes.hive(['drone', '--slots', '2', ...options], { env: { TMPDIR: processes.folder } });
+  drones.push(drone);
   await drone.saying(/Connected to Queen/);
   return drone;
 }

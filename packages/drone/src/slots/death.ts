@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { type OutputName, printedFile } from '../commands/printed-files.ts';
 import { RENEWED } from './control-block.ts';
+import { TooMuchInBuffers } from './memory.ts';
 
 export interface Death {
   readonly message: string;
@@ -46,6 +47,9 @@ function reasonOf(who: string, thrown: unknown, exitCode: number, heapMiB: numbe
   if ((thrown as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') {
     const limit = heapMiB === undefined ? 'the memory of its thread' : `the ${heapMiB} MiB of its thread`;
     return { code: 'outOfMemory', text: `${who} needed more than ${limit}.` };
+  }
+  if (thrown instanceof TooMuchInBuffers) {
+    return { code: 'outOfMemory', text: `${who} had more than ${thrown.limitMiB} MiB in buffers.` };
   }
   const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   return { code: 'uncaught', text: `An error was thrown outside of the task's promise: ${userPart(text)}` };

@@ -16,6 +16,8 @@ export interface Run {
   /** A user's function runs, of which several may be under way at once. */
   readonly isFunction: boolean;
   readonly spec: Spec;
+  /** What its thread's buffers may hold, in MiB; undefined: anything. */
+  readonly buffersMiB: number | undefined;
   /** Positions from here on are not this slot's any more. */
   end: number;
   isPaused: boolean;
@@ -30,7 +32,7 @@ export interface Run {
   readonly look: RunningLook;
 }
 
-export function runOf(order: LeaseOrder): Run {
+export function runOf(order: LeaseOrder, buffersMiB: number | undefined): Run {
   const { spec, isFold } = order;
   return {
     number: order.run,
@@ -41,6 +43,7 @@ export function runOf(order: LeaseOrder): Run {
     isCommand: spec.kind === 'command' && !isFold,
     isFunction: runsFunction(order),
     spec,
+    buffersMiB,
     end: order.end,
     isPaused: false,
     wantsBlobs: false,

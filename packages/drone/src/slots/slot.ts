@@ -38,11 +38,12 @@ import type { ThreadFolding } from './folding.ts';
 import { GroupEnder } from './group-ender.ts';
 import type { Verdict } from './group-words.ts';
 import { inputBytes, writeInput } from './input-writer.ts';
+import { BufferWatch, TooMuchInBuffers } from './memory.ts';
 import { passFor, type WayTo } from './pass.ts';
 import { PrintedTail } from './printed-tail.ts';
 import { ResultReader } from './results.ts';
 import { type Run, runOf } from './run.ts';
-import { endThread, heapFor, startThread, type ThreadOptions } from './start-thread.ts';
+import { buffersFor, endThread, heapFor, startThread, type ThreadOptions } from './start-thread.ts';
 
 export interface SlotOptions extends ThreadOptions {
   /** Ends commands if this process is killed. */
@@ -74,6 +75,7 @@ export class Slot {
   readonly #block: ControlBlock = controlBlock(this.#memory.control);
   readonly #ender = new GroupEnder(this.#block);
   readonly #printed: PrintedTail;
+  readonly #buffers = new BufferWatch();
   readonly #results = new ResultReader(this.#block, this.#memory.sizes, this.#memory.ring);
   #input = this.#memory.input;
   #worker: Worker;
@@ -106,7 +108,7 @@ export class Slot {
         if (run !== null) this.#emit({ type: 'slotPrinted', slot: this.number, run: run.number, ...printed });
       },
     );
-    this.#heapMiB = options.heapMiB;
+    this.#heapMiB = options.heapMiB ?? options.memory?.heapMiB;
     this.#worker = this.#spawn();
   }
 
@@ -180,7 +182,7 @@ export class Slot {
     const { words } = this.#block;
     const heapMiB = heapFor(order, this.#options);
     if (heapMiB !== this.#heapMiB) this.#replaceThread(heapMiB);
-    this.#run = runOf(order);
+    this.#run = runOf(order, buffersFor(order, this.#options));
     // The thread may prepare the job as soon as it hears of it.
     if (this.#run.isCommand) keepLibcLoaded();
     if (this.#run.isCommand || (this.#run.isFunction && this.#options.sandbox))
@@ -295,7 +297,18 @@ export class Slot {
     this.#take(run, false);
     if (this.#run !== run) return;
     if (this.#block.words[WORD.isWatched] === 1) this.#printed.look(this.#completed);
-    this.#emit({ type: 'slotProgressed', slot: this.number, run: run.number, task: this.#runningTask(run) });
+    const task = this.#runningTask(run);
+    if (task !== null) void this.#lookAtBuffers(run, task.position);
+    this.#emit({ type: 'slotProgressed', slot: this.number, run: run.number, task });
+  }
+
+  async #lookAtBuffers(run: Run, position: number): Promise<void> {
+    const worker = this.#worker;
+    if (run.buffersMiB === undefined) return;
+    if (!(await this.#buffers.look(worker, `${run.number} ${position}`, run.buffersMiB))) return;
+    if (this.#worker !== worker || this.#run !== run) return;
+    this.#lastError = new TooMuchInBuffers(run.buffersMiB);
+    void endThread(worker);
   }
 
   /** From the beginning of the task that runs, also if somebody has watched before. */

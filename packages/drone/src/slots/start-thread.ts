@@ -4,6 +4,7 @@ import type { LeaseOrder, SlotNumber } from '../agent/events.ts';
 import { closeDoor, type Door, newDoor } from '../commands/native-door.ts';
 import type { SandboxSetup } from '../sandbox/plan.ts';
 import type { SharedMemory, ThreadData } from './control-block.ts';
+import type { SlotMemory } from './memory.ts';
 import type { OutputFiles } from './output-files.ts';
 
 const THREAD = new URL(
@@ -15,8 +16,10 @@ const THREAD = new URL(
 export interface ThreadOptions {
   /** Names of further kinds and the URLs of their modules. */
   readonly kindModules: Readonly<Record<string, string>>;
-  /** Heap of a thread, in MiB; Node's default if absent. */
+  /** What the operator allows a thread, in MiB, for its heap and once more for its buffers; jobs may ask for less. */
   readonly heapMiB?: number;
+  /** What a thread has when neither the operator nor the job says; absent: Node's own, and buffers are not bounded. */
+  readonly memory?: SlotMemory;
   /** Where outputs over 1 MiB go. */
   readonly outputs: OutputFiles;
   /** What commands run in; without it, in nothing. */
@@ -34,7 +37,18 @@ const HEAP_MIB_MIN = 16;
  * The heap of the thread in which a lease runs: what its job asks for (`memoryMiB`), and no more than the operator allows;
  * undefined: Node's default. A function in a sandbox has a process of its own, with a heap of its own.
  */
-export function heapFor(
+export function heapFor(order: Pick<LeaseOrder, 'spec'>, options: ThreadOptions): number | undefined {
+  return limitFor(order, options) ?? options.memory?.heapMiB;
+}
+
+/** What the buffers of a function may hold in that thread, in MiB; undefined: anything. */
+export function buffersFor(order: Pick<LeaseOrder, 'spec'>, options: ThreadOptions): number | undefined {
+  return order.spec.kind === 'function'
+    ? (limitFor(order, options) ?? options.memory?.buffersMiB)
+    : undefined;
+}
+
+function limitFor(
   { spec }: Pick<LeaseOrder, 'spec'>,
   { heapMiB, sandbox }: ThreadOptions,
 ): number | undefined {
