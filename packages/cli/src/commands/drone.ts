@@ -75,7 +75,7 @@ export const droneCommand: CommandModule<object, DroneArguments> = {
         'slot-memory': {
           type: 'number',
           requiresArg: true,
-          describe: "Heap of a slot's thread in MiB; a function that needs more fails",
+          describe: "Memory of a slot's thread in MiB; a function that needs more fails (default: its share)",
         },
         ...SANDBOX_OPTIONS,
         listen: {

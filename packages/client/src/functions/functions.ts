@@ -27,8 +27,8 @@ export interface FunctionOptions {
    */
   readonly nested?: boolean;
   /**
-   * Heap of what a function runs in, its thread or in a sandbox its process, in MiB, from 16 on: a task that needs more ends as
-   * `crashed`, `outOfMemory`. An operator may allow less. What buffers hold is not counted.
+   * Heap of what a function runs in, its thread or in a sandbox its process, in MiB, from 16 on, and without a sandbox what it
+   * holds in buffers: a task that needs more of either ends as `crashed`, `outOfMemory`. An operator may allow less.
    */
   readonly memoryMiB?: number;
 }

@@ -1,0 +1,107 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Spec } from '@hive/shared';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { SlotDriver } from '../testing/slot-driver.ts';
+import { defaultMemory, isTooMuch } from './memory.ts';
+import { buffersFor, heapFor, type ThreadOptions } from './start-thread.ts';
+
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+
+describe('what a slot has by default', () => {
+  test('is its share of the machine, and never more heap than V8 would take', () => {
+    expect(defaultMemory(2, 24 * GIB, 4 * GIB)).toEqual({ heapMiB: 4_096, buffersMiB: 4_096 });
+    expect(defaultMemory(8, 16 * GIB, 4 * GIB)).toEqual({ heapMiB: 1_024, buffersMiB: 682 });
+    expect(defaultMemory(1, 256 * GIB, 4 * GIB)).toEqual({ heapMiB: 4_096, buffersMiB: 87_381 });
+  });
+
+  test('is enough to work with, however small the machine', () => {
+    expect(defaultMemory(64, 2 * GIB, GIB / 4)).toEqual({ heapMiB: 512, buffersMiB: 512 });
+    const here = defaultMemory(1);
+    expect(here.heapMiB).toBeGreaterThanOrEqual(512);
+    expect(here.buffersMiB).toBeGreaterThanOrEqual(512);
+  });
+
+  test('gives way to what the job and the operator say', () => {
+    const memory = { heapMiB: 1_000, buffersMiB: 700 };
+    const limits = (params: object, options: Pick<ThreadOptions, 'heapMiB'>, kind = 'function') => {
+      const order = { spec: { kind, encoding: 'hive-js', params } as Spec };
+      const all = { kindModules: {}, outputs: {} as never, memory, ...options };
+      return [heapFor(order, all), buffersFor(order, all)];
+    };
+    expect(limits({}, {})).toEqual([1_000, 700]);
+    expect(limits({ memoryMiB: 64 }, {})).toEqual([64, 64]);
+    expect(limits({ memoryMiB: 8_000 }, {})).toEqual([8_000, 8_000]);
+    expect(limits({ memoryMiB: 8_000 }, { heapMiB: 256 })).toEqual([256, 256]);
+    expect(limits({}, { heapMiB: 256 })).toEqual([256, 256]);
+    // What a command or a hash holds in buffers is ours.
+    expect(limits({}, {}, 'hash')).toEqual([1_000, undefined]);
+  });
+
+  test('leaves room for what is not collected yet', () => {
+    expect([128, 129].map((mib) => isTooMuch(mib * MIB, 64))).toEqual([false, true]);
+    expect([1_536, 1_537].map((mib) => isTooMuch(mib * MIB, 1_024))).toEqual([false, true]);
+  });
+});
+
+describe('a function', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hive-memory-'));
+  let driver: SlotDriver;
+  beforeAll(() => {
+    mkdirSync(join(folder, 'node_modules', '@hive'), { recursive: true });
+    const client = fileURLToPath(new URL('../../../client', import.meta.url));
+    symlinkSync(client, join(folder, 'node_modules', '@hive', 'client'));
+    // The bounded are what the unbounded would be, without taking this machine down if they are not ended.
+    writeFileSync(
+      join(folder, 'buffers.task.ts'),
+      `import { task } from '@hive/client';
+const MIB = 2 ** 20;
+export default task((what: string): unknown => {
+  console.log('about to', what);
+  const all: Buffer[] = [];
+  if (what === 'hold') { for (let i = 0; i < 256; i++) all.push(Buffer.alloc(MIB)); for (;;) all.at(-1)!.fill(1); }
+  let sum = 0;
+  for (let i = 0; i < 500; i++) sum += Buffer.alloc(MIB, 1)[i]!;
+  return sum;
+});`,
+    );
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  afterEach(() => driver.close());
+
+  async function start(inputs: readonly string[], params: object): Promise<void> {
+    driver = new SlotDriver(undefined, undefined, folder);
+    const spec = { kind: 'function', encoding: 'hive-js', params: { name: 'buffers', ...params } } as const;
+    await driver.start(spec as unknown as Spec, inputs);
+  }
+  /** Looks at it again and again, as a Drone does. */
+  async function lookUntil(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      driver.sample();
+      await turn();
+    }
+  }
+  const isThere = (type: string) => driver.events.some((event) => event.type === type);
+
+  test('that holds too much in buffers is ended, and its thread is there again', async () => {
+    await start(['use', 'hold'], { memoryMiB: 64 });
+    await lookUntil(() => isThere('slotDied'));
+    expect(await driver.next('slotDied', false)).toMatchObject({
+      position: 1,
+      code: 'outOfMemory',
+      message: 'The task had more than 64 MiB in buffers.\nIt had printed:\nabout to hold',
+    });
+    expect((await driver.outcome()).values).toEqual([500]);
+  });
+
+  test('that uses much, but holds little, is left alone', async () => {
+    await start(['use', 'use'], { memoryMiB: 64 });
+    await lookUntil(() => driver.events.some((event) => event.type === 'slotReported' && event.ended));
+    expect((await driver.outcome()).values).toEqual([500, 500]);
+    expect(isThere('slotDied')).toBe(false);
+  });
+});
