@@ -1,7 +1,7 @@
 /** The jobs of a whole mesh are listed in pages, each once and newest first, whatever happens to jobs and nodes meanwhile. */
 import { type JobId, jobId, type SessionNumber } from '@hive/shared';
 import { describe, expect, test } from '@jest/globals';
-import { entriesOfEach, type NodePage } from './scheduler/index.ts';
+import { entriesOfEach, entriesOfRest, type NodePage, unfinished } from './scheduler/index.ts';
 import { Stage } from './testing/stage.ts';
 
 interface Info {
@@ -97,8 +97,45 @@ describe('the jobs of all nodes', () => {
 
   test('come whole though each node gives only a few at once', () => {
     expect(idsOf(readAll(three(60), 50, 4))).toEqual(downFrom(60));
-    expect(entriesOfEach(1_000, 255)).toBeLessThan(1_000);
-    expect(entriesOfEach(100, 20)).toBe(100);
+    expect(entriesOfEach(1_000, 20)).toBe(91);
+    expect(entriesOfEach(10, 2)).toBe(10);
+    expect(entriesOfRest(1_000, 1)).toBe(1_000);
+    expect(entriesOfRest(1_000, 255)).toBeLessThan(1_000);
+  });
+
+  test('are asked for again only of nodes that may have more of them for the page', () => {
+    const page = (node: string, from: number, count: number, hasMore: boolean): NodePage => ({
+      node,
+      jobs: Array.from({ length: count }, (_, i) => ({
+        id: idOf(0),
+        createdAt: `2026-01-01T00:00:00.${from - i}Z`,
+      })),
+      hasMore,
+    });
+    const of = (limit: number, ...pages: NodePage[]) => unfinished(pages, limit).map(({ node }) => node);
+    // Even: the ten newest are all here.
+    expect(of(10, page('a', 900, 8, true), page('b', 900, 8, true))).toEqual([]);
+    // All that is new is at one node.
+    expect(of(10, page('a', 900, 8, true), page('b', 500, 8, true))).toEqual(['a']);
+    expect(unfinished([page('a', 900, 8, true)], 10)).toEqual([
+      { node: 'a', olderThan: `2026-01-01T00:00:00.893Z ${idOf(0)}` },
+    ]);
+    // Too few altogether, and who has no more is not asked.
+    expect(of(10, page('a', 900, 3, true), page('b', 500, 3, false), page('c', 0, 0, false))).toEqual(['a']);
+  });
+
+  test('are put in order though a node gives them in none', () => {
+    const nodes = three(30);
+    const [a, ...others] = nodes;
+    const pages = others.map((node) => {
+      const { jobs, ...page } = node.page(30, undefined);
+      return { ...page, jobs: [...jobs].reverse() };
+    });
+    const message = { type: 'Query', request: 2, about: 'jobs', limit: 30, everywhere: true } as const;
+    a!.stage.step({ type: 'jobsGathered', session: a!.client, message, pages });
+    const page = a!.stage.take('Answer')!.body as unknown as Page;
+    expect(idsOf([page])).toEqual(downFrom(30));
+    expect(page.older).toBeUndefined();
   });
 
   test('neither repeat nor are left out when some go and others come meanwhile', () => {

@@ -6,10 +6,12 @@
 import {
   type AskElsewhere,
   entriesOfEach,
+  entriesOfRest,
   type NodeFacts,
   type NodePage,
   type NodeState,
   type Queen,
+  unfinished,
 } from '@hive/queen';
 import { type KnownQueen, LIMITS, type Message, type Plain } from '@hive/shared';
 import {
@@ -234,25 +236,47 @@ export class Mesh implements PeerHost {
     return Promise.any(replies).catch(() => null);
   };
 
-  /** Every node gives a page of its own jobs; a list does not wait long for one that may be frozen. */
+  /**
+   * Every node gives some of its own jobs, and those that may have more for the page give those; a list does not wait long for
+   * one that may be frozen.
+   */
   async #list(query: Message<'Query'>): Promise<readonly NodePage[]> {
+    const askedAt = performance.now();
     const asked = [...this.#links].filter((link) => link.isOpen && link.queen !== null);
-    const limit = entriesOfEach(query.limit ?? JOBS_LISTED, asked.length);
-    const pages = asked.map(async (link): Promise<NodePage[]> => {
-      const reply = await link.ask({ ...query, limit }, LIST_MILLIS);
-      if (reply?.type !== 'Answer') return [];
-      const { jobs, older } = reply.body as { jobs: readonly Body[]; older?: string };
-      const own = jobs.filter(({ node }) => node === link.queen);
-      const place = placeOf(link, this.#names.get(link.queen!) ?? '');
-      return [
-        {
-          node: link.queen!,
-          jobs: own.map((job) => ({ ...job, ...place })),
-          hasMore: older !== undefined,
-        },
-      ];
+    const { limit = JOBS_LISTED } = query;
+    const first = { ...query, limit: entriesOfEach(limit, asked.length) };
+    const answers = await Promise.all(asked.map((link) => this.#pageOf(link, first, LIST_MILLIS)));
+    const pages = answers.filter((page) => page !== null);
+    const more = unfinished(pages, limit);
+    const left = LIST_MILLIS - (performance.now() - askedAt);
+    if (more.length === 0 || left <= 0) return pages;
+    const rest = entriesOfRest(limit, more.length);
+    const rests = more.map(async ({ node, olderThan }) => {
+      const link = asked.find(({ queen }) => queen === node);
+      return link === undefined ? null : this.#pageOf(link, { ...query, limit: rest, olderThan }, left);
     });
-    return (await Promise.all(pages)).flat();
+    // One that has not answered has more.
+    const found = new Map(
+      (await Promise.all(rests)).flatMap((page) => (page === null ? [] : [[page.node, page]])),
+    );
+    return pages.map((page) => {
+      const next = found.get(page.node);
+      return next === undefined ? page : { ...next, jobs: [...page.jobs, ...next.jobs] };
+    });
+  }
+
+  /** Null when it does not answer in time. */
+  async #pageOf(link: PeerLink, query: Message<'Query'>, withinMillis: number): Promise<NodePage | null> {
+    const reply = await link.ask(query, withinMillis);
+    if (reply?.type !== 'Answer') return null;
+    const { jobs, older } = reply.body as { jobs: readonly Body[]; older?: string };
+    const own = jobs.filter(({ node }) => node === link.queen);
+    const place = placeOf(link, this.#names.get(link.queen!) ?? '');
+    return {
+      node: link.queen!,
+      jobs: own.map((job) => ({ ...job, ...place })),
+      hasMore: older !== undefined,
+    };
   }
 }
 

@@ -3,7 +3,7 @@
 export * from './commit-pipeline.ts';
 export type { Fold, Folds, ReducedPage } from './folds.ts';
 export type { Job } from './job.ts';
-export { entriesOfEach, type NodePage } from './job-lists.ts';
+export { entriesOfEach, entriesOfRest, type NodePage, unfinished } from './job-lists.ts';
 export type { Lease } from './lease.ts';
 export { mayTaskSay } from './nested.ts';
 export type { NodeEvent, NodeFacts, NodeSelf, NodeState } from './nodes.ts';

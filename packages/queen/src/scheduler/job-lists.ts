@@ -4,7 +4,8 @@
  * one by that place alone. So nothing is kept between two pages, and jobs that come, go, or lose their node meanwhile neither
  * repeat nor hide others.
  *
- * Cost of a page: one pass over the own jobs; memory for one page of each node, and in all at most `PAGES_ENTRIES_MAX`.
+ * Cost of a page: one pass over the own jobs; of each other node some more than its share of the page, and a whole page of
+ * those that have more of it (at most `PAGES_ENTRIES_MAX` in all), merged in their order.
  */
 import { LIMITS, type Message, type Plain } from '@hive/shared';
 import type { Job } from './job.ts';
@@ -25,10 +26,31 @@ export interface NodePage {
 
 /** Summaries that are gathered for one page, from all nodes together. */
 const PAGES_ENTRIES_MAX = 20_000;
+/** What each node is asked for beyond its share of a page, because none has just its share. */
+const SHARE_MORE = 1.5;
+const ENTRIES_MORE = 16;
 
-/** How many jobs each of so many nodes is asked for, so that what comes is bounded. */
+/** How many jobs each of so many nodes is asked for at first. */
 export const entriesOfEach = (limit: number, nodes: number): number =>
+  Math.min(limit, Math.ceil((limit / Math.max(1, nodes)) * SHARE_MORE) + ENTRIES_MORE);
+
+/** How many each of those is asked for that may have more, so that what comes is bounded. */
+export const entriesOfRest = (limit: number, nodes: number): number =>
   Math.max(1, Math.min(limit, Math.floor(PAGES_ENTRIES_MAX / Math.max(1, nodes))));
+
+/** Nodes that may have more jobs for a page of so many than they gave, and the place behind which those are. */
+export function unfinished(
+  pages: readonly NodePage[],
+  limit: number,
+): readonly { readonly node: string; readonly olderThan: string }[] {
+  const places = pages.flatMap(({ jobs }) => jobs.map(placeOf)).sort();
+  const least = places.at(-limit) ?? '';
+  return pages.flatMap(({ node, jobs, hasMore }) => {
+    const last = jobs.at(-1);
+    if (!hasMore || last === undefined || placeOf(last) <= least) return [];
+    return [{ node, olderThan: placeOf(last) }];
+  });
+}
 
 /** The newest of the own jobs, newest first. */
 function newestJobs(
@@ -87,15 +109,48 @@ function pageEverywhere(
   // A node that is there speaks for itself; of the others there is what was heard last.
   const answered = new Set(pages.map(({ node }) => node));
   const away = jobsElsewhere(state, answered).filter((body) => isOlder(body, message.olderThan));
-  const all = [...parts.flatMap(({ jobs }) => jobs), ...away].sort(newestFirst);
   // Below the last one of a node that has more, there may be jobs of it that are not here: the page ends there.
   let floor = '';
   for (const { jobs, hasMore } of parts)
     if (hasMore && jobs.length > 0 && placeOf(jobs.at(-1)!) > floor) floor = placeOf(jobs.at(-1)!);
-  const known = all.filter((body) => placeOf(body) >= floor);
-  const jobs = known.slice(0, limit);
-  const isWhole = jobs.length === all.length && floor === '';
+  const lists = [...parts.map((part) => part.jobs), away].map(inOrder);
+  const jobs = merged(lists, limit, floor);
+  const count = lists.reduce((sum, list) => sum + list.jobs.length, 0);
+  const isWhole = jobs.length === count && floor === '';
   return { jobs, ...(isWhole || jobs.length === 0 ? {} : { older: placeOf(jobs.at(-1)!) }) };
+}
+
+/** One node's jobs, newest first, with their places. */
+interface List {
+  readonly jobs: readonly Body[];
+  readonly places: readonly string[];
+}
+
+/** They come in order, but nothing rests on it. */
+function inOrder(jobs: readonly Body[]): List {
+  const places = jobs.map(placeOf);
+  if (places.every((place, i) => i === 0 || places[i - 1]! >= place)) return { jobs, places };
+  const sorted = [...jobs].sort((a, b) => (placeOf(a) < placeOf(b) ? 1 : -1));
+  return { jobs: sorted, places: sorted.map(placeOf) };
+}
+
+/** The newest of all lists, as many as are wanted, down to a place. */
+function merged(lists: readonly List[], limit: number, floor: string): Body[] {
+  const at = lists.map(() => 0);
+  const jobs: Body[] = [];
+  while (jobs.length < limit) {
+    let newest = -1;
+    let place = floor;
+    for (let i = 0; i < lists.length; i++) {
+      const next = lists[i]!.places[at[i]!];
+      if (next === undefined || next < place || (newest >= 0 && next === place)) continue;
+      newest = i;
+      place = next;
+    }
+    if (newest < 0) break;
+    jobs.push(lists[newest]!.jobs[at[newest]!++]!);
+  }
+  return jobs;
 }
 
 /** This Queen's own jobs that are older than a place, as many as are asked for. */
@@ -128,6 +183,5 @@ const oldestFirst = (a: Job, b: Job): number =>
 export const placeOf = (body: Body): string => `${String(body['createdAt'])} ${String(body['id'])}`;
 const placeOfJob = (state: State, { submittedAt, id }: Job): string =>
   `${state.identity.formatTime(submittedAt)} ${id}`;
-const newestFirst = (a: Body, b: Body): number => (placeOf(a) < placeOf(b) ? 1 : -1);
 const isOlder = (body: Body, place: string | undefined): boolean =>
   place === undefined || placeOf(body) < place;
