@@ -8,7 +8,7 @@ import { Api } from './testing/api.ts';
 interface Document {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+  readonly components: { readonly schemas: Readonly<Record<string, { readonly properties: object }>> };
 }
 interface Operation {
   readonly operationId: string;
@@ -56,6 +56,10 @@ test('the OpenAPI document is valid, whole, and true', async () => {
   ajv.addSchema({ $id: 'api', ...document });
   const { job_id } = await api.json<{ job_id: string }>(201, 'POST', 'jobs', { command: 'echo hello' });
   await api.ended(job_id);
+  const large = await api.json<{ job_id: string }>(201, 'POST', 'jobs', {
+    command: 'yes | head -c 3000000; exit 3',
+  });
+  await api.ended(large.job_id);
   for (const [path, asked, method, status, body] of [
     ['/health', 'health', 'get', 200],
     ['/status', 'status', 'get', 200],
@@ -65,6 +69,7 @@ test('the OpenAPI document is valid, whole, and true', async () => {
     ['/jobs', 'jobs', 'post', 201, { kind: 'echo', input: 1 }],
     ['/jobs/batch', 'jobs/batch', 'post', 200, { jobs: [{ command: 'true' }, {}] }],
     ['/jobs/{id}', `jobs/${job_id}`, 'get', 200],
+    ['/jobs/{id}', `jobs/${large.job_id}`, 'get', 200],
     ['/jobs/{id}', `jobs/${job_id}`, 'delete', 200],
     ['/jobs/{id}/explain', `jobs/${job_id}/explain`, 'get', 200],
     ['/jobs/{id}/tasks/{index}', `jobs/${job_id}/tasks/0`, 'get', 200],
@@ -78,6 +83,16 @@ test('the OpenAPI document is valid, whole, and true', async () => {
       errors: null,
     });
   }
-  const problem = await api.json(404, 'GET', 'nothing');
-  expect(ajv.getSchema('api#/components/schemas/Problem')!(problem)).toBe(true);
+  const isProblem = ajv.getSchema('api#/components/schemas/Problem')!;
+  for (const [status, method, path, body] of [
+    [404, 'GET', 'nothing'],
+    [400, 'POST', 'jobs', { comand: 'true' }],
+    [422, 'POST', 'jobs', { command: 'true', target_node: 'nobody' }],
+  ] as const) {
+    const problem = await api.json(status, method, path, body);
+    expect(isProblem(problem)).toBe(true);
+    expect(Object.keys(document.components.schemas['Problem']!.properties)).toEqual(
+      expect.arrayContaining(Object.keys(problem)),
+    );
+  }
 });

@@ -138,7 +138,7 @@ function peerProblem(error: NodeJS.ErrnoException, { generation, role, keyId }: 
   if (!code.startsWith('ERR_SSL_')) return error;
   if (keyId === LOCAL_KEY_ID) {
     return new UsageError(
-      `The secret of the data folder (generation ${generation}) is refused there: that Queen has another one. If she runs on this machine, name her folder with --data; if not, run "hive key --role client" (or drone) where she runs, and paste its line here.`,
+      `The secret of the data folder (generation ${generation}) is refused there: that Queen has another one. If she was started with HIVE_KEY before "hive key rotate", run "hive key --role node" here, and start her again with that; if she has a folder of her own on this machine, name it with --data; else run "hive key --role client" (or drone) where she runs, and paste its line here.`,
       'badKey',
     );
   }
