@@ -52,6 +52,43 @@ describe('a report of a fold', () => {
   });
 });
 
+describe('a Drone that says it has worked for centuries', () => {
+  const OTHER = jobId('01890000-0000-7000-8000-000000000002');
+  test('does not keep the job that it worked for from having its share', () => {
+    const liar = stage.drone({ name: 'e' });
+    stage.submit(client, JOB, { range: { start: 0, step: 1, count: 100 } });
+    const { lease } = stage.take('TaskAssign')!;
+    const done = { at: 0, first: 0, count: 1, sizes: 1, data: new Uint8Array(1) };
+    stage.say(liar, {
+      type: 'TaskComplete',
+      lease,
+      ...done,
+      busyMicros: Number.MAX_SAFE_INTEGER,
+      ended: true,
+    });
+    stage.say(liar, { type: 'Goodbye', message: '' });
+    stage.submit(client, OTHER, { range: { start: 0, step: 1, count: 10_000 } });
+    const drone = stage.drone();
+    const jobs: string[] = [];
+    for (let n = 0; n < 100; n++) {
+      const next = stage.take('TaskAssign')!;
+      jobs.push(next.job);
+      stage.advance(100);
+      const [first, count] = next.ranges as [number, number];
+      const page = { at: 0, first, count, sizes: 1, data: new Uint8Array(count) };
+      stage.say(drone, {
+        type: 'TaskComplete',
+        lease: next.lease,
+        ...page,
+        busyMicros: 100_000,
+        ended: true,
+        request: true,
+      });
+    }
+    expect(jobs.filter((job) => job === JOB).length).toBeGreaterThan(30);
+  });
+});
+
 describe('who knows the id of a Drone', () => {
   const DRONE = peerId('d'.repeat(32));
   const key = (role: Role, keyId: string) => ({ generation: 1, role, keyId });

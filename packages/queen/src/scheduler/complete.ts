@@ -231,7 +231,7 @@ function learn(state: State, lease: Lease, message: Message<'TaskComplete'>): vo
   drone.tasksDone += count;
   drone.throughput.add(count, state.now);
   const millis = message.busyMicros / 1000;
-  lease.busyMillis += millis;
+  lease.worked(millis, state.now);
   // This may have been the job's last report; what is learned now would stay behind.
   if (!job.isActive) return;
   const perTask = Math.max(millis, 0.0005) / count;

@@ -18,7 +18,7 @@ export function foldReported(state: State, lease: Lease, message: Message<'TaskC
   const { job, fold } = lease;
   // One that ends without having done it says nothing of it: it goes to another Drone.
   if (fold === null || fold.lease !== lease || !job.isActive || message.count === 0) return;
-  lease.busyMillis += message.busyMicros / 1000;
+  lease.worked(message.busyMicros / 1000, state.now);
   const failure = message.failures?.[0] ?? (message.streams?.length ? TOO_LARGE : undefined);
   if (failure === undefined) folded(state, lease, fold, message);
   else foldFailed(state, job, fold, failure);

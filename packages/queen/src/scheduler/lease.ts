@@ -19,6 +19,9 @@ import type { DroneState } from './drone.ts';
 import type { Fold } from './folds.ts';
 import type { Job } from './job.ts';
 
+/** Clocks do not run alike. */
+const CLOCK_SPARE_MILLIS = 1_000;
+
 export type LeaseState = 'waiting' | 'running' | 'lost' | 'cancelled';
 
 export class Lease {
@@ -87,6 +90,12 @@ export class Lease {
   /** Tasks that were neither reported nor given back. */
   get open(): number {
     return this.end - this.done;
+  }
+
+  /** Its Drone says that it has worked for so long: no longer than it had the lease, or its job would wait for what was never done. */
+  worked(millis: Millis, now: Millis): void {
+    const most = now - Math.min(this.assignedAt, this.startedAt) + CLOCK_SPARE_MILLIS;
+    this.busyMillis = Math.min(this.busyMillis + millis, most);
   }
 
   /** Index of the task at a position. */
