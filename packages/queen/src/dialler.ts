@@ -18,6 +18,8 @@ const STEADY_MILLIS = 1_000;
 const STRANGE_MILLIS = 30_000;
 /** All resting targets together are dialled no more often than once in this time. */
 const PACE_MILLIS = 10;
+/** More dials for tasks of one Drone that have not said Hello are not made: as many as a Drone awaits. */
+const TASK_DIALS_MAX = 64;
 
 interface Target {
   readonly address: Address;
@@ -26,6 +28,8 @@ interface Target {
   dueAt: number;
   /** The Drone of its session. */
   peer: PeerId | null;
+  /** Dials for tasks of it on which no task has said Hello yet. */
+  taskDials: number;
 }
 
 export class DroneDialler {
@@ -39,7 +43,7 @@ export class DroneDialler {
 
   /** Begins at once. @param accept takes a connection on which a Drone will say Hello */
   constructor(ranges: readonly PortRange[], accept: (socket: Socket, gate: Gate) => void) {
-    const at = { isBusy: false, attempt: 0, dueAt: 0, peer: null };
+    const at = { isBusy: false, attempt: 0, dueAt: 0, peer: null, taskDials: 0 };
     this.#targets = [...addressesOf(ranges)].map((address) => ({ address, ...at }));
     this.#accept = accept;
     this.#next();
@@ -59,21 +63,32 @@ export class DroneDialler {
   dialBack(drone: PeerId): void {
     const target = this.#targets.find(({ peer }) => peer === drone);
     if (target === undefined || this.#dialsBack.size >= LIMITS.scanAttempts) return;
-    const dialled = this.#dialForTask(target.address).catch((error) => {
+    if (target.taskDials >= TASK_DIALS_MAX) return;
+    target.taskDials++;
+    let isOver = false;
+    const over = () => {
+      if (!isOver) target.taskDials--;
+      isOver = true;
+    };
+    const dialled = this.#dialForTask(target.address, over).catch((error) => {
+      over();
       log('%s: %s', formatAddress(target.address), (error as Error).message);
     });
     this.#dialsBack.add(dialled);
     void dialled.finally(() => this.#dialsBack.delete(dialled));
   }
 
-  async #dialForTask(address: Address): Promise<void> {
+  /** @param over called when a task has said Hello, or nobody will */
+  async #dialForTask(address: Address, over: () => void): Promise<void> {
     const { signal } = this.#abort;
     const socket = await dial(address, LIMITS.scanMillis, signal);
     if (signal.aborted) socket.destroy();
     else {
-      const refusal = ({ task }: Message<'Hello'>) =>
-        task === undefined ? new ProtocolError('this connection is for a task', 'replaced') : null;
-      this.#accept(socket, { refusal, closed: () => {} });
+      const refusal = ({ task }: Message<'Hello'>) => {
+        over();
+        return task === undefined ? new ProtocolError('this connection is for a task', 'replaced') : null;
+      };
+      this.#accept(socket, { refusal, closed: over });
     }
   }
 
