@@ -5,6 +5,7 @@ import { shortInput, shortResult } from './display.ts';
 import { formatCount, plural } from './format.ts';
 import { wordsOf } from './job/result-lines.ts';
 import type { Journal } from './journal.ts';
+import { oneLine } from './printable.ts';
 
 type Received = Extract<DroneEvent, { type: 'workReceived' }>;
 type Done = Extract<DroneEvent, { type: 'workDone' }>;
@@ -26,7 +27,7 @@ export class DroneLines {
   tell(event: DroneEvent): void {
     const text = this.#textOf(event);
     const { type, ...fields } = event;
-    if (text !== null) this.#journal.say(text, type, fields);
+    if (text !== null) this.#journal.say(oneLine(text), type, fields);
   }
 
   /** Null when it is worth no line. */

@@ -3,6 +3,7 @@ import type { Notice } from '@hive/queen';
 import { assertNever } from '@hive/shared';
 import { shortResult } from './display.ts';
 import { plural } from './format.ts';
+import { oneLine } from './printable.ts';
 
 /** `isFrequent`: there may be so many of these in a second that some are only counted. */
 export interface Line {
@@ -11,6 +12,11 @@ export interface Line {
 }
 
 export function describeNotice(event: Notice, isVerbose: boolean): Line {
+  const line = lineOf(event, isVerbose);
+  return { ...line, text: oneLine(line.text) };
+}
+
+function lineOf(event: Notice, isVerbose: boolean): Line {
   switch (event.type) {
     case 'droneJoined':
       return once(

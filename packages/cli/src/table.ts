@@ -1,5 +1,6 @@
 /** Tables for people: aligned columns, no frames, so that they can be read, copied and cut with standard tools. */
 import Table from 'cli-table3';
+import { oneLine } from './printable.ts';
 
 const NO_FRAME = {
   top: '',
@@ -32,7 +33,7 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
     chars: NO_FRAME,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...rows.map((row) => row.map(oneLine)));
   return withoutTrailingSpace(table.toString());
 }
 
