@@ -89,6 +89,13 @@ describe('a Drone that says it has worked for centuries', () => {
   });
 });
 
+test('a node that asks for no jobs at all gets none', () => {
+  stage.submit(client, JOB, { range: { start: 0, step: 1, count: 1 } });
+  const node = stage.node();
+  stage.say(node, { type: 'Query', request: 1, about: 'jobs', everywhere: true, limit: 0 });
+  expect(stage.take('Answer')).toMatchObject({ request: 1, body: { jobs: [] } });
+});
+
 describe('who knows the id of a Drone', () => {
   const DRONE = peerId('d'.repeat(32));
   const key = (role: Role, keyId: string) => ({ generation: 1, role, keyId });

@@ -76,7 +76,8 @@ export function jobsPage(state: State, message: Message<'Query'>, limit: number,
   if (!isForNode) return pageEverywhere(state, message, limit, []);
   // Another node gathers: it wants what is this one's.
   const { jobs, hasMore } = ownPart(state, message, limit);
-  return { jobs, ...(hasMore ? { older: placeOf(jobs.at(-1)!) } : {}) };
+  const last = jobs.at(-1);
+  return { jobs, ...(hasMore && last !== undefined ? { older: placeOf(last) } : {}) };
 }
 
 /** `next` is the place in the order of submission from which on older ones follow, whatever is removed meanwhile. */
