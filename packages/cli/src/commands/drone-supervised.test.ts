@@ -1,10 +1,10 @@
 /** `hive drone` and the process that does its work: what becomes of them, and of tasks, when either is killed. */
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Hive } from '@hive/client';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { childrenOf } from '../testing/mesh.ts';
 import { Processes, type Running } from '../testing/processes.ts';
 
 // A function that takes its process with it takes a dozen, each of which has to start.
@@ -61,9 +61,8 @@ async function startDrone(...options: string[]): Promise<Running> {
 /** Resolves with the process that `hive drone` has started, another one than `known`. */
 async function workerOf({ pid }: Running, known = 0): Promise<number> {
   for (;;) {
-    const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
-    const found = rows.map((row) => row.trim().split(/\s+/)).find((row) => row[1] === String(pid));
-    if (found !== undefined && Number(found[0]) !== known) return Number(found[0]);
+    const found = childrenOf(pid).find((child) => child !== known);
+    if (found !== undefined) return found;
     await sleep(LOOK_MILLIS);
   }
 }
@@ -72,15 +71,17 @@ async function begun(path: string, pid: number): Promise<void> {
   while (!existsSync(path) || !readFileSync(path, 'utf8').split('\n').includes(String(pid)))
     await sleep(LOOK_MILLIS);
 }
+/** Resolves when the process has ended, whether anybody has collected it or not. */
 async function gone(pid: number): Promise<void> {
-  for (;;) {
+  const status = `/proc/${pid}/status`;
+  const isAlive = () => {
     try {
-      process.kill(pid, 0);
+      return !/^State:\s+[ZX]/m.test(readFileSync(status, 'utf8'));
     } catch {
-      return;
+      return false;
     }
-    await sleep(LOOK_MILLIS);
-  }
+  };
+  while (isAlive()) await sleep(LOOK_MILLIS);
 }
 async function dronesAre(count: number): Promise<void> {
   while ((await hive.drones()).length !== count) await sleep(LOOK_MILLIS);
@@ -178,9 +179,8 @@ describe('hive drone', () => {
 
   test('is one process with --no-supervise', async () => {
     const drone = await startDrone('--no-supervise');
-    const rows = execFileSync('ps', ['-A', '-o', 'ppid=,args='], { encoding: 'utf8' }).split('\n');
-    const children = rows.filter((row) => row.trim().startsWith(`${drone.pid} `));
-    expect(children.filter((row) => row.includes('main.ts'))).toEqual([]);
+    const commands = childrenOf(drone.pid).map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+    expect(commands.filter((command) => command.includes('main.ts'))).toEqual([]);
     drone.child.kill('SIGTERM');
     expect(await drone.ended).toBe(0);
   });
