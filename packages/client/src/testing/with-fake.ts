@@ -1,8 +1,11 @@
 /** For tests: a client and a fake Queen, both gone at the end, with every socket and timer that they had. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../connect.ts';
 import type { Hive } from '../hive.ts';
 import { type FakeOptions, FakeQueen } from './fake-queen.ts';
 
+/** What is there for so long after its end is left behind. */
+const LEFT_MILLIS_MAX = 10_000;
 const HANDLES = ['TCPSocketWrap', 'TCPServerWrap', 'TCPConnectWrap', 'Timeout', 'FSReqPromise'];
 
 /** What keeps this process alive, by kind. */
@@ -26,8 +29,9 @@ export async function withFake(
     await hive.close();
     await queen.close();
   }
-  // Sockets are reported for a few turns after they have closed.
-  for (let i = 0; i < 50 && handles().length > before.length; i++) await turn();
+  // Sockets are reported for a few turns after they have closed, files as long as their thread takes.
+  const giveUpAt = performance.now() + LEFT_MILLIS_MAX;
+  while (handles().length > before.length && performance.now() < giveUpAt) await sleep(1);
   const left = handles();
   if (left.length > before.length)
     throw new Error(`left behind: ${left.join(', ')}; before: ${before.join(', ')}`);
