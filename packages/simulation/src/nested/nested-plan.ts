@@ -23,8 +23,11 @@ const LASTING = {
   backoffMillisMax: 500,
 } as const;
 
-/** One job of a client, whose tasks may take several slots. */
-export function drawNested(random: Random, name: string): JobOrder {
+/**
+ * One job of a client, whose tasks may take several slots.
+ * @param depths one of them is drawn
+ */
+export function drawNested(random: Random, name: string, depths: readonly number[]): JobOrder {
   const count = random.int(1, 12);
   const slots = random.pick([1, 1, 2, 2, 3]);
   const plan: JobPlan = {
@@ -47,7 +50,7 @@ export function drawNested(random: Random, name: string): JobOrder {
     isUniform: true,
     padBytes: 0,
     troubles: troublesOf(random),
-    nested: { steps: random.int(1, 3), tasks: random.int(1, 6), depth: random.pick([0, 0, 1, 2]) },
+    nested: { steps: random.int(1, 3), tasks: random.int(1, 6), depth: random.pick(depths) },
   };
   return {
     plan,

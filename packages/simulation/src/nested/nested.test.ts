@@ -6,7 +6,7 @@ import { expect, test } from '@jest/globals';
 import { simulateNested } from './simulation.ts';
 
 const FIRST = 3_000_000;
-const SEEDS = 40;
+const SEEDS = 25;
 const LIMIT_MILLIS = 600_000;
 
 test(

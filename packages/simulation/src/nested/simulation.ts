@@ -21,6 +21,11 @@ export interface NestedOptions {
   readonly isTraced?: boolean;
 }
 
+/**
+ * By the number of Queens: levels below a client's job on which tasks submit work. A Drone has threads for the three levels of one
+ * Queen (ADR 21); of two, only one level each is sure to have room, and here nobody gives up after so many failures.
+ */
+const DEPTHS: Readonly<Record<number, readonly number[]>> = { 1: [0, 0, 1, 2], 2: [0] };
 const TRACE_LINES = 120;
 /** There are hundreds of jobs: a look at all of them after every step would be most of the work. */
 const STATE_EVERY = 20;
@@ -49,16 +54,19 @@ class NestedSimulation {
     this.#random = random;
     this.#trace = new Trace(this.#time, { kept: TRACE_LINES, listener: onTrace, isWritten: isTraced });
     this.#seconds = random.pick([2, 5, 20]);
-    const realms = Array.from({ length: random.pick([1, 1, 2]) }, (_, n) => this.#realm(`q${n}`));
+    const queens = random.pick([1, 1, 2]);
+    const realms = Array.from({ length: queens }, (_, n) => this.#realm(`q${n}`, DEPTHS[queens]!));
     this.#realms = realms as [Realm, ...Realm[]];
     const drones = random.int(1, 4);
     // The first Drone of a cluster fits every job.
     for (let n = 0; n < drones; n++) this.#addDrone(drawDrone(random, n));
   }
 
-  #realm(name: string): Realm {
+  #realm(name: string, depths: readonly number[]): Realm {
     const random = this.#random;
-    const nested = Array.from({ length: random.int(1, 3) }, (_, n) => drawNested(random, `${name}-n${n}`));
+    const nested = Array.from({ length: random.int(1, 3) }, (_, n) =>
+      drawNested(random, `${name}-n${n}`, depths),
+    );
     const plain = Array.from({ length: random.int(0, 2) }, (_, n) => drawJob(random, `${name}-j${n}`));
     const options = { name, millis: this.#seconds * 600, jobs: [...nested, ...plain], trace: this.#trace };
     return new Realm(this.#time, random.fork(), { ...options, stateEvery: STATE_EVERY });
