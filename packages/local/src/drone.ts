@@ -1,5 +1,6 @@
 /** A Drone that works for one Queen, ready when it has joined her. */
-import { type Drone, type DroneEnd, type SandboxPolicy, startDrone } from '@hive/drone';
+import { type Drone, type DroneEnd, type Predecessor, type SandboxPolicy, startDrone } from '@hive/drone';
+import type { PeerId } from '@hive/shared';
 import type { AccessOptions, Address } from '@hive/shared/node';
 
 export interface JoinOptions extends AccessOptions {
@@ -15,6 +16,10 @@ export interface JoinOptions extends AccessOptions {
   readonly sandbox?: SandboxPolicy;
   /** Added to its own. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Its id; default: a random one. */
+  readonly peer?: PeerId;
+  /** The process in whose place it was started. */
+  readonly predecessor?: Predecessor;
 }
 export type LocalDrone = Drone;
 
@@ -27,6 +32,8 @@ export async function joinQueen({
   orphanTimeoutMillis,
   sandbox,
   labels,
+  peer,
+  predecessor,
   ...access
 }: JoinOptions): Promise<LocalDrone> {
   let joined = () => {};
@@ -44,6 +51,8 @@ export async function joinQueen({
     ...(orphanTimeoutMillis === undefined ? {} : { orphanTimeoutMillis }),
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(labels === undefined ? {} : { labels }),
+    ...(peer === undefined ? {} : { peer }),
+    ...(predecessor === undefined ? {} : { predecessor }),
     onEvent: ({ type }) => {
       if (type === 'connected') joined();
     },

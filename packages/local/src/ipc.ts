@@ -1,5 +1,5 @@
 /** What a parent and the Queens and Drones that it forked say to each other, over Node's IPC channel. */
-import type { DroneEvent, DroneOptions, SandboxPolicy } from '@hive/drone';
+import type { DroneEvent, DroneOptions, Predecessor, SandboxPolicy } from '@hive/drone';
 import type { PeerId } from '@hive/shared';
 import type { Address } from '@hive/shared/node';
 
@@ -19,6 +19,8 @@ export interface DroneConfig {
   readonly data: string;
   readonly insecure: boolean;
   readonly name: string;
+  readonly peer: PeerId;
+  readonly predecessor?: Predecessor;
   readonly slots: number;
   /** Time without the Queen after which it ends by itself; never by default. */
   readonly orphanTimeoutMillis?: number;

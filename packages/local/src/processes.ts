@@ -3,8 +3,9 @@
  * Whatever happens to this process, they end with it.
  */
 import { availableParallelism } from 'node:os';
-import type { SandboxPolicy } from '@hive/drone';
-import { type Address, formatAddress, Keyring } from '@hive/shared/node';
+import type { Predecessor, SandboxPolicy } from '@hive/drone';
+import type { PeerId } from '@hive/shared';
+import { type Address, formatAddress, Keyring, randomPeerId } from '@hive/shared/node';
 import { Child, type ForkOptions } from './child-process.ts';
 import { dataFolder, type Folder } from './folder.ts';
 import type { DroneConfig, QueenConfig, Usage } from './ipc.ts';
@@ -35,6 +36,8 @@ export interface AddDroneOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Default: as for all. */
   readonly sandbox?: SandboxPolicy;
+  /** The process in whose place it is started, if that was lost: the Queen is told how it ended. */
+  readonly predecessor?: Predecessor;
 }
 
 export interface QueenProcess {
@@ -49,6 +52,8 @@ export interface QueenProcess {
 export interface DroneProcess extends QueenProcess {
   readonly name: string;
   readonly slots: number;
+  /** Its id. */
+  readonly peer: PeerId;
 }
 
 export interface ProcessesAccess {
@@ -110,7 +115,7 @@ const slotsEach = (drones: number): number =>
 const NO_KEYS = { HIVE_KEY: undefined, HIVE_KEY_FILE: undefined, HIVE_INSECURE: undefined };
 
 type QueenChild = Child<QueenConfig, Address>;
-type DroneChild = Child<DroneConfig, null> & { name: string; slots: number };
+type DroneChild = Child<DroneConfig, null> & { name: string; slots: number; peer: PeerId };
 
 class Cluster implements Processes {
   readonly data: string;
@@ -162,19 +167,22 @@ class Cluster implements Processes {
     const number = ++this.#started;
     const { name = `drone-${number}`, slots = this.#options.slotsPerDrone ?? 1 } = options;
     const { insecure = false, orphanTimeoutMillis } = this.#options;
-    const { labels, sandbox = this.#options.sandbox } = options;
+    const { labels, sandbox = this.#options.sandbox, predecessor } = options;
+    const peer = randomPeerId();
     const config: DroneConfig = {
       queen: this.#address!,
       data: this.data,
       insecure,
       name,
+      peer,
       slots,
+      ...(predecessor === undefined ? {} : { predecessor }),
       ...(orphanTimeoutMillis === undefined ? {} : { orphanTimeoutMillis }),
       ...(labels === undefined ? {} : { labels }),
       ...(sandbox === undefined ? {} : { sandbox }),
     };
     const child = new Child<DroneConfig, null>('entry-drone', config, this.#fork());
-    const drone: DroneChild = Object.assign(child, { name, slots });
+    const drone: DroneChild = Object.assign(child, { name, slots, peer });
     this.#drones.push(drone);
     await drone.ready;
     return drone;

@@ -208,6 +208,21 @@ describe('hive up', () => {
   });
 });
 
+describe('a Drone of hive up', () => {
+  test('is started again when it was killed', async () => {
+    const up = processes.hive(['up', '--drones', '1', '--slots', '1']);
+    const [, found] = await up.saying(/hash --data (\S+) FILE/);
+    await up.saying(/Ctrl-C ends all of them/);
+    const pid = Number(/\(process (\d+)\)/.exec(up.text)?.[1]);
+    process.kill(pid, 'SIGSEGV');
+    await up.saying(/🔧 drone-1 was lost \(SIGSEGV\); it is started again in 0\.\d s\./);
+    const running = processes.hive(['hash', '--data', found!], { input: 'x' });
+    expect(await running.ended).toBe(0);
+    up.child.kill('SIGINT');
+    expect(await up.ended).toBe(0);
+  });
+});
+
 describe('hive up --data', () => {
   test('keeps jobs for the next time', async () => {
     const data = join(folder, 'kept');

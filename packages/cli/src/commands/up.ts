@@ -1,7 +1,8 @@
 /** `hive up`: a Queen and Drones on this machine, to try things. They live and end together. */
 import { resolve } from 'node:path';
 import type { SandboxPolicy } from '@hive/drone';
-import type { Processes } from '@hive/local';
+import type { DroneProcess, Exit, Processes } from '@hive/local';
+import { exitText, type Supervised, Supervisor } from '@hive/local/supervisor';
 import { LIMITS } from '@hive/shared';
 import type { CommandModule } from 'yargs';
 import { commandName } from '../folder.ts';
@@ -69,13 +70,14 @@ async function runUp(argv: UpArguments): Promise<void> {
     ...(argv.port === undefined ? {} : { port: wholeNumber('--port', argv.port, 1, PORT_MAX) }),
   });
   sayWhatIsUp(cluster, argv.data !== undefined);
-  watchDrones(cluster);
+  const supervisors = cluster.drones.map((drone) => superviseDrone(cluster, drone));
   const ended = await Promise.race([interrupted(), cluster.queen.exited]);
   if (typeof ended === 'string') say('👑 Everything is going...');
   else {
     say('👑 The Queen has ended, so everything else goes, too.');
     process.exitCode = 1;
   }
+  for (const supervisor of supervisors) supervisor.stop();
   await cluster.stop();
 }
 
@@ -95,11 +97,47 @@ or once for this terminal:
 Ctrl-C ends all of them.`);
 }
 
-/** A Drone that ends by itself, or is killed, is worth a line; the others go on. */
-function watchDrones({ drones }: Processes): void {
-  for (const { name, exited } of drones) {
-    void exited.then(({ code, signal }) => say(`👋 ${name} has ended (${signal ?? `exit code ${code}`}).`));
-  }
+/** One Drone and those that follow it. */
+interface UpDrone extends Supervised {
+  readonly started: Promise<DroneProcess>;
+  hasStarted: boolean;
+}
+
+/** A Drone that ends by itself is worth a line; one that a task, or anybody, has killed is started again. */
+function superviseDrone(cluster: Processes, first: DroneProcess): Supervisor<UpDrone> {
+  const { name } = first;
+  const supervisor = new Supervisor<UpDrone>({
+    start: (lost) => (lost === null ? upDrone(Promise.resolve(first)) : upDrone(startAgain(cluster, lost))),
+    isEnd: ({ signal }) => signal === null,
+    onLost: (exit, millis) =>
+      say(
+        `🔧 ${name} was lost (${exitText(exit)}); it is started again in ${(millis / 1_000).toFixed(1)} s.`,
+      ),
+  });
+  supervisor.start();
+  void supervisor.over.then((exit) => say(`👋 ${name} has ended (${exitText(exit)}).`));
+  return supervisor;
+}
+
+function upDrone(started: Promise<DroneProcess>): UpDrone {
+  const exited = started.then(
+    (drone) => {
+      own.hasStarted = true;
+      return drone.exited;
+    },
+    // It says itself why it cannot.
+    () => ({ code: 1, signal: null }),
+  );
+  const own: UpDrone = { started, exited, hasStarted: false };
+  return own;
+}
+
+async function startAgain(
+  cluster: Processes,
+  { process: before, exit }: { readonly process: UpDrone; readonly exit: Exit },
+): Promise<DroneProcess> {
+  const { name, slots, pid, peer } = await before.started;
+  return cluster.addDrone({ name, slots, predecessor: { pid, peer, how: exitText(exit) } });
 }
 
 function say(text: string): void {
