@@ -39,7 +39,7 @@ export interface DroneOptions extends AccessOptions {
   readonly kindModules?: Readonly<Record<string, string>>;
   /**
    * What one slot's thread may have, in MiB, for its heap and once more for its buffers. Default: a share of the machine's
-   * memory, or the container's, at least 512.
+   * memory, or the container's, at least 512, as heap at most 2,048.
    */
   readonly slotHeapMiB?: number;
   /** Time without any Queen after which the Drone ends; never by default. */

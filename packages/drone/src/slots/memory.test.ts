@@ -13,10 +13,11 @@ const GIB = 2 ** 30;
 const MIB = 2 ** 20;
 
 describe('what a slot has by default', () => {
-  test('is its share of the machine, and never more heap than V8 would take', () => {
-    expect(defaultMemory(2, 24 * GIB, 4 * GIB)).toEqual({ heapMiB: 4_096, buffersMiB: 4_096 });
+  test('is its share of the machine, and never more heap than fails soon, or than V8 would take', () => {
+    expect(defaultMemory(2, 24 * GIB, 4 * GIB)).toEqual({ heapMiB: 2_048, buffersMiB: 4_096 });
+    expect(defaultMemory(1, 6 * GIB, 1.5 * GIB)).toEqual({ heapMiB: 1_536, buffersMiB: 2_048 });
     expect(defaultMemory(8, 16 * GIB, 4 * GIB)).toEqual({ heapMiB: 1_024, buffersMiB: 682 });
-    expect(defaultMemory(1, 256 * GIB, 4 * GIB)).toEqual({ heapMiB: 4_096, buffersMiB: 87_381 });
+    expect(defaultMemory(1, 256 * GIB, 4 * GIB)).toEqual({ heapMiB: 2_048, buffersMiB: 87_381 });
   });
 
   test('is enough to work with, however small the machine', () => {

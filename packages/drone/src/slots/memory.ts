@@ -14,6 +14,8 @@ import type { Worker } from 'node:worker_threads';
 const MIB = 2 ** 20;
 /** Less than this is no default, however small the machine. */
 const DEFAULT_MIB_MIN = 512;
+/** A heap that is larger takes long to fill and longer to fail; whoever needs it says so. */
+const DEFAULT_HEAP_MIB_MAX = 2_048;
 const SLACK = 1.5;
 const SLACK_MIB_MIN = 64;
 
@@ -24,8 +26,8 @@ export interface SlotMemory {
 }
 
 /**
- * What each of so many slots has when nobody says: half of the machine is shared out for heaps, of which V8 takes no more than
- * its own limit, and a third for buffers, which with their slack is the other half.
+ * What each of so many slots has when nobody says: half of the machine is shared out for heaps, each of 2 GiB and of what V8
+ * would take at most, and a third for buffers, which with their slack is the other half.
  */
 export function defaultMemory(
   slots: number,
@@ -33,7 +35,10 @@ export function defaultMemory(
   heapBytesMax = heapBytes(),
 ): SlotMemory {
   const share = (part: number) => Math.max(DEFAULT_MIB_MIN, Math.floor(machineBytes / part / slots / MIB));
-  const heapMiB = Math.max(DEFAULT_MIB_MIN, Math.min(share(2), Math.floor(heapBytesMax / MIB)));
+  const heapMiB = Math.max(
+    DEFAULT_MIB_MIN,
+    Math.min(share(2), Math.floor(heapBytesMax / MIB), DEFAULT_HEAP_MIB_MAX),
+  );
   return { heapMiB, buffersMiB: share(3) };
 }
 
