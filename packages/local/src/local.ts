@@ -2,6 +2,8 @@
  * A Queen and Drones inside the caller's thread: for tests, and for the thread of `connect({ local: true })`. They are loaded
  * when they are started: whoever wants processes imports this file as well, and needs neither.
  */
+import { resolve } from 'node:path';
+import type { SandboxPolicy } from '@hive/drone';
 import type { QueenOptions } from '@hive/queen';
 import { type Address, formatAddress, Keyring, LOOPBACK, newSecret, parseAddress } from '@hive/shared/node';
 import type { LocalDrone } from './drone.ts';
@@ -49,7 +51,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     const { joinQueen } = await import('./drone.ts');
     for (let n = 1; n <= drones; n++) {
       const name = `local-${n}`;
-      joined.push(await joinQueen({ queen: address, name, key, slots, tasks }));
+      joined.push(await joinQueen({ queen: address, name, key, slots, tasks, sandbox: sandboxOf(options) }));
     }
   } catch (error) {
     await stop();
@@ -61,6 +63,12 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
 /** Without a folder, the secret ends with this process. */
 function keysOf({ data }: LocalOptions): Keyring {
   return data === undefined ? Keyring.of(newSecret()) : Keyring.ofFolder(data);
+}
+
+/** What jobs ask for they get, where this machine can; nobody demands anything of them. */
+function sandboxOf({ data }: LocalOptions): SandboxPolicy {
+  const hidden = data === undefined ? [] : [resolve(data)];
+  return { minimum: 'none', images: [], network: true, limits: {}, readable: [], hidden };
 }
 
 async function startOwnQueen({ data, store = 'memory' }: LocalOptions, keys: Keyring) {

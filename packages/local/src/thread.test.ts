@@ -43,6 +43,15 @@ describe('a Hive in this process', () => {
     expect(values).toEqual(['kept']);
   });
 
+  test('runs commands in the sandboxes that this machine has, if they ask for one', async () => {
+    await using hive = await connect({ local: { slots: 1 } });
+    const [{ labels } = { labels: {} }] = await hive.drones();
+    const sandbox = 'sandbox.bwrap' in labels ? 'bwrap' : 'none';
+    const line = `[ -e '${folder}' ] && echo seen || echo hidden`;
+    const { stdout } = await hive.call('command', line, { sandbox });
+    expect(Buffer.from(stdout as Uint8Array).toString()).toBe(sandbox === 'bwrap' ? 'hidden\n' : 'seen\n');
+  });
+
   test('knows tasks by name if it is given a folder of them', async () => {
     writeFileSync(
       join(folder, 'double.task.ts'),

@@ -34,6 +34,8 @@ const CHILD = fileURLToPath(
 const LAST_WORDS = 1_600;
 /** What a process may say between two calls: what its tasks have left behind may print, but not keep the thread busy. */
 const IDLE_BYTES_MAX = 1024 * 1024;
+/** So long after its end its outputs are read, if what it has started holds them open. What it said itself is there at once. */
+const INHERITED_MILLIS = 200;
 /** Answers to what it has submitted that a process may leave unread. */
 const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -290,6 +292,7 @@ export class FunctionBox {
     });
     child.stdin.on('error', () => {});
     child.once('close', (exitCode, signal) => this.#ended(child, entered, exitCode, signal));
+    child.once('exit', () => setTimeout(() => closeOutputs(child), INHERITED_MILLIS));
     // A slot without work does not keep its thread.
     child.unref();
     return child;
@@ -456,3 +459,9 @@ export class FunctionBox {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What a process has started, and left behind, may hold its outputs for ever. Nobody waits for that. */
+function closeOutputs({ stdout, stderr }: ChildProcessWithoutNullStreams): void {
+  stdout.destroy();
+  stderr.destroy();
+}

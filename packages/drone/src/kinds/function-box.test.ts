@@ -43,6 +43,12 @@ export default task(async (what, context) => {
   if (what === 'write') { context.write('ab'); context.write('cd'); return; }
   if (what === 'node') return { node: process.execPath, isShown: (await import('node:fs')).existsSync(context.params.folder) };
   if (what === 'prints') { (await import('node:fs')).writeSync(1, 'hello'); return what; }
+  if (what === 'leave') {
+    const { spawn } = await import('node:child_process');
+    const left = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { detached: true, stdio: 'inherit' });
+    left.unref();
+    return left.pid;
+  }
   if (what === 'files') return (await import('node:fs')).readFileSync('/proc/self/environ', 'utf8');
   if (what?.bytes) { let sum = 0; for await (const chunk of what) for (const byte of chunk) sum += byte; return sum; }
   if (what === 'finish') context.finish('the end');
@@ -76,6 +82,14 @@ async function run(
 ): Promise<SlotOutcome> {
   await driver.start(specOf(level, more), inputs);
   return driver.outcome();
+}
+
+function signalIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Its cgroup has ended it.
+  }
 }
 
 const inDocker = machine.docker.isThere ? test : test.skip;
@@ -118,6 +132,13 @@ describe.each(levels)('a function in %s', (level, check) => {
       { what: 'b' },
       { what: 'c' },
     ]);
+  });
+
+  check('that ends while what it has started holds its outputs open is not waited for', async () => {
+    const { values, failures } = await run(level, ['leave', 'exit', 'c']);
+    if (level === 'limits') signalIfThere(values[0] as number);
+    expect(failures).toMatchObject([{ position: 1, outcome: 'crashed', code: 'exit' }]);
+    expect(values[2]).toMatchObject({ what: 'c' });
   });
 
   check('that writes over its answers costs its own task', async () => {
