@@ -62,6 +62,13 @@ describe('questions', () => {
     expect(served).toHaveLength(9);
   });
 
+  test('about a thousand jobs that other nodes have to be asked for hold up no other of the session', () => {
+    ask(MANY, 1_000);
+    ask(MANY, 1, about('status'));
+    while (questions.serve());
+    expect(served).toHaveLength(1_001);
+  });
+
   test('wait while a session does not read', () => {
     ask(MANY, 1);
     clogged.add(MANY);

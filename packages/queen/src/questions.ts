@@ -32,14 +32,14 @@ interface Line {
 const SERVE_MILLIS = 5;
 /** A session with as many questions in line is not read from until half of them are gone. */
 const LINE_MAX = 1_000;
-/** What a session may be owed, in costs: of an answer about one thing, a task's story (which is read from the store), a list. */
+/**
+ * What a session may be owed, in costs: of a job's summary (for which other nodes may be asked, one of which may be frozen, so
+ * that many are owed for seconds), of an explanation, of a task's story (which is read from the store), of a list.
+ */
 const OWED_MAX = 64;
+const COSTS: { readonly [about: string]: number } = { job: 1 / 32, explain: 1, task: 4 };
 const costOf = (question: Question): number =>
-  question.type === 'Query' && (question.about === 'job' || question.about === 'explain')
-    ? 1
-    : question.type === 'Query' && question.about === 'task'
-      ? 4
-      : 8;
+  (question.type === 'Query' ? COSTS[question.about] : undefined) ?? 8;
 
 export class Questions {
   readonly #doors: QuestionDoors;
