@@ -6,10 +6,11 @@
  */
 import type { Hive, JobInfo } from '@hive/client';
 import { UsageError } from '@hive/shared';
-import { keyReused } from './problem.ts';
+import { hasEnded } from './job-view.ts';
+import { inputsBrokeOff, inputsStillCome, keyReused, Problem } from './problem.ts';
 import type { Order } from './submission.ts';
 
-/** Null when no other node is known to have it. @throws Problem 422 when it is another job */
+/** Null when no other node is known to have it. @throws Problem 422 when it is another job; 409 when it has not all of its inputs */
 export async function knownElsewhere(hive: Hive, order: Order): Promise<JobInfo | null> {
   let info: JobInfo;
   try {
@@ -21,7 +22,19 @@ export async function knownElsewhere(hive: Hive, order: Order): Promise<JobInfo 
   // Of her own jobs a Queen tells no place; and she compares the whole of what is submitted again.
   if (info.nodeName === undefined) return null;
   if (isOther(info, order)) throw keyReused();
+  if (!info.sealed) throw notWhole(info);
   return info;
+}
+
+/** Nothing is accepted yet of a job whose inputs come with another request. */
+function notWhole(info: JobInfo): Problem {
+  if (hasEnded(info)) return inputsBrokeOff(info);
+  if (info.lastKnownAt === undefined) return inputsStillCome(info);
+  return new Problem(
+    409,
+    'job_held',
+    `Job ${info.id} belongs to the node ${info.nodeName}, which is away, and not all of its inputs had come there. Send it again when the node is back, or with another idempotency key, or job_id.`,
+  );
 }
 
 /** As far as a summary tells. */

@@ -2,6 +2,7 @@
  * Every error that leaves the gateway is a problem of RFC 9457: one media type, a code for programs, a sentence for people.
  * What the Queen or the client library refused keeps its own code and sentence; only the status is chosen here.
  */
+import type { JobInfo } from '@hive/client';
 import { UsageError } from '@hive/shared';
 import { type Failing, type FieldProblem, fieldsOf, sentenceOf } from './field-problems.ts';
 
@@ -132,6 +133,21 @@ export const keyReused = (): Problem =>
     422,
     'key_reused',
     'This idempotency key, or job_id, was used for another job. Take a new one.',
+  );
+
+/** Another request sends the inputs of a job, which is cancelled if it breaks off. */
+export const inputsStillCome = ({ id }: JobInfo): Problem =>
+  new Problem(
+    409,
+    'job_held',
+    `Another request is still sending the inputs of job ${id}. Send this one again when that has ended.`,
+  );
+
+export const inputsBrokeOff = ({ id, message }: JobInfo): Problem =>
+  new Problem(
+    409,
+    'job_cancelled',
+    `Job ${id} was cancelled before all of its inputs had come${message === undefined ? '' : ` (${message})`}, and nothing more of it runs. Send it with another idempotency key, or job_id.`,
   );
 
 /** As Fastify throws them. */

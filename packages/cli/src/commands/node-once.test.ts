@@ -1,4 +1,5 @@
 /** An idempotency key that was used at one node of a mesh is known at the others, as far as it can be. */
+import { request } from 'node:http';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { TestMesh } from '../testing/mesh.ts';
 
@@ -62,3 +63,25 @@ test('the same key at another node is answered with the job that there is, also 
   });
   expect(await listed()).toHaveLength(2);
 }, 180_000);
+
+test('an upload of which not all inputs have come is accepted at no other node', async () => {
+  const [a, b] = [await mesh.start(), await mesh.start()];
+  const hive = await mesh.client(b);
+  await mesh.nodes(hive, (known) => known.length === 2);
+  const id = '01890000-0000-7000-8000-000000004713';
+  const headers = { 'content-type': 'application/x-ndjson' };
+  const path = `/jobs?kind=echo&job_id=${id}`;
+  const upload = request(`${a.api}${path}`, { method: 'POST', headers });
+  // It is torn off below.
+  upload.on('error', () => {});
+  upload.write('1\n'.repeat(200_000));
+  await mesh.job(hive, id, ({ counts }) => counts.appended > 0);
+  const again = async () => {
+    const answer = await fetch(`${b.api}${path}`, { method: 'POST', body: '1\n', headers });
+    return { status: answer.status, ...((await answer.json()) as object) };
+  };
+  expect(await again()).toMatchObject({ status: 409, code: 'job_held' });
+  upload.destroy();
+  await mesh.job(hive, id, ({ state }) => state === 'cancelled');
+  expect(await again()).toMatchObject({ status: 409, code: 'job_cancelled' });
+}, 120_000);

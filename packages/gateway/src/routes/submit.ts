@@ -13,7 +13,7 @@ import { refuseLines } from '../bodies.ts';
 import { commandOf, hasEnded, pinnedTo, STATUSES } from '../job-view.ts';
 import { knownElsewhere, noteOn } from '../known-elsewhere.ts';
 import { pagesOf } from '../ndjson/to-pages.ts';
-import { keyReused, noBody, Problem, problemOf } from '../problem.ts';
+import { inputsBrokeOff, inputsStillCome, keyReused, noBody, Problem, problemOf } from '../problem.ts';
 import {
   Accepted,
   Batch,
@@ -242,17 +242,7 @@ async function submit(hive: Hive, order: Order): Promise<Receipt> {
 async function wholeJob(hive: Hive, id: string): Promise<Receipt> {
   const job = await hive.job(id);
   if (job.sealed) return job;
-  if (hasEnded(job))
-    throw new Problem(
-      409,
-      'job_cancelled',
-      `Job ${id} was cancelled before all of its inputs had come${job.message === undefined ? '' : ` (${job.message})`}, and nothing more of it runs. Send it with another idempotency key, or job_id.`,
-    );
-  throw new Problem(
-    409,
-    'job_held',
-    `Another request is still sending the inputs of job ${id}. Send this one again when that has ended.`,
-  );
+  throw hasEnded(job) ? inputsBrokeOff(job) : inputsStillCome(job);
 }
 
 function acceptedBody(
