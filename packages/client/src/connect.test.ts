@@ -80,8 +80,8 @@ describe('when no Queen answers', () => {
   test('because who listens says nothing, it takes no longer than the timeout', async () => {
     const { server, address } = await listen(() => {});
     const error = await rejection(connect({ queen: address, timeoutMillis: 200 }));
-    expect(error.message).toContain('no answer within');
     await close(server);
+    expect(error.message).toMatch(/no answer within (?:\d\d?|1\d\d|200) ms/);
   });
 
   test('because something else listens, it says so', async () => {
