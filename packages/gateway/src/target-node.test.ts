@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from '@hive/client';
 import { type Node, startNode } from '@hive/local';
 import { formatAddress } from '@hive/shared/node';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -105,4 +106,20 @@ test('what was accepted once is answered as before, also when its node is not kn
   );
   const body = { command: 'true', target_node: 'shed' };
   expect((await other.json(201, 'POST', 'jobs', body, once))['job_id']).toBe(first['job_id']);
+});
+
+test('a Drone that is no node and has just gone is waited for, as it would be when a task has crashed it', async () => {
+  await using own = await Api.start();
+  await using hive = await connect(own.queen);
+  const [drone] = await hive.drones();
+  const name = drone!.labels['node']!;
+  const body = { command: 'true', target_node: name };
+  expect(await own.json(201, 'POST', 'jobs', body)).not.toHaveProperty('message');
+  await own.local.drones[0]!.stop({ drain: false });
+  await own.until('drones', (answer) => (answer['drones'] as object[]).length === 0);
+  expect(await own.json(201, 'POST', 'jobs', body)).toMatchObject({
+    target_node: name,
+    message: `The Drone ${name} was here a while ago and is away; the job waits until it is back.`,
+  });
+  await own.json(422, 'POST', 'jobs', { ...body, target_node: `${name}x` });
 });

@@ -14,6 +14,8 @@ export const NODE_ID_LABEL = 'nodeId';
 const ID = /^[0-9a-f]{32}$/;
 /** Names in a refusal. */
 const NAMED_MAX = 20;
+/** A Drone that was seen within this time is waited for. */
+const AWAY_MILLIS = 600_000;
 
 /** What is written says which of the two it is, so that the same request makes the same job whoever is there. */
 export const labelOfNode = (written: string): Readonly<Record<string, string>> => ({
@@ -24,6 +26,8 @@ export class TargetNodes {
   readonly #open: () => Promise<Hive>;
   /** The question that is on its way is everybody's who asks meanwhile: batches ask a thousand times. */
   #asking: Promise<readonly NodeInfo[]> | null = null;
+  /** Drones by name, and when each was seen here last: one that has crashed, or whose Queen has, is back in a moment. */
+  readonly #seen = new Map<string, number>();
 
   constructor(open: () => Promise<Hive>) {
     this.#open = open;
@@ -37,8 +41,7 @@ export class TargetNodes {
     const [node] = found;
     if (node?.state === 'FAILED')
       return `The node ${written} is away, last heard of at ${node.lastHeardAt}; the job waits until it is back.`;
-    if (node === undefined) await this.#mustBeDrone(written, nodes);
-    return null;
+    return node === undefined ? await this.#noteOnDrone(written, nodes) : null;
   }
 
   #nodes(): Promise<readonly NodeInfo[]> {
@@ -51,12 +54,17 @@ export class TargetNodes {
   }
 
   /** A Drone that is no node's is called by its own name. */
-  async #mustBeDrone(written: string, nodes: readonly NodeInfo[]): Promise<void> {
+  async #noteOnDrone(written: string, nodes: readonly NodeInfo[]): Promise<string | null> {
     const limit = LIMITS.answerEntriesMax;
     const drones = await (await this.#open()).drones({ limit });
     const names = drones.map(({ labels }) => labels[NODE_LABEL] ?? '');
+    const now = performance.now();
+    for (const name of names) this.#seen.set(name, now);
+    for (const [name, at] of this.#seen) if (now - at >= AWAY_MILLIS) this.#seen.delete(name);
     // Of more than that nobody tells all.
-    if (names.includes(written) || drones.length >= limit) return;
+    if (names.includes(written) || drones.length >= limit) return null;
+    if (this.#seen.has(written))
+      return `The Drone ${written} was here a while ago and is away; the job waits until it is back.`;
     throw unknown(written, [
       ...nodes.map(({ name, state }) => (state === 'FAILED' ? `${name} (away)` : name)),
       ...new Set(names.filter((name) => name !== '' && !nodes.some((node) => node.name === name))),
