@@ -236,6 +236,16 @@ describe('folds', () => {
     expect(stage.job(JOB)).toMatchObject({ state: 'running', failure: null });
   });
 
+  test('that fail with as long a text as there may be leave no longer one to those who are told', () => {
+    const stage = new Folding();
+    stage.fold(10);
+    const drone = stage.drone({ name: 'a' });
+    stage.answer(drone, stage.untilFold(drone), { message: 'x'.repeat(LIMITS.textMax), retryable: false });
+    const { message } = stage.job(JOB);
+    expect(message).toMatch(/^folding tasks 0 to 9 failed: x+$/);
+    expect(message).toHaveLength(LIMITS.textMax);
+  });
+
   test('whose process is lost again and again, with nothing else in it, end the job', () => {
     const stage = new Folding();
     stage.fold(10, { crashLimit: 2, backoffMillis: 100 });

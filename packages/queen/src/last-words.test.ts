@@ -1,5 +1,5 @@
 /** What a task that takes its Drone's process with it is told of how that ended, by the process that comes after. */
-import { jobId, type Message, type PeerId, peerId } from '@hive/shared';
+import { jobId, LIMITS, type Message, type PeerId, peerId } from '@hive/shared';
 import { expect, test } from '@jest/globals';
 import { Stage } from './testing/stage.ts';
 
@@ -57,4 +57,14 @@ test('what was printed last is not told of a task that was not alone', () => {
   expect(recorded[0]?.message).toBe(
     'the process of 3 was lost while this task ran alone there; the time before, that process ended with SIGBUS',
   );
+});
+
+test('a Drone that says as much as it may makes no text that is too long for those who read the results', () => {
+  const message = convict((peer) => ({
+    peer,
+    how: 'x'.repeat(LIMITS.nameMax),
+    printed: 'y'.repeat(LIMITS.textMax),
+  }));
+  expect(message).toMatch(/ended with x+\nThe task had printed:\ny+$/);
+  expect(message.length).toBeLessThanOrEqual(LIMITS.textMax);
 });

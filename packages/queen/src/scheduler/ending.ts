@@ -58,7 +58,8 @@ export function endEarly(state: State, job: Job, to: 'cancelled' | 'failed', rea
 export function endUnfolded(state: State, job: Job, failure: FoldFailure): void {
   const { index, count, outcome, message } = failure;
   const reason = `folding tasks ${index} to ${index + count - 1} ${outcome}: ${message}`;
-  endWith(state, job, 'failed', reason, { failure });
+  // A Drone may have said as much as goes into one text.
+  endWith(state, job, 'failed', reason.slice(0, LIMITS.textMax), { failure });
 }
 
 function endWith(

@@ -5,7 +5,7 @@
  *
  * Bounded: of so many processes and so many losses a job, the newest.
  */
-import type { EndedProcess, PeerId } from '@hive/shared';
+import { type EndedProcess, LIMITS, type PeerId } from '@hive/shared';
 import type { Job } from './job.ts';
 
 /** Tasks that were running on a process that was lost. */
@@ -19,6 +19,8 @@ export interface Loss {
 
 const PROCESSES_MAX = 256;
 const LOSSES_MAX = 64;
+/** As much as leaves the sentence that it is put behind its room: together they are one text on the wire. */
+const WORDS_MAX = LIMITS.textMax / 2;
 
 export class LastWords {
   readonly #words = new Map<PeerId, EndedProcess>();
@@ -48,6 +50,7 @@ export class LastWords {
     if (loss === undefined) return '';
     const { how, printed = '' } = this.#words.get(loss.peer)!;
     const end = `; the time before, that process ended with ${how}`;
-    return printed === '' || !loss.wasAlone ? end : `${end}\nThe task had printed:\n${printed}`;
+    if (printed === '' || !loss.wasAlone) return end;
+    return `${end}\nThe task had printed:\n${printed}`.slice(0, WORDS_MAX);
   }
 }
