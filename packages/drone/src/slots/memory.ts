@@ -3,9 +3,9 @@
  * function that needs too much thrashes long before it fails; and it does not bound what buffers hold, which is outside of the
  * heap and can take the machine down. So heaps get a share of the machine, and buffers are watched while a task runs.
  *
- * Buffers that are garbage count until V8 collects them, which it does late: a thread is over its limit only if it exceeds that
- * by half, and in two looks at one task. Memory that is shared between threads, or that native code takes for itself, is
- * counted nowhere.
+ * Buffers that are garbage count until V8 collects them, which it does late: half as much again as is held is usual, and more
+ * where buffers are few and large. So a thread is over its limit only if it has twice that, and in two looks at one task. Memory
+ * that is shared between threads, or that native code takes for itself, is counted nowhere.
  */
 import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
@@ -16,8 +16,8 @@ const MIB = 2 ** 20;
 const DEFAULT_MIB_MIN = 512;
 /** A heap that is larger takes long to fill and longer to fail; whoever needs it says so. */
 const DEFAULT_HEAP_MIB_MAX = 2_048;
-const SLACK = 1.5;
-const SLACK_MIB_MIN = 64;
+const SLACK = 2;
+const SLACK_MIB_MIN = 128;
 
 /** Of one thread, in MiB. */
 export interface SlotMemory {
@@ -27,7 +27,7 @@ export interface SlotMemory {
 
 /**
  * What each of so many slots has when nobody says: half of the machine is shared out for heaps, each of 2 GiB and of what V8
- * would take at most, and a third for buffers, which with their slack is the other half.
+ * would take at most, and a quarter for buffers, which with their slack is the other half.
  */
 export function defaultMemory(
   slots: number,
@@ -39,7 +39,7 @@ export function defaultMemory(
     DEFAULT_MIB_MIN,
     Math.min(share(2), Math.floor(heapBytesMax / MIB), DEFAULT_HEAP_MIB_MAX),
   );
-  return { heapMiB, buffersMiB: share(3) };
+  return { heapMiB, buffersMiB: share(4) };
 }
 
 /** Of the machine, or of the container if that has less. */
