@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import type { Spec } from '@hive/shared';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { SlotDriver } from '../testing/slot-driver.ts';
@@ -61,12 +62,14 @@ describe('a function', () => {
     // The bounded are what the unbounded would be, without taking this machine down if they are not ended.
     writeFileSync(
       join(folder, 'buffers.task.ts'),
-      `import { task } from '@hive/client';
+      `import { existsSync } from 'node:fs';
+import { task } from '@hive/client';
 const MIB = 2 ** 20;
 export default task((what: string): unknown => {
   console.log('about to', what);
   const all: Buffer[] = [];
   if (what === 'hold') { for (let i = 0; i < 256; i++) all.push(Buffer.alloc(MIB)); for (;;) all.at(-1)!.fill(1); }
+  if (what.startsWith('/')) while (!existsSync(what));
   let sum = 0;
   if (what === 'use large') {
     all.push(Buffer.alloc(30 * MIB, 1));
@@ -111,5 +114,30 @@ export default task((what: string): unknown => {
     await lookUntil(() => driver.events.some((event) => event.type === 'slotReported' && event.ended));
     expect((await driver.outcome()).values).toEqual([500, 50, 500]);
     expect(isThere('slotDied')).toBe(false);
+  });
+
+  test('that begins while it is found that the one before held too much is not ended for that', async () => {
+    const [first, second] = [join(folder, 'first'), join(folder, 'second')];
+    const { getHeapStatistics } = Worker.prototype;
+    let looks = 0;
+    let answer = () => {};
+    Worker.prototype.getHeapStatistics = async () => {
+      if (++looks === 2) await new Promise<void>((resolve) => (answer = resolve));
+      return { external_memory: GIB } as never;
+    };
+    try {
+      await start([first, second], { memoryMiB: 64 });
+      await lookUntil(() => looks === 2);
+      writeFileSync(first, '');
+      await driver.untilRunning(1);
+      answer();
+      await turn();
+      writeFileSync(second, '');
+      await driver.ended();
+      expect((await driver.outcome()).values).toEqual([500, 500]);
+      expect(isThere('slotDied')).toBe(false);
+    } finally {
+      Worker.prototype.getHeapStatistics = getHeapStatistics;
+    }
   });
 });

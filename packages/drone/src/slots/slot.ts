@@ -307,6 +307,8 @@ export class Slot {
     if (run.buffersMiB === undefined) return;
     if (!(await this.#buffers.look(worker, `${run.number} ${position}`, run.buffersMiB))) return;
     if (this.#worker !== worker || this.#run !== run) return;
+    // It may have ended meanwhile, and the one after it has done nothing.
+    if (this.#runningTask(run)?.position !== position) return;
     this.#lastError = new TooMuchInBuffers(run.buffersMiB);
     void endThread(worker);
   }
