@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { peerId } from '@hive/shared';
@@ -40,4 +40,11 @@ test('of one that has printed nothing, or whose folder is gone, only how it ende
   left('hive-drone-4711-abc/groups', '0\n', 10);
   expect(lastWordsOf(BEFORE, parent)).toEqual(known);
   expect(lastWordsOf(BEFORE, join(parent, 'nowhere'))).toEqual(known);
+});
+
+test('what somebody else has put in the place of its folder is not read', () => {
+  left('elsewhere/slot-0/1-0.stdout', 'a secret\n', 40);
+  symlinkSync(join(parent, 'elsewhere'), join(parent, 'hive-drone-4711-evil'));
+  left('hive-drone-4711-abc/slot-0/3-0.stdout', 'its own\n', 10);
+  expect(lastWordsOf(BEFORE, parent).printed).toBe('its own');
 });

@@ -2,7 +2,7 @@
  * A Drone whose process was lost is started again by whoever supervises it, and tells its Queens how the one before ended: by
  * which signal, and with what the last task there had printed. That is still in its folder, which nobody has removed yet.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EndedProcess, PeerId } from '@hive/shared';
@@ -25,7 +25,7 @@ export function lastWordsOf({ peer, pid, how }: Predecessor, parent = tmpdir()):
 function printedLast(parent: string, prefix: string): string {
   try {
     const files = readdirSync(parent)
-      .filter((name) => name.startsWith(prefix))
+      .filter((name) => name.startsWith(prefix) && isOurs(join(parent, name)))
       .flatMap((name) => printedFiles(join(parent, name)))
       .sort((a, b) => b.at - a.at);
     const [last] = files;
@@ -34,6 +34,13 @@ function printedLast(parent: string, prefix: string): string {
     // Somebody has removed it.
     return '';
   }
+}
+
+/** Anybody may have put something of such a name there, which leads to what only we may read; what is in our own folder is ours. */
+function isOurs(folder: string): boolean {
+  const found = lstatSync(folder);
+  const { uid } = found;
+  return found.isDirectory() && uid === (process.getuid?.() ?? uid);
 }
 
 /** Of all slots; `at`: when it was written last. */
