@@ -11,7 +11,6 @@ import type { JobHost } from './job.ts';
 import { type JobOwner, JobStream } from './job-stream.ts';
 import { Output } from './outputs.ts';
 import { PageReader } from './page-reader.ts';
-import { pageCost } from './upload.ts';
 import type { JobMessage, JobPeer } from './wire.ts';
 
 interface Call {
@@ -158,7 +157,7 @@ export class CallJob implements JobPeer {
       new Output(this.#host.outputs, this.id, stream, () => this.#stream.settled(page)).value(encoding);
     const reader = new PageReader(this.id, page, encoding, open);
     while (!reader.isAtEnd) this.#settle(reader);
-    this.#stream.consumed(pageCost(page));
+    this.#stream.consumed(page);
   }
 
   #settle(reader: PageReader): void {

@@ -23,7 +23,9 @@ export class Download {
   /** Bytes that were consumed and not granted again. */
   #owed = 0;
   #isOver = false;
-  /** Pages with streams that were not read yet, and how many: the Queen keeps them until then. */
+  /** Pages that were not consumed, as they came; the Queen keeps them until then, and can be asked about their tasks. */
+  readonly #unconsumed = new Set<Message<'Results'>>();
+  /** Pages with streams that were not read yet, and how many: the Queen keeps these, too. */
   readonly #unread = new Map<Message<'Results'>, number>();
 
   constructor(job: JobId, order: ResultOrder, after: number, windowBytes: number = LIMITS.resultCreditBytes) {
@@ -61,12 +63,15 @@ export class Download {
     if (page.last) this.#isOver = true;
     if (isOld) return page.last === true;
     this.#held += pageCost(page);
+    this.#unconsumed.add(page);
     if (page.streams !== undefined) this.#unread.set(page, page.streams.length);
     return true;
   }
 
-  /** The consumer has taken pages of this cost. Answers with a grant when enough has gathered. */
-  consumed(cost: number): ClientToQueen | null {
+  /** The consumer is done with a page. Answers with a grant when enough has gathered. */
+  consumed(page: Message<'Results'>): ClientToQueen | null {
+    this.#unconsumed.delete(page);
+    const cost = pageCost(page);
     this.#held -= cost;
     this.#owed += cost;
     return this.#owed * 4 >= this.#windowBytes ? this.#grant() : null;
@@ -87,9 +92,15 @@ export class Download {
   /** Everything up to here will never be asked for again. */
   get #received(): number {
     let received = this.#position;
-    for (const { seq, first } of this.#unread.keys()) {
+    const wait = ({ seq, first }: Message<'Results'>) => {
       received = Math.min(received, this.#order === 'seq' ? seq - 1 : first);
+    };
+    // They come in this order.
+    for (const page of this.#unconsumed) {
+      wait(page);
+      break;
     }
+    for (const page of this.#unread.keys()) wait(page);
     return received;
   }
 

@@ -19,7 +19,7 @@ export interface JobOwner {
   accepted(): void;
   /** There is room for inputs. */
   credited(): void;
-  /** A page of results, never twice. It is consumed by `consumed(pageCost(page))`. */
+  /** A page of results, never twice. It is consumed by `consumed(page)`. */
   arrived(page: Message<'Results'>): void;
   progressed(message: Message<'Progress'>): void;
   done(summary: Message<'JobDone'>): void;
@@ -124,9 +124,9 @@ export class JobStream {
     this.#maybeOver();
   }
 
-  /** The consumer is done with pages of this cost. */
-  consumed(cost: number): void {
-    const grant = this.#download?.consumed(cost);
+  /** The consumer is done with a page. */
+  consumed(page: Message<'Results'>): void {
+    const grant = this.#download?.consumed(page);
     if (grant) this.#wire.send(grant);
   }
 

@@ -14,7 +14,6 @@ import { Output, type Outputs } from './outputs.ts';
 import { PageQueue } from './page-queue.ts';
 import { PageReader } from './page-reader.ts';
 import { type OutputWatcher, PrintedOutput } from './printed.ts';
-import { pageCost } from './upload.ts';
 import type { JobMessage, JobPeer, Wire } from './wire.ts';
 
 const NO_COUNTS: Counts = { appended: 0, succeeded: 0, failed: 0, cancelled: 0, running: 0 };
@@ -173,7 +172,7 @@ export class Job implements JobPeer {
 
   /** The reader is done with a page. */
   consumed(page: Message<'Results'>): void {
-    this.#stream.consumed(pageCost(page));
+    this.#stream.consumed(page);
   }
 
   cancel(options: CancelOptions): Promise<unknown> {

@@ -131,12 +131,29 @@ describe('a download', () => {
   test('grants again what was consumed, a quarter of the window at a time', () => {
     const download = new Download(id, 'seq', 0, 400);
     expect(download.open()).toEqual({ type: 'ResultCredit', job: id, bytes: 400, order: 'seq', after: 0 });
-    expect(download.arrived(page(1, 0, 10, 50))).toBe(true);
+    const [first, second] = [page(1, 0, 10, 50), page(2, 10, 10, 50)];
+    expect(download.arrived(first)).toBe(true);
     expect(download.heldBytes).toBe(90);
-    expect(download.consumed(90)).toBeNull();
-    expect(download.arrived(page(2, 10, 10, 50))).toBe(true);
-    expect(download.consumed(90)).toEqual({ type: 'ResultCredit', job: id, bytes: 180, received: 2 });
+    expect(download.consumed(first)).toBeNull();
+    expect(download.arrived(second)).toBe(true);
+    expect(download.consumed(second)).toEqual({ type: 'ResultCredit', job: id, bytes: 180, received: 2 });
     expect(download.flush()).toBeNull();
+  });
+
+  test.each([
+    ['seq', 1],
+    ['index', 10],
+  ] as const)('says that pages were received when they were consumed, not before (%s)', (order, told) => {
+    const download = new Download(id, order, 0, 1_000);
+    const [first, second] = [page(1, 0, 10, 50), page(2, 10, 10, 50)];
+    download.arrived(first);
+    download.arrived(second);
+    expect(download.flush()).toBeNull();
+    expect(download.consumed(first)).toBeNull();
+    expect(download.flush()).toMatchObject({ received: told });
+    expect(download.flush()).toBeNull();
+    expect(download.consumed(second)).toBeNull();
+    expect(download.flush()).toMatchObject({ received: 2 * told });
   });
 
   test.each(['seq', 'index'] as const)(
@@ -146,9 +163,10 @@ describe('a download', () => {
       download.arrived(page(1, 0, 10, 50));
       expect(download.open()).toMatchObject({ bytes: 310, after: order === 'seq' ? 1 : 10 });
       expect(download.arrived(page(1, 0, 10, 50))).toBe(false);
-      expect(download.arrived({ ...page(2, 10, 10, 50), last: true })).toBe(true);
+      const last = { ...page(2, 10, 10, 50), last: true };
+      expect(download.arrived(last)).toBe(true);
       expect(download.isOver).toBe(true);
-      expect(download.consumed(400)).toBeNull();
+      expect(download.consumed(last)).toBeNull();
     },
   );
 });
