@@ -38,8 +38,10 @@ export function isToBeSupervised(
   commands: readonly string[],
   env: NodeJS.ProcessEnv,
 ): boolean {
-  const command = args.find((arg) => commands.includes(arg));
-  return command === 'drone' && env[SUPERVISOR] === undefined && !args.some((arg) => WITHOUT.includes(arg));
+  const [first, ...more] = args.filter((arg) => commands.includes(arg));
+  // The first one may be the value of an option before the command, as in "--data drone up".
+  const isDrone = first === 'drone' && (args[0] === 'drone' || more.every((name) => name === 'drone'));
+  return isDrone && env[SUPERVISOR] === undefined && !args.some((arg) => WITHOUT.includes(arg));
 }
 
 export class Supervision {
