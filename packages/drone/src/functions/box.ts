@@ -69,6 +69,13 @@ interface Call {
   reject(failure: TaskFailure): void;
 }
 
+interface Gone {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly cut: string | null;
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
 /** A thread has one folder for its boxes, and one process at a time: that of the job that it runs. */
 let place: Workplace | null = null;
 let active: FunctionBox | null = null;
@@ -84,6 +91,8 @@ export class FunctionBox {
   readonly #place: Workplace;
   #running: Running | null = null;
   #call: Call | null = null;
+  /** How the last process ended that nobody had asked anything at that moment. */
+  #gone: Gone | null = null;
   #who: 'task' | 'reducer' = 'task';
   /** Of the call, if its task submits work, and with which params it is made. */
   #hive: BoxHive | null = null;
@@ -308,6 +317,11 @@ export class FunctionBox {
     this.#printedLast = '';
     this.#idleBytes = 0;
     this.#uncaught = null;
+    // It may have been ended since it was found running, by itself or by the main thread: no answer would ever come.
+    if (this.#gone?.child === child) {
+      const { cut, exitCode, signal } = this.#gone;
+      return Promise.reject(this.#failureOf(task, cut, exitCode, signal));
+    }
     return new Promise((resolve, reject) => {
       this.#call = { task, printed, outcomes, resolve, reject };
       child.ref();
@@ -404,7 +418,10 @@ export class FunctionBox {
     this.#place.noteGroup(0);
     const number = signal === null ? null : constants.signals[signal];
     const cut = entered.leave({ exitCode, signal: number, usage: null });
-    if (call === null) return;
+    if (call === null) {
+      this.#gone = { child, cut, exitCode, signal };
+      return;
+    }
     const noImage = isLoading && exitCode !== null ? this.#imageProblem(exitCode) : null;
     call.reject(noImage ?? this.#failureOf(call.task, cut, exitCode, signal));
   }

@@ -1,6 +1,6 @@
 /** Functions in processes of their own, in real sandboxes: as in a thread, and what ends one costs one task. */
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeHiveJs } from '@hive/shared';
@@ -43,6 +43,7 @@ export default task(async (what, context) => {
   if (what === 'write') { context.write('ab'); context.write('cd'); return; }
   if (what === 'node') return { node: process.execPath, isShown: (await import('node:fs')).existsSync(context.params.folder) };
   if (what === 'prints') { (await import('node:fs')).writeSync(1, 'hello'); return what; }
+  if (what === 'late') { setTimeout(() => process.exit(7), 10); return process.pid; }
   if (what === 'leave') {
     const { spawn } = await import('node:child_process');
     const left = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { detached: true, stdio: 'inherit' });
@@ -197,6 +198,19 @@ describe.each(levels)('a function in %s', (level, check) => {
       { position: 0, code: 'badModule', message },
       { position: 1, code: 'badModule', message },
     ]);
+  });
+
+  (level === 'limits' ? check : test.skip)('whose process has gone while its input came fails', async () => {
+    await driver.start(specOf(level), ['late', null], { streams: [{ index: 1, bytes: 3 }] });
+    const { offset } = await driver.next('slotPulled');
+    driver.sample();
+    const report = driver.events.find((event) => event.type === 'slotReported');
+    const pid = decodeHiveJs((report as { data: Uint8Array }).data) as number;
+    await until('its process has ended', async () => !existsSync(`/proc/${pid}`));
+    const chunk = { position: 1, offset, data: new Uint8Array(3), last: true, error: null };
+    driver.slot.obey({ type: 'deliverChunk', slot: 0 as never, run: driver.run, ...chunk });
+    const { failures } = await driver.outcome();
+    expect(failures).toMatchObject([{ position: 1, outcome: 'crashed', code: 'exit' }]);
   });
 
   check('reads a stream', async () => {
