@@ -186,7 +186,7 @@ export class FunctionBox {
     orderOf: (running: Running) => Promise<object>,
   ): Promise<T> {
     const { group } = this.#slot;
-    group.starting(this.#sandbox.level === 'bwrap');
+    if (this.#running !== null) this.#starts();
     try {
       const running = this.#running ?? (await this.#start(task, printed));
       group.started(running.child.pid!);
@@ -204,6 +204,11 @@ export class FunctionBox {
       this.#hive = null;
       this.#call = null;
     }
+  }
+
+  /** From now on the thread is not ended before its process is. */
+  #starts(): void {
+    this.#slot.group.starting(this.#sandbox.level === 'bwrap');
   }
 
   /** It is the one that may have a process. */
@@ -242,8 +247,13 @@ export class FunctionBox {
     if (active !== this) await active?.end();
     active = this;
     this.#place.clean();
+    const bundle = await bundleFile(this.#params, this.#slot);
+    // Not before: while the code is fetched the thread has no process, and may be ended.
+    this.#starts();
+    // Who wants the thread's end may have seen no process.
+    if (this.#slot.group.verdict(task.position) !== null) throw this.#failureOf(task, null, null, 'SIGKILL');
     const module = join(work, 'task.mjs');
-    copyFileSync(await bundleFile(this.#params, this.#slot), module);
+    copyFileSync(bundle, module);
     // Its folder says nothing of what kind of module it is.
     const script = join(work, basename(CHILD).replace(/\.js$/, '.mjs'));
     copyFileSync(CHILD, script);

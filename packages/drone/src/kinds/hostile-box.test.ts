@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { serialize } from 'node:v8';
 import { decodeHiveJs } from '@hive/shared';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -113,6 +114,19 @@ inBox('a sandboxed function that nobody has asked', () => {
     const looks = driver.events.flatMap((event) => (event.type === 'slotProgressed' ? [event.task] : []));
     expect(looks.filter((task) => task !== null).length).toBeGreaterThan(0);
     expect(looks.filter((task) => task?.foldingMillis !== undefined)).toEqual([]);
+  });
+});
+
+inBox('a slot whose sandboxed function is not there yet', () => {
+  test('can be closed while its code is still to come', async () => {
+    const params = { module: 'ab'.repeat(32), file: 'a.task.ts', sandbox: 'bwrap' };
+    await driver.start({ kind: 'function', encoding: 'hive-js', params } as never, ['x']);
+    const runs = () => driver.events.some((event) => event.type === 'slotProgressed' && event.task !== null);
+    while (!runs()) {
+      driver.sample();
+      await nextTurn();
+    }
+    await expect(driver.slot.close()).resolves.toBeUndefined();
   });
 });
 
